@@ -1,0 +1,151 @@
+"""The control API that every sandbox serves under `/_control`, and a client for it.
+
+It lets a test, a demo or a plugin author play the person at the provider, read what the hub did, and
+make things go wrong. All bodies are JSON; an unknown person, calendar or event is a 404 with
+`{"error": …}`, a body that cannot be read a 400.
+
+| request | body | answer |
+|---|---|---|
+| GET people | | `{"people": [{email, name, calendars: [{remote_id, name, primary, writable}]}]}` |
+| POST people | `{email, name?, calendars?: [{name, zone?, role?}]}` | 201, the person; a primary calendar is always made |
+| GET events?person&calendar | | `{"events": [{remote_id, content}]}`, live ones, a series as a whole |
+| POST events | `{person, calendar, content}` | 201 `{remote_id, content}` |
+| PATCH events | `{person, calendar, remote_id, content: {changed fields}}` | `{remote_id, content}` |
+| DELETE events | `{person, calendar, remote_id}` | 204 |
+| POST consent | `{authorization_url, person, decision: "allow" or "deny", scopes?}` | `{callback_url}` |
+| GET ledger | | `{"calls": [{method, path, status, write, person}], "mails": [{to, subject}]}` |
+| DELETE ledger | | 204 |
+| POST faults | `{kind, times?, method?, path?, status?, body?, headers?, seconds?}` | 201; see below |
+| DELETE faults | | 204 |
+| POST clock | `{advance: seconds}` | `{now}` |
+| POST grants/revoke | `{person}` | 204 |
+| POST cursors/expire | `{person}` | 204 |
+| POST switches | `{name: value, …}`, the sandbox's own | all of them |
+
+A person's own edits notify as the provider does, and are never counted in the ledger. `write` is true
+for a call that creates, changes or deletes events. A fault hits the next `times` (1) provider calls
+whose method and path (a regular expression) match: `status` answers so without doing anything,
+`reset_before` cuts the connection undone, `reset_after` does it and cuts the connection, `hang` waits
+`seconds` and then cuts, `late` does it and answers after `seconds`.
+
+The consent page is HTML for people: one `<form method="post">` whose hidden fields carry the request,
+with a field `person` (an email), checked boxes `scope`, and two buttons named `decision` with the
+values `allow` and `deny`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import requests
+
+from hub.plugin.codec import content_from_json, to_json
+from hub.plugin.types import EventContent, Sandbox
+
+
+class SandboxControl:
+    """Plays the person at a sandbox over its control API.
+
+    Raises:
+        requests.HTTPError: from every method, if the sandbox refuses.
+    """
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url.rstrip("/")
+
+    def _call(self, method: str, path: str, body: Any = None, **query: str) -> Any:
+        answer = requests.request(
+            method, f"{self.base_url}/_control/{path}", json=body, params=query, timeout=30
+        )
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def people(self) -> list[dict[str, Any]]:
+        return self._call("GET", "people")["people"]  # type: ignore[no-any-return]
+
+    def add_person(
+        self, email: str, name: str = "", calendars: list[dict[str, str]] | None = None
+    ) -> dict[str, Any]:
+        body = {"email": email, "name": name, "calendars": calendars or []}
+        return self._call("POST", "people", body)  # type: ignore[no-any-return]
+
+    def events(self, person: str, calendar: str) -> dict[str, EventContent]:
+        """Return what is in the calendar now, by remote id."""
+        found = self._call("GET", "events", person=person, calendar=calendar)["events"]
+        return {e["remote_id"]: content_from_json(e["content"]) for e in found}
+
+    def create(self, person: str, calendar: str, content: EventContent) -> str:
+        body = {"person": person, "calendar": calendar, "content": to_json(content)}
+        return self._call("POST", "events", body)["remote_id"]  # type: ignore[no-any-return]
+
+    def update(self, person: str, calendar: str, remote_id: str, **changes: Any) -> None:
+        """Change fields of `EventContent`, as the person."""
+        body = {"person": person, "calendar": calendar, "remote_id": remote_id}
+        self._call("PATCH", "events", body | {"content": {name: to_json(v) for name, v in changes.items()}})
+
+    def delete(self, person: str, calendar: str, remote_id: str) -> None:
+        self._call("DELETE", "events", {"person": person, "calendar": calendar, "remote_id": remote_id})
+
+    def consent(
+        self,
+        authorization_url: str,
+        person: str,
+        decision: str = "allow",
+        scopes: list[str] | None = None,
+    ) -> str:
+        """Answer the consent page; return the address that the browser is sent to."""
+        body = {"authorization_url": authorization_url, "person": person, "decision": decision}
+        if scopes is not None:
+            body["scopes"] = scopes  # type: ignore[assignment]
+        return self._call("POST", "consent", body)["callback_url"]  # type: ignore[no-any-return]
+
+    def ledger(self) -> dict[str, list[dict[str, Any]]]:
+        return self._call("GET", "ledger")  # type: ignore[no-any-return]
+
+    def writes(self) -> list[dict[str, Any]]:
+        return [call for call in self.ledger()["calls"] if call["write"]]
+
+    def mails(self) -> list[dict[str, Any]]:
+        return self.ledger()["mails"]
+
+    def clear_ledger(self) -> None:
+        self._call("DELETE", "ledger")
+
+    def fault(self, kind: str, **options: Any) -> None:
+        self._call("POST", "faults", {"kind": kind, **options})
+
+    def clear_faults(self) -> None:
+        self._call("DELETE", "faults")
+
+    def advance(self, seconds: float) -> None:
+        self._call("POST", "clock", {"advance": seconds})
+
+    def revoke(self, person: str) -> None:
+        self._call("POST", "grants/revoke", {"person": person})
+
+    def expire_cursors(self, person: str) -> None:
+        self._call("POST", "cursors/expire", {"person": person})
+
+    def switches(self, **values: Any) -> dict[str, Any]:
+        return self._call("POST", "switches", values)  # type: ignore[no-any-return]
+
+
+@contextmanager
+def serving(sandbox: Sandbox, port: int, host: str = "127.0.0.1") -> Iterator[None]:
+    """Serve a sandbox from threads of this process while the block runs."""
+    from werkzeug.serving import make_server
+
+    server = make_server(host, port, sandbox.app, threaded=True)
+    server.daemon_threads = True  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join(timeout=10)
+        server.server_close()
+        sandbox.close()

@@ -1,0 +1,1 @@
+"""Google Calendar for Coordinoter Hub: the hook implementations stand in `hub_google.hooks`."""
