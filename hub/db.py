@@ -1,0 +1,147 @@
+"""The database: engine, short transactions, and what is to happen after a commit.
+
+No transaction is held open across a network call: drivers read, leave the block, call, and write in a
+new one. On SQLite every writing transaction begins IMMEDIATE, so that two writers wait for each other
+instead of failing half way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, DateTime, Engine, String, create_engine, event
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.types import TypeDecorator
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant: aware in Python, UTC in the database (SQLite keeps no zone)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant must carry a zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class WallTime(TypeDecorator[date | datetime]):
+    """A date or a naive wall time, kept as ISO text: it is what people wrote, not an instant."""
+
+    impl = String(32)
+    cache_ok = True
+
+    def process_bind_param(self, value: date | datetime | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        return None if value is None else value.isoformat()
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> date | datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        return date.fromisoformat(value) if len(value) == 10 else datetime.fromisoformat(value)
+
+
+Json = JSON().with_variant(JSONB(), "postgresql")
+
+
+class Base(DeclarativeBase):
+    """The declarative base of all tables."""
+
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: UtcDateTime,
+        dict[str, Any]: Json,
+        list[str]: Json,
+        list[dict[str, Any]]: Json,
+    }
+
+
+class Database:
+    """Opens short transactions on one database.
+
+    Args:
+        url: an SQLAlchemy URL; SQLite and PostgreSQL are supported.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.is_sqlite = url.startswith("sqlite")
+        self.engine = _engine(url)
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Yield a session; commit at the end of the block, roll back if it raises."""
+        with self._open(writing=True) as session:
+            yield session
+            for callback in session.info.pop("before_commit", ()):
+                callback()
+            session.commit()
+        for callback in session.info.pop("after_commit", ()):
+            callback()
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Yield a session for reading: never commits, takes no write lock."""
+        with self._open(writing=False) as session:
+            yield session
+
+    @contextmanager
+    def _open(self, *, writing: bool) -> Iterator[Session]:
+        with self._sessions() as session:
+            session.info["writing"] = writing
+            if self.is_sqlite:
+                session.connection(execution_options={"hub_writing": writing})
+            try:
+                yield session
+            except BaseException:
+                session.rollback()
+                session.info.clear()
+                raise
+
+    def dispose(self) -> None:
+        """Forget inherited connections, as a forked worker must."""
+        self.engine.dispose(close=False)
+
+
+def before_commit(session: Session, callback: Callable[[], None]) -> None:
+    """Run `callback` as the last step of this session's transaction."""
+    session.info.setdefault("before_commit", []).append(callback)
+
+
+def after_commit(session: Session, callback: Callable[[], None]) -> None:
+    """Run `callback` once the transaction of this session has committed, and only then."""
+    session.info.setdefault("after_commit", []).append(callback)
+
+
+def _engine(url: str) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=30, pool_recycle=1800)
+    engine = create_engine(url, connect_args={"timeout": 15, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, record: Any) -> None:  # noqa: ARG001
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        writing = connection.get_execution_options().get("hub_writing", True)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    return engine

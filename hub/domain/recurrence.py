@@ -1,0 +1,210 @@
+"""Times: from wall time to instants, and from a rule to occurrences (RFC 5545 3.3.10), within bounds.
+
+Expansion runs on naive wall times, so that 09:00 stays 09:00 when clocks change; each result is then
+placed in its zone. A wall time that does not exist is read with the offset before the gap, one that
+exists twice as the first (RFC 5545 3.3.5).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice
+from zoneinfo import ZoneInfo
+
+from dateutil.rrule import rrulestr
+
+from hub.plugin.types import SeriesException, When
+
+MOST_STEPS = 50_000
+"""How many occurrences of one rule are looked at before the search is given up."""
+_UNTIL = re.compile(r"UNTIL=(\d{8})(T\d{6})?(Z?)")
+
+
+class RecurrenceError(ValueError):
+    """A rule that cannot be read; the message names the line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """One occurrence as it takes place."""
+
+    original_start: date | datetime
+    start: date | datetime
+    end: date | datetime
+    starts_at: datetime
+    ends_at: datetime
+    exception: SeriesException | None = None
+
+
+def instant(value: date | datetime, zone: str | None, floating_zone: str) -> datetime:
+    """Return the UTC instant of a wall time, or of the midnight that begins a date."""
+    wall = _wall(value)
+    try:
+        place = ZoneInfo(zone or floating_zone)
+    except (KeyError, ValueError, OSError):
+        place = ZoneInfo("UTC")
+    aware = wall.replace(tzinfo=place, fold=0)
+    try:
+        return aware.astimezone(UTC)
+    except OverflowError:
+        return wall.replace(tzinfo=UTC)
+
+
+def _wall(value: date | datetime) -> datetime:
+    return value if isinstance(value, datetime) else datetime.combine(value, time.min)
+
+
+def span(when: When, floating_zone: str) -> tuple[datetime, datetime | None]:
+    """Return the first start and the last end as instants; None if the series has no end."""
+    starts_at = instant(when.start, when.start_zone, floating_zone)
+    ends_at = instant(when.end, when.end_zone or when.start_zone, floating_zone)
+    if not when.is_series:
+        return starts_at, max(starts_at, ends_at)
+    for exception in when.exceptions:
+        if exception.start is not None:
+            moved = instant(exception.start, exception.start_zone or when.start_zone, floating_zone)
+            starts_at = min(starts_at, moved)
+    if not _is_bounded(when):
+        return starts_at, None
+    try:
+        last = max((o.ends_at for o in _all(when, floating_zone)), default=ends_at)
+    except RecurrenceError:
+        return starts_at, None
+    return starts_at, max(ends_at, last)
+
+
+def occurrences(
+    when: When, start: datetime, end: datetime, floating_zone: str, limit: int = 1000
+) -> list[Occurrence]:
+    """Return the occurrences (of a series, or the single event) that overlap [start, end), by start.
+
+    Raises:
+        RecurrenceError: the rule cannot be read.
+    """
+    found = (o for o in _all(when, floating_zone, end) if _overlaps(o, start, end))
+    return sorted(islice(found, limit), key=lambda o: o.starts_at)
+
+
+def _overlaps(o: Occurrence, start: datetime, end: datetime) -> bool:
+    return o.starts_at < end and (o.ends_at > start or o.starts_at == o.ends_at >= start)
+
+
+def _all(when: When, floating_zone: str, until: datetime | None = None) -> Iterator[Occurrence]:
+    if not when.is_series:
+        yield _place(when, when.start, when.end, when.start, floating_zone)
+        return
+    by_start = {e.original_start: e for e in when.exceptions}
+    length = _wall(when.end) - _wall(when.start)
+    far = None if until is None else until + timedelta(days=2)
+    for original in starts(when):
+        if original in by_start:
+            continue
+        occurrence = _place(when, original, original + length, original, floating_zone)
+        if far is not None and occurrence.starts_at >= far:
+            break
+        yield occurrence
+    for original, exception in by_start.items():
+        if not exception.cancelled:
+            begin = exception.start if exception.start is not None else original
+            finish = exception.end if exception.end is not None else begin + length
+            yield _place(when, begin, finish, original, floating_zone, exception)
+
+
+def _place(
+    when: When,
+    begin: date | datetime,
+    finish: date | datetime,
+    original: date | datetime,
+    floating_zone: str,
+    exception: SeriesException | None = None,
+) -> Occurrence:
+    zone = (exception.start_zone if exception else None) or when.start_zone
+    end_zone = (exception.end_zone if exception else None) or when.end_zone or zone
+    starts_at = instant(begin, zone, floating_zone)
+    ends_at = max(starts_at, instant(finish, end_zone, floating_zone))
+    return Occurrence(original, begin, finish, starts_at, ends_at, exception)
+
+
+def starts(when: When) -> Iterator[date | datetime]:
+    """Yield where the rule puts occurrences, in order: wall times, or dates if all-day; at most MOST_STEPS.
+
+    Raises:
+        RecurrenceError: the rule cannot be read.
+    """
+    first = _wall(when.start)
+    lines = [_local_until(line, when) for line in when.recurrence]
+    try:
+        rules = rrulestr("\n".join(lines), dtstart=first, forceset=True, unfold=False)
+        if not any(line.upper().startswith("RRULE") for line in lines):
+            rules.rdate(first)
+        for moment in islice(rules, MOST_STEPS):
+            naive = moment.replace(tzinfo=None)
+            yield naive if isinstance(when.start, datetime) else naive.date()
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        raise RecurrenceError(f"the rule {' '.join(when.recurrence)!r} cannot be read: {error}") from error
+
+
+def _local_until(line: str, when: When) -> str:
+    """Return a rule line with its UNTIL as local wall time, as dateutil wants it beside a naive start."""
+
+    def local(match: re.Match[str]) -> str:
+        day, clock, utc = match.groups()
+        if clock is None:
+            return f"UNTIL={day}T235959"
+        moment = datetime.strptime(day + clock, "%Y%m%dT%H%M%S")  # noqa: DTZ007
+        if utc and when.start_zone:
+            moment = moment.replace(tzinfo=UTC).astimezone(ZoneInfo(when.start_zone)).replace(tzinfo=None)
+        return f"UNTIL={moment:%Y%m%dT%H%M%S}"
+
+    line = _UNTIL.sub(local, line)
+    if line.upper().startswith("RDATE"):
+        return _local_dates(line, when)
+    return line
+
+
+def _local_dates(line: str, when: When) -> str:
+    """Return an RDATE line with bare local times."""
+    head, _, values = line.partition(":")
+    zone = re.search(r"TZID=([^;:]+)", head)
+    moments = []
+    for value in values.split(","):
+        text = value.split("/")[0]
+        if len(text) == 8:
+            moments.append(f"{text}T000000")
+            continue
+        moment = datetime.strptime(text.rstrip("Z"), "%Y%m%dT%H%M%S")  # noqa: DTZ007
+        origin = ZoneInfo("UTC") if text.endswith("Z") else ZoneInfo(zone[1]) if zone else None
+        if origin and when.start_zone:
+            moment = moment.replace(tzinfo=origin).astimezone(ZoneInfo(when.start_zone)).replace(tzinfo=None)
+        moments.append(f"{moment:%Y%m%dT%H%M%S}")
+    return "RDATE:" + ",".join(moments)
+
+
+def _is_bounded(when: When) -> bool:
+    return all(
+        not line.upper().startswith("RRULE") or "UNTIL=" in line.upper() or "COUNT=" in line.upper()
+        for line in when.recurrence
+    )
+
+
+def check(when: When) -> None:
+    """Check a time that a consumer gave.
+
+    Raises:
+        RecurrenceError: end before start, mixed kinds, an unknown zone or an unreadable rule.
+    """
+    if isinstance(when.start, datetime) != isinstance(when.end, datetime):
+        raise RecurrenceError("start and end must both be dates or both be times")
+    for zone in (when.start_zone, when.end_zone):
+        try:
+            ZoneInfo(zone or "UTC")
+        except (KeyError, ValueError, OSError):
+            raise RecurrenceError(f"{zone!r} is not an IANA time zone") from None
+    begin, finish = instant(when.start, when.start_zone, "UTC"), instant(when.end, when.end_zone, "UTC")
+    if finish < begin or (when.all_day and finish == begin):
+        raise RecurrenceError("the end is before the start")
+    if when.is_series and next(iter(starts(when)), None) is None:
+        raise RecurrenceError("the rule has no occurrence")

@@ -1,0 +1,54 @@
+"""Public ids: a readable prefix and 26 characters that sort by time of making.
+
+The alphabet is base32hex in lower case (RFC 4648 section 7), which is also what calendar providers
+accept for ids that a client chooses.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import Protocol
+
+from hub.clock import Clock
+
+_ALPHABET = "0123456789abcdefghijklmnopqrstuv"
+
+
+class Ids(Protocol):
+    """Makes ids and secrets; the only source of randomness."""
+
+    def new(self, prefix: str) -> str:
+        """Return a fresh id such as `evt_06f1…`."""
+
+    def bare(self) -> str:
+        """Return 26 fresh characters of [0-9a-v] without a prefix."""
+
+    def secret(self) -> str:
+        """Return 43 URL-safe characters that cannot be guessed."""
+
+
+def _encode(number: int, length: int) -> str:
+    return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(5 * (length - 1), -1, -5))
+
+
+class SystemIds:
+    """Ids from the operating system's generator: 48 bits of time, 80 bits of chance."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def new(self, prefix: str) -> str:
+        return f"{prefix}_{self.bare()}"
+
+    def bare(self) -> str:
+        millis = int(self._clock.now().timestamp() * 1000)
+        return _encode((millis << 80) | secrets.randbits(80), 26)
+
+    def secret(self) -> str:
+        return secrets.token_urlsafe(32)
+
+
+def digest(secret: str) -> str:
+    """Return the form in which a secret of high entropy is stored: hexadecimal SHA-256."""
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,39 @@
+"""The tables: one family a file. Import models from here."""
+
+from hub.models.account import Account, AccountState, Consent, Grant, RemoteCalendar
+from hub.models.calendar import Calendar
+from hub.models.change import Actor, Change, ChangeKind, Conflict
+from hub.models.copy import EventCopy, ParkedChange
+from hub.models.event import Event, SeriesExceptionRow
+from hub.models.link import Channel, ChannelState, Detail, Direction, Link, LinkSignal, LinkState, Policy
+from hub.models.tenant import ApiKey, Heartbeat, IdempotentReply, Tenant, User
+
+__all__ = [
+    "Account",
+    "AccountState",
+    "Actor",
+    "ApiKey",
+    "Calendar",
+    "Change",
+    "ChangeKind",
+    "Channel",
+    "ChannelState",
+    "Conflict",
+    "Consent",
+    "Detail",
+    "Direction",
+    "Event",
+    "EventCopy",
+    "Grant",
+    "Heartbeat",
+    "IdempotentReply",
+    "Link",
+    "LinkSignal",
+    "LinkState",
+    "ParkedChange",
+    "Policy",
+    "RemoteCalendar",
+    "SeriesExceptionRow",
+    "Tenant",
+    "User",
+]

@@ -1,0 +1,68 @@
+"""An event in a link, and what a provider sent that could not be understood."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hub.db import Base
+
+_OUTBOX = text("wanted_version > pushed_version AND parked_at IS NULL")
+
+
+class EventCopy(Base):
+    """One event in one link. The outbox is every copy whose wanted version is ahead of its pushed one."""
+
+    __tablename__ = "event_copies"
+    __table_args__ = (
+        UniqueConstraint("link_id", "remote_id"),
+        UniqueConstraint("event_id", "link_id"),
+        Index("ix_event_copies_outbox", "link_id", "due_at", sqlite_where=_OUTBOX, postgresql_where=_OUTBOX),
+        Index("ix_event_copies_uid", "link_id", "uid"),
+    )
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    event_id: Mapped[str] = mapped_column(ForeignKey("events.id", ondelete="CASCADE"))
+    link_id: Mapped[str] = mapped_column(ForeignKey("links.id", ondelete="CASCADE"))
+    remote_id: Mapped[str | None] = mapped_column(String(1024))
+    """The provider's id, byte for byte; None until it has one."""
+    remote_version: Mapped[str] = mapped_column(Text, default="")
+    uid: Mapped[str | None] = mapped_column(String(1024))
+    web_link: Mapped[str | None] = mapped_column(Text)
+    read_only: Mapped[str | None] = mapped_column(Text)
+    """Why the hub must not write to it."""
+    base: Mapped[dict[str, Any] | None]
+    """The event as that provider last showed it to us (`hub.plugin.codec`)."""
+    synced: Mapped[dict[str, Any]]
+    """Field by field, the fingerprint of the hub's own value that `base` stands for."""
+    wanted_version: Mapped[int] = mapped_column(default=0)
+    pushed_version: Mapped[int] = mapped_column(default=0)
+    create_id: Mapped[str | None] = mapped_column(String(64))
+    """What a create is asked for with; kept until the provider's answer is stored."""
+    uncertain: Mapped[bool] = mapped_column(default=False)
+    """A create was sent and its answer is not known: read before anything else."""
+    attempts: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[datetime | None]
+    """Not before this instant (back-off); None: now."""
+    parked_at: Mapped[datetime | None]
+    """Set: failed too often or was refused; waits for a change of the event, or for a person."""
+    problem: Mapped[str | None] = mapped_column(Text)
+    """Why the last try failed, in a sentence for people."""
+    seen_generation: Mapped[int] = mapped_column(default=0)
+    """The last full listing that showed it."""
+    removed_at: Mapped[datetime | None]
+    """Set: it does not exist in that calendar any more; the row stays as a tombstone."""
+
+
+class ParkedChange(Base):
+    """An item of a listing that could not be understood: shown, and forgotten when it can be."""
+
+    __tablename__ = "parked_changes"
+
+    link_id: Mapped[str] = mapped_column(ForeignKey("links.id", ondelete="CASCADE"), primary_key=True)
+    remote_id: Mapped[str] = mapped_column(String(1024), primary_key=True)
+    reason: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime]

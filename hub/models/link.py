@@ -1,0 +1,150 @@
+"""Links between calendars, what was asked of them, and the providers' push subscriptions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from hub.db import Base
+from hub.models.account import RemoteCalendar
+from hub.models.calendar import Calendar
+
+
+class Direction(StrEnum):
+    """Which way changes travel, seen from the hub."""
+
+    TWO_WAY = "two_way"
+    IMPORT = "import"
+    EXPORT = "export"
+
+
+class Detail(StrEnum):
+    """How much of an event is written to the remote calendar."""
+
+    FULL = "full"
+    BUSY_ONLY = "busy_only"
+
+
+class Policy(StrEnum):
+    """Who wins when both sides changed the same field since the base."""
+
+    NEWEST = "newest"
+    HUB = "hub"
+    PROVIDER = "provider"
+
+
+class LinkState(StrEnum):
+    """Whether the hub works on a link. A stopped one waits for a person; the reason stands in `problem`."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+
+
+class Link(Base):
+    """Ties one Calendar to one RemoteCalendar.
+
+    The row is written by whoever holds the lease (`WHERE fence = mine`) and by the API; what others
+    ask of the link stands in `LinkSignal`, so that a notification never waits for a running pull.
+    """
+
+    __tablename__ = "links"
+    __table_args__ = (
+        Index(
+            "uq_links_remote_calendar",
+            "remote_calendar_id",
+            unique=True,
+            sqlite_where=text("deleted_at IS NULL"),
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id", ondelete="CASCADE"), index=True)
+    calendar_id: Mapped[str] = mapped_column(ForeignKey("calendars.id", ondelete="CASCADE"), index=True)
+    remote_calendar_id: Mapped[str] = mapped_column(ForeignKey("remote_calendars.id", ondelete="CASCADE"))
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
+    direction: Mapped[str] = mapped_column(String(10), default=Direction.TWO_WAY)
+    detail: Mapped[str] = mapped_column(String(10), default=Detail.FULL)
+    policy: Mapped[str] = mapped_column(String(10), default=Policy.NEWEST)
+    past_days: Mapped[int] = mapped_column(default=90)
+    """Events that ended longer ago are not brought in; those already here stay."""
+    future_days: Mapped[int] = mapped_column(default=400)
+    state: Mapped[str] = mapped_column(String(10), default=LinkState.ACTIVE)
+
+    cursor: Mapped[str | None] = mapped_column(Text)
+    """Where the last complete listing ended; None: list everything."""
+    window_start: Mapped[datetime | None]
+    """The span that `cursor` covers, if the provider binds listings to one; likewise `window_end`."""
+    window_end: Mapped[datetime | None]
+    generation: Mapped[int] = mapped_column(default=0)
+    """Counts full listings: what a finished one did not show is suspected gone."""
+    imported_at: Mapped[datetime | None]
+    """When the first full listing was complete."""
+    pulled: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Up to which `LinkSignal.notified` the listings have caught up."""
+
+    lease_owner: Mapped[str | None] = mapped_column(String(40))
+    lease_until: Mapped[datetime | None]
+    fence: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Rises with every lease; every write of a run checks it."""
+
+    due_at: Mapped[datetime | None] = mapped_column(index=True)
+    """Not before this instant (back-off); None: now."""
+    poll_at: Mapped[datetime | None] = mapped_column(index=True)
+    """When to look even if nobody notified."""
+    failures: Mapped[int] = mapped_column(default=0)
+    """Runs that failed in a row."""
+    heard_at: Mapped[datetime | None]
+    """When the last listing succeeded; likewise `pushed_at` for a write."""
+    pushed_at: Mapped[datetime | None]
+    problem: Mapped[str | None] = mapped_column(Text)
+    """What is wrong and what to do, in a sentence for people; None: nothing."""
+    problem_code: Mapped[str | None] = mapped_column(String(100))
+    problem_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
+
+    calendar: Mapped[Calendar] = relationship()
+    remote_calendar: Mapped[RemoteCalendar] = relationship()
+
+
+class LinkSignal(Base):
+    """What others asked of a link: `notified` above `Link.pulled` means that a pull is owed."""
+
+    __tablename__ = "link_signals"
+
+    link_id: Mapped[str] = mapped_column(ForeignKey("links.id", ondelete="CASCADE"), primary_key=True)
+    notified: Mapped[int] = mapped_column(BigInteger, default=0)
+    notified_at: Mapped[datetime | None]
+
+
+class ChannelState(StrEnum):
+    """The life of a push subscription."""
+
+    OPENING = "opening"
+    LIVE = "live"
+    CLOSING = "closing"
+
+
+class Channel(Base):
+    """A provider's push subscription: of one link, or of a whole account where `link_id` is None."""
+
+    __tablename__ = "channels"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    """Told to the provider: `chn` and 26 characters, no underscore."""
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
+    link_id: Mapped[str | None] = mapped_column(ForeignKey("links.id", ondelete="CASCADE"), index=True)
+    secret_digest: Mapped[str] = mapped_column(String(64))
+    remote_id: Mapped[str | None] = mapped_column(String(512))
+    """The provider's id of it; None until its answer came."""
+    state: Mapped[str] = mapped_column(String(10), default=ChannelState.OPENING)
+    expires_at: Mapped[datetime | None]
+    due_at: Mapped[datetime] = mapped_column(index=True)
+    """When the keeper must look at it next: to renew, to close, or to try again."""
+    failures: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime]

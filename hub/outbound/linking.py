@@ -1,0 +1,180 @@
+"""Linking calendars: make, change, pause, resume and end a link.
+
+Comes after the API or the page; the first pull brings in what the remote calendar holds, and only when
+it is complete are the hub's own events written there (adopt before create).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from hub.db import after_commit
+from hub.models import (
+    Account,
+    Calendar,
+    Channel,
+    ChannelState,
+    Direction,
+    Event,
+    EventCopy,
+    Link,
+    LinkSignal,
+    LinkState,
+    RemoteCalendar,
+)
+from hub.outbound.edit import want_copies
+from hub.ports import Ports
+
+
+class LinkingError(Exception):
+    """The two calendars cannot be linked so; `field` names the field of the request at fault."""
+
+    def __init__(self, message: str, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+def create_link(
+    session: Session,
+    ports: Ports,
+    calendar: Calendar,
+    remote: RemoteCalendar,
+    *,
+    direction: str = Direction.TWO_WAY,
+    detail: str = "full",
+    policy: str = "newest",
+    past_days: int = 90,
+    future_days: int = 400,
+) -> Link:
+    """Link a remote calendar to a calendar of the same user; its first pull starts after the commit.
+
+    Raises:
+        LinkingError: it is linked already, is seen twice, or may not be written to.
+    """
+    account = session.get_one(Account, remote.account_id)
+    _check(session, calendar, remote, account, direction)
+    now = ports.clock.now()
+    link = Link(
+        id=ports.ids.new("lnk"),
+        tenant_id=calendar.tenant_id,
+        calendar_id=calendar.id,
+        remote_calendar_id=remote.id,
+        account_id=account.id,
+        direction=direction,
+        detail=detail,
+        policy=policy,
+        past_days=past_days,
+        future_days=future_days,
+        created_at=now,
+    )
+    session.add(link)
+    session.flush()
+    session.add(LinkSignal(link_id=link.id, notified=1))
+    start(session, ports, link)
+    return link
+
+
+def _check(
+    session: Session, calendar: Calendar, remote: RemoteCalendar, account: Account, direction: str
+) -> None:
+    if account.user_id != calendar.user_id:
+        raise LinkingError("the remote calendar belongs to another user", "remote_calendar_id")
+    if direction != Direction.IMPORT and remote.access_role not in ("owner", "writer"):
+        raise LinkingError(
+            f"{remote.name!r} is read-only for {account.email}: link it with direction 'import'", "direction"
+        )
+    twin = session.execute(
+        select(Link, RemoteCalendar, Account)
+        .join(RemoteCalendar, Link.remote_calendar_id == RemoteCalendar.id)
+        .join(Account, Account.id == RemoteCalendar.account_id)
+        .where(
+            Link.deleted_at.is_(None),
+            Link.tenant_id == calendar.tenant_id,
+            Account.provider == account.provider,
+            RemoteCalendar.remote_id == remote.remote_id,
+            Account.user_id == account.user_id,
+        )
+    ).first()
+    if twin is not None:
+        link, _, other = twin
+        raise LinkingError(
+            f"{remote.name!r} is already linked (link {link.id}, through {other.email}): "
+            "a remote calendar is linked once",
+            "remote_calendar_id",
+        )
+
+
+def start(session: Session, ports: Ports, link: Link) -> None:
+    """Hint the first pull and the subscription, once the transaction has committed."""
+    link_id = link.id
+    after_commit(session, lambda: ports.queue.hint("pull", link_id))
+    after_commit(session, lambda: ports.queue.hint("subscribe", link_id))
+
+
+def resume(session: Session, ports: Ports, link: Link) -> None:
+    """Set a paused or stopped link to work again, beginning with a pull."""
+    link.state = LinkState.ACTIVE
+    link.problem = link.problem_code = link.problem_at = link.due_at = None
+    link.failures = 0
+    ask_for_pull(session, ports, link.id)
+    start(session, ports, link)
+
+
+def pause(link: Link) -> None:
+    """Let a link rest: nothing is fetched or written until it is resumed."""
+    link.state = LinkState.PAUSED
+
+
+def ask_for_pull(session: Session, ports: Ports, link_id: str, *, fresh: bool = False) -> None:
+    """Mark that a pull is owed and hint it; `fresh` drops the cursor, so that everything is listed."""
+    if fresh:
+        session.execute(update(Link).where(Link.id == link_id).values(cursor=None, due_at=None))
+    session.execute(
+        update(LinkSignal).where(LinkSignal.link_id == link_id).values(notified=LinkSignal.notified + 1)
+    )
+    after_commit(session, lambda: ports.queue.hint("pull", link_id))
+
+
+def delete_link(session: Session, ports: Ports, link: Link) -> None:
+    """End a link: both calendars keep their events, nothing travels any more."""
+    now = ports.clock.now()
+    link.deleted_at = now
+    link.state = LinkState.PAUSED
+    link.fence += 1
+    link.lease_owner = link.lease_until = None
+    close_channels(session, ports, Channel.link_id == link.id)
+
+
+def close_channels(session: Session, ports: Ports, condition: object) -> None:
+    """Ask the keeper to end the subscriptions that meet an SQL condition."""
+    session.execute(
+        update(Channel)
+        .where(condition)  # type: ignore[arg-type]
+        .values(state=ChannelState.CLOSING, due_at=ports.clock.now(), failures=0)
+    )
+    after_commit(session, lambda: ports.queue.hint("renew"))
+
+
+def want_missing(session: Session, ports: Ports, link: Link, *, chunk: int = 500) -> bool:
+    """Make the calendar's events that the link has no copy of wanted there; return whether any was.
+
+    Called when the first listing is complete: what both sides already had is paired by then.
+    """
+    if link.direction == Direction.IMPORT:
+        return False
+    oldest = ports.clock.now() - timedelta(days=link.past_days)
+    copied = select(EventCopy.event_id).where(EventCopy.link_id == link.id)
+    missing = session.scalars(
+        select(Event).where(
+            Event.calendar_id == link.calendar_id,
+            Event.deleted_at.is_(None),
+            Event.id.not_in(copied),
+            (Event.ends_at.is_(None)) | (Event.ends_at >= oldest),
+        )
+    ).all()
+    for i in range(0, len(missing), chunk):
+        want_copies(session, ports, link, list(missing[i : i + chunk]))
+    return bool(missing)

@@ -1,0 +1,1 @@
+"""The hub's side of the plugin border: find plugins, ask one of them, keep grants fresh."""
