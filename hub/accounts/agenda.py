@@ -1,0 +1,128 @@
+"""Events in a span of time: whole, or expanded into occurrences, within bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import or_, select, tuple_
+from sqlalchemy.orm import Session, selectinload
+
+from hub.domain.recurrence import Occurrence, RecurrenceError, occurrences
+from hub.models import Calendar, Event
+from hub.models.content import content_of
+from hub.plugin.types import EventContent
+
+MOST_OCCURRENCES = 5000
+LONGEST_SPAN = timedelta(days=400)
+_CHUNK = 500
+
+
+class TooManyError(Exception):
+    """The span holds more occurrences than one answer may compute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One occurrence with its event."""
+
+    event: Event
+    content: EventContent
+    occurrence: Occurrence
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Half-open; an end that is None is open."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+def list_events(
+    session: Session,
+    calendars: Sequence[Calendar],
+    span: Span,
+    after: tuple[datetime, str] | None,
+    limit: int,
+) -> list[Event]:
+    """Return up to `limit` events that overlap the span, by start and id, beyond `after`.
+
+    A series counts if one of its occurrences overlaps.
+    """
+    found: list[Event] = []
+    zones = {calendar.id: calendar.zone for calendar in calendars}
+    for event in _candidates(session, list(zones), span, after):
+        if _takes_place(event, zones[event.calendar_id], span):
+            found.append(event)
+            if len(found) == limit:
+                break
+    return found
+
+
+def list_entries(
+    session: Session, calendars: Sequence[Calendar], start: datetime, end: datetime
+) -> list[Entry]:
+    """Return all occurrences that overlap [start, end), by start.
+
+    Raises:
+        TooManyError: there are more than MOST_OCCURRENCES.
+    """
+    zones = {calendar.id: calendar.zone for calendar in calendars}
+    entries: list[Entry] = []
+    for event in _candidates(session, list(zones), Span(start, end), None):
+        content = content_of(event)
+        try:
+            found = occurrences(content.when, start, end, zones[event.calendar_id], MOST_OCCURRENCES)
+        except RecurrenceError:
+            found = [_as_single(event)]
+        entries += (Entry(event, content, occurrence) for occurrence in found)
+        if len(entries) > MOST_OCCURRENCES:
+            raise TooManyError
+    return sorted(
+        entries, key=lambda e: (e.occurrence.starts_at, e.event.id, str(e.occurrence.original_start))
+    )
+
+
+def _as_single(event: Event) -> Occurrence:
+    """A rule that a provider accepts and we cannot read still shows its first occurrence."""
+    end = event.ends_at or event.starts_at
+    return Occurrence(event.start, event.start, event.end, event.starts_at, end)
+
+
+def _candidates(
+    session: Session, calendar_ids: list[str], span: Span, after: tuple[datetime, str] | None
+) -> Iterator[Event]:
+    query = (
+        select(Event)
+        .where(Event.calendar_id.in_(calendar_ids), Event.deleted_at.is_(None))
+        .order_by(Event.starts_at, Event.id)
+        .options(selectinload(Event.exceptions))
+        .limit(_CHUNK)
+    )
+    if span.end is not None:
+        query = query.where(Event.starts_at < span.end)
+    if span.start is not None:
+        instantaneous = (Event.ends_at == span.start) & (Event.starts_at == span.start)
+        query = query.where(or_(Event.ends_at.is_(None), Event.ends_at > span.start, instantaneous))
+    while True:
+        page = query
+        if after is not None:
+            page = query.where(tuple_(Event.starts_at, Event.id) > tuple_(*after))
+        events = session.scalars(page).all()
+        yield from events
+        if len(events) < _CHUNK:
+            return
+        after = (events[-1].starts_at, events[-1].id)
+
+
+def _takes_place(event: Event, zone: str, span: Span) -> bool:
+    if not event.recurrence or (span.start is None and span.end is None):
+        return True
+    start = span.start or event.starts_at
+    end = span.end or start + LONGEST_SPAN * 100
+    try:
+        return bool(occurrences(content_of(event).when, start, end, zone, limit=1))
+    except (RecurrenceError, OverflowError):
+        return True

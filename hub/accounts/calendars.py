@@ -1,0 +1,69 @@
+"""The list of calendars that an account can see, kept as the provider last told it."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from hub.models import Account, Link, LinkState, RemoteCalendar
+from hub.plugin import types
+from hub.ports import Ports
+
+
+def refresh(ports: Ports, account_id: str) -> int:
+    """Read the account's calendars from its provider; return how many it shows.
+
+    A calendar that is not shown any more is marked, never deleted: its links and events stay. An empty
+    list after a full one is taken for a mishap of the provider, and nothing is marked.
+
+    Raises:
+        ProviderError: the provider could not tell; what we know stays as it is.
+    """
+    shown: tuple[types.RemoteCalendar, ...] = ports.gateway.call(account_id, "list_calendars")
+    with ports.db.transaction() as session:
+        account = session.get_one(Account, account_id)
+        store(session, ports, account, shown)
+    return len(shown)
+
+
+def store(session: Session, ports: Ports, account: Account, shown: tuple[types.RemoteCalendar, ...]) -> None:
+    """Bring the rows of an account's calendars to what the provider shows."""
+    now = ports.clock.now()
+    query = select(RemoteCalendar).where(RemoteCalendar.account_id == account.id)
+    rows = {row.remote_id: row for row in session.scalars(query)}
+    for calendar in shown:
+        row = rows.pop(calendar.remote_id, None)
+        if row is None:
+            row = RemoteCalendar(
+                id=ports.ids.new("rcal"), account_id=account.id, remote_id=calendar.remote_id
+            )
+            session.add(row)
+        _update(session, ports, row, calendar)
+    for row in rows.values() if shown else ():
+        row.missing_since = row.missing_since or now
+    account.calendars_at = now
+
+
+def _update(session: Session, ports: Ports, row: RemoteCalendar, calendar: types.RemoteCalendar) -> None:
+    lost_right = row.access_role in ("owner", "writer") and not calendar.writable
+    row.name, row.access_role = calendar.name, calendar.access_role.value
+    row.zone, row.color = calendar.zone, calendar.color
+    row.primary, row.can_watch, row.missing_since = calendar.primary, calendar.can_watch, None
+    if lost_right:
+        _tell_lost_right(session, ports, row)
+
+
+def _tell_lost_right(session: Session, ports: Ports, row: RemoteCalendar) -> None:
+    """Stop the link that can write no longer: one message instead of a failure for each event."""
+    link = session.scalars(
+        select(Link).where(
+            Link.remote_calendar_id == row.id, Link.deleted_at.is_(None), Link.direction != "import"
+        )
+    ).one_or_none()
+    if link is not None and link.state == LinkState.ACTIVE:
+        link.state = LinkState.STOPPED
+        link.problem = (
+            f"{row.name} has become read-only for this account. Ask its owner for the right to make changes "
+            "and resume the link, or set its direction to import."
+        )
+        link.problem_code, link.problem_at = "read_only", ports.clock.now()

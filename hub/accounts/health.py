@@ -1,0 +1,205 @@
+"""How well a link does, in words for people and figures for programs.
+
+"In sync" is said only when it is so: the last listing succeeded in time, nothing is owed in either
+direction and nothing is parked; otherwise the lag and the reason are told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from hub.models import (
+    Account,
+    AccountState,
+    Channel,
+    ChannelState,
+    Event,
+    EventCopy,
+    Link,
+    LinkSignal,
+    LinkState,
+    ParkedChange,
+)
+from hub.ports import Ports
+
+PATIENCE = timedelta(seconds=20)
+"""Work that is owed for longer counts as being behind."""
+MOST_PARKED = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """An event that does not travel, and why."""
+
+    event_id: str | None
+    """None: it came from the provider and could not be understood."""
+    remote_id: str | None
+    title: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The health of one link."""
+
+    state: str
+    """in_sync, syncing, behind, paused, stopped or needs_reconnect."""
+    lag_seconds: float
+    """For how long something has been owed; 0 if nothing is."""
+    heard_at: datetime | None
+    """When the provider's calendar was last read."""
+    waiting: int
+    """Events that are still to be written there."""
+    waiting_since: datetime | None
+    delivery: str
+    """`push` if the provider notifies, `poll` if it is asked from time to time."""
+    poll_seconds: float
+    problem: str | None
+    """What is wrong and what to do, for people."""
+    problem_at: datetime | None
+    parked_count: int
+    parked: tuple[Parked, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Owed:
+    waiting: int = 0
+    oldest: datetime | None = None
+    parked: int = 0
+
+
+def health_of(session: Session, ports: Ports, links: Sequence[Link]) -> dict[str, Health]:
+    """Return the health of each link by its id, in a handful of queries however many there are."""
+    ids = [link.id for link in links]
+    signals = {s.link_id: s for s in session.scalars(select(LinkSignal).where(LinkSignal.link_id.in_(ids)))}
+    owners = select(Account).where(Account.id.in_({link.account_id for link in links}))
+    accounts = {account.id: account for account in session.scalars(owners)}
+    owed, parked = _owed(session, ids), _parked(session, ids)
+    live = _live_channels(session, ports, links)
+    return {
+        link.id: _assess(
+            ports,
+            link,
+            accounts[link.account_id],
+            signals.get(link.id),
+            owed.get(link.id, _Owed()),
+            parked.get(link.id, []),
+            notified=link.id in live or link.account_id in live,
+        )
+        for link in links
+    }
+
+
+def _owed(session: Session, ids: list[str]) -> dict[str, _Owed]:
+    is_parked = EventCopy.parked_at.is_not(None)
+    rows = session.execute(
+        select(
+            EventCopy.link_id,
+            func.count().filter(~is_parked),
+            func.min(Event.updated_at).filter(~is_parked),
+            func.count().filter(is_parked),
+        )
+        .join(Event, Event.id == EventCopy.event_id)
+        .where(
+            EventCopy.link_id.in_(ids), or_(EventCopy.wanted_version > EventCopy.pushed_version, is_parked)
+        )
+        .group_by(EventCopy.link_id)
+    )
+    return {link_id: _Owed(*figures) for link_id, *figures in rows}
+
+
+def _parked(session: Session, ids: list[str]) -> dict[str, list[Parked]]:
+    found: dict[str, list[Parked]] = {}
+    copies = session.execute(
+        select(EventCopy.link_id, EventCopy.remote_id, EventCopy.problem, EventCopy.parked_at, Event)
+        .join(Event, Event.id == EventCopy.event_id)
+        .where(EventCopy.link_id.in_(ids), EventCopy.parked_at.is_not(None))
+        .order_by(EventCopy.parked_at.desc())
+        .limit(MOST_PARKED)
+    )
+    for link_id, remote_id, problem, at, event in copies:
+        reason = problem or "It was refused."
+        found.setdefault(link_id, []).append(Parked(event.id, remote_id, event.title, reason, at))
+    changes = select(ParkedChange).where(ParkedChange.link_id.in_(ids)).limit(MOST_PARKED)
+    for row in session.scalars(changes):
+        found.setdefault(row.link_id, []).append(Parked(None, row.remote_id, "", row.reason, row.at))
+    return found
+
+
+def _live_channels(session: Session, ports: Ports, links: Sequence[Link]) -> set[str]:
+    """Return the ids of links, and of whole accounts, whose provider notifies."""
+    query = select(Channel.link_id, Channel.account_id).where(
+        Channel.account_id.in_({link.account_id for link in links}),
+        and_(Channel.state == ChannelState.LIVE, Channel.expires_at > ports.clock.now()),
+    )
+    return {link_id or account_id for link_id, account_id in session.execute(query)}
+
+
+def _assess(
+    ports: Ports,
+    link: Link,
+    account: Account,
+    signal: LinkSignal | None,
+    owed: _Owed,
+    parked: list[Parked],
+    *,
+    notified: bool,
+) -> Health:
+    now = ports.clock.now()
+    since = _behind_since(ports, link, signal, owed)
+    problem, problem_at = link.problem, link.problem_at
+    if account.state != AccountState.CONNECTED:
+        state = "needs_reconnect" if account.state == AccountState.NEEDS_RECONNECT else "stopped"
+        problem = account.problem or f"{account.email} must be connected again."
+        problem_at = account.problem_at
+    elif link.state != LinkState.ACTIVE:
+        state = str(link.state)
+    elif link.problem is not None or link.failures or parked:
+        state = "behind"
+        problem = problem or _explain_parked(len(parked))
+    elif since is not None:
+        state = "syncing" if link.imported_at is None or now - since < PATIENCE else "behind"
+    else:
+        state = "in_sync"
+    oldest = min([at for at in (since, *(p.at for p in parked), problem_at) if at is not None], default=now)
+    return Health(
+        state=state,
+        lag_seconds=0.0 if state == "in_sync" else max(0.0, round((now - oldest).total_seconds(), 3)),
+        heard_at=link.heard_at,
+        waiting=owed.waiting,
+        waiting_since=owed.oldest and max(owed.oldest, link.imported_at or link.created_at),
+        delivery="push" if notified else "poll",
+        poll_seconds=ports.settings.poll_interval,
+        problem=problem,
+        problem_at=problem_at,
+        parked_count=max(owed.parked, len(parked)),
+        parked=tuple(parked),
+    )
+
+
+def _explain_parked(count: int) -> str | None:
+    if count == 0:
+        return None
+    what = "One event does not travel" if count == 1 else f"{count} events do not travel"
+    return f"{what}: see the reason below, change the event, or sync again."
+
+
+def _behind_since(ports: Ports, link: Link, signal: LinkSignal | None, owed: _Owed) -> datetime | None:
+    """Return since when something is owed in either direction, or None."""
+    since = []
+    if link.imported_at is None:
+        since.append(link.created_at)
+    elif signal is not None and signal.notified > link.pulled:
+        since.append(max(signal.notified_at or link.created_at, link.heard_at or link.created_at))
+    if owed.oldest is not None:
+        since.append(max(owed.oldest, link.imported_at or link.created_at))
+    silent = timedelta(seconds=2 * ports.settings.poll_interval) + PATIENCE
+    if link.heard_at is not None and ports.clock.now() - link.heard_at > silent:
+        since.append(link.heard_at)
+    return min(since, default=None)

@@ -1,0 +1,41 @@
+"""Changing a link that exists: direction, policy and window."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from hub.db import after_commit
+from hub.models import Direction, Link
+from hub.outbound.linking import LinkingError, ask_for_pull, want_missing
+from hub.ports import Ports
+
+
+def change_link(
+    session: Session,
+    ports: Ports,
+    link: Link,
+    *,
+    direction: str | None = None,
+    policy: str | None = None,
+    past_days: int | None = None,
+    future_days: int | None = None,
+) -> None:
+    """Change what is not None. A narrower window deletes nothing; a wider one is listed anew.
+
+    Raises:
+        LinkingError: the remote calendar may not be written to.
+    """
+    remote = link.remote_calendar
+    if direction is not None and direction != link.direction:
+        if direction != Direction.IMPORT and remote.access_role not in ("owner", "writer"):
+            raise LinkingError(f"{remote.name!r} is read-only: only 'import' is possible", "direction")
+        link.direction = direction
+        if link.imported_at is not None and want_missing(session, ports, link):
+            after_commit(session, lambda: ports.queue.hint("push", link.id))
+    wider = (past_days or 0) > link.past_days or (future_days or 0) > link.future_days
+    link.policy = policy or link.policy
+    link.past_days = link.past_days if past_days is None else past_days
+    link.future_days = link.future_days if future_days is None else future_days
+    if wider:
+        session.flush()
+        ask_for_pull(session, ports, link.id, fresh=True)
