@@ -1,0 +1,87 @@
+# Every command of the workshop. A machine needs Python 3.11 or newer with pip, and make; nothing else.
+#
+#   make run     the hub with provider sandboxes: page, API, worker, beat, all under one command
+#   make demo    plays a person through the whole sync and times it
+#   make test    lint, types, import contracts, and the whole suite in both sizes
+#   make bench   figures, as ratios measured in one run
+#   make help    this text
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help install install-test run demo test lint format bench lock clean
+
+# The first Python that is new enough and can make an environment; say PYTHON=... to choose another.
+USABLE := import sys; from importlib.util import find_spec as f; sys.exit(not (sys.version_info >= (3, 11) and (f("ensurepip") or f("pip"))))
+PYTHON = $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+	"$$p" -c '$(USABLE)' 2>/dev/null && echo "$$p" && break; done)
+
+BIN := .venv/bin
+# Compiling on install would double its time; each module is compiled when it is first imported.
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install --no-compile
+PROJECTS := pyproject.toml plugins/google/pyproject.toml plugins/outlook/pyproject.toml
+EDITABLE := --no-deps --no-build-isolation --editable . --editable plugins/google --editable plugins/outlook
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--no-header --no-emit-index-url --no-emit-find-links \
+	--no-emit-package coordinoter-hub --no-emit-package hub-google --no-emit-package hub-outlook
+PYTEST ?= $(BIN)/python -m pytest -n 2 -q
+
+help:
+	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
+
+install: .venv/installed-run
+install-test: .venv/installed-test
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer with pip was found; say make PYTHON=/path/to/python3." >&2; exit 1; }
+	@echo "Making .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv .venv >/dev/null 2>&1 || { \
+		rm -rf .venv && \
+		$(PYTHON) -m pip --quiet --disable-pip-version-check install --target .tools --upgrade \
+			--require-hashes -r requirements/bootstrap.txt && \
+		PYTHONPATH=.tools $(PYTHON) -m virtualenv --quiet .venv; }
+
+.venv/installed-run: requirements/run.txt $(PROJECTS) | .venv/bin/python
+	@echo "Installing what the hub needs (about a minute the first time)"
+	@$(PIP) --require-hashes -r requirements/run.txt
+	@$(PIP) $(EDITABLE)
+	@touch $@
+
+.venv/installed-test: requirements/test.txt $(PROJECTS) | .venv/bin/python
+	@echo "Installing what the tests need"
+	@$(PIP) --require-hashes -r requirements/test.txt
+	@$(PIP) $(EDITABLE)
+	@touch .venv/installed-run $@
+
+run: .venv/installed-run
+	@exec $(BIN)/hub run
+
+demo: .venv/installed-run
+	@exec $(BIN)/python demo/play.py
+
+bench: .venv/installed-test
+	@exec $(BIN)/python bench/run.py
+
+# The suite runs even when lint complains, so that one run tells everything.
+test: .venv/installed-test
+	@status=0; $(MAKE) --no-print-directory lint || status=1; $(PYTEST) || status=1; exit $$status
+
+lint: .venv/installed-test
+	@status=0; \
+	$(BIN)/ruff check --quiet . || status=1; \
+	$(BIN)/ruff format --quiet --check . || { echo "ruff format: run make format" >&2; status=1; }; \
+	MYPYPATH=plugins/google:plugins/outlook $(BIN)/mypy -p hub -p hub_google -p hub_outlook || status=1; \
+	$(BIN)/lint-imports || status=1; \
+	exit $$status
+
+format: .venv/installed-test
+	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .
+
+# Lock for Python 3.11 to 3.13 on every platform; `make lock UPGRADE=--upgrade` takes newer releases.
+lock: .venv/bin/python
+	@$(PIP) uv
+	@$(LOCK) $(UPGRADE) requirements/bootstrap.in -o requirements/bootstrap.txt
+	@$(LOCK) $(UPGRADE) requirements/run.in -o requirements/run.txt
+	@$(LOCK) $(UPGRADE) requirements/run.in --group test --group dev -c requirements/run.txt -o requirements/test.txt
+
+clean:
+	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
