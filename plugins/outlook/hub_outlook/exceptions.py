@@ -1,0 +1,107 @@
+"""The exceptions of a series: each is an occurrence with an id of its own at Graph.
+
+Writing them may stop anywhere and be repeated: each step is taken from what Outlook shows now to what
+is wanted (Graph: event-list-instances, event-update).
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from typing import Any, cast
+
+from kiota_abstractions.method import Method
+
+from hub.plugin.errors import GoneError, RefusedError
+from hub.plugin.types import EventContent, RemoteEvent, SeriesException, When, changed_fields
+from hub_outlook import zones
+from hub_outlook.client import AS_TEXT, Graph
+from hub_outlook.errors import About
+from hub_outlook.project import occurrence, project
+from hub_outlook.translate import original_start, to_remote
+from hub_outlook.wire import Event
+
+
+def write_exceptions(graph: Graph, current: RemoteEvent, wanted: EventContent) -> int:
+    """Bring the occurrences of a series to what is wanted; return how many were written.
+
+    Raises:
+        RefusedError: an occurrence cannot be restored or moved that far.
+    """
+    shown = project(current.content).content
+    is_now = {e.original_start: e for e in shown.when.exceptions}
+    to_be = {e.original_start: e for e in wanted.when.exceptions}
+    starts = [s for s in {**is_now, **to_be} if is_now.get(s) != to_be.get(s)]
+    for start in sorted(starts):  # type: ignore[type-var]
+        before = is_now.get(start) or SeriesException(start)
+        after = to_be.get(start) or SeriesException(start)
+        _write(graph, current.remote_id, wanted, before, after)
+    return len(starts)
+
+
+def _write(
+    graph: Graph,
+    master_id: str,
+    wanted: EventContent,
+    before: SeriesException,
+    after: SeriesException,
+) -> None:
+    if before.cancelled:
+        raise RefusedError("Outlook cannot bring a cancelled occurrence of a series back.")
+    found = _instance(graph, master_id, wanted.when, before)
+    if after.cancelled:
+        if found:
+            _delete(graph, found["id"])
+        return
+    if not found:
+        raise RefusedError("Outlook has no occurrence where this series changes one.")
+    # What the occurrence does not override has followed the master already.
+    old, new = occurrence(wanted, before), occurrence(wanted, after)
+    fields = changed_fields(old, new)
+    body = to_remote(new, fields)
+    body.pop("isAllDay", None)
+    if body:
+        builder = graph.me.events.by_event_id(found["id"])
+        graph.write(Method.PATCH, builder, About.EVENT, body, prefer=AS_TEXT)
+
+
+def _delete(graph: Graph, remote_id: str) -> None:
+    try:
+        graph.write(Method.DELETE, graph.me.events.by_event_id(remote_id), About.EVENT)
+    except GoneError:
+        pass  # An earlier try got this far.
+
+
+def _instance(graph: Graph, master_id: str, when: When, change: SeriesException) -> Event | None:
+    """Return the occurrence that the rule puts at a start, wherever it was moved to."""
+    for around in {_day(change.original_start, when), _day(change.start or change.original_start, when)}:
+        query = {
+            "startDateTime": f"{around - timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}",
+            "endDateTime": f"{around + timedelta(days=2):%Y-%m-%dT%H:%M:%SZ}",
+        }
+        builder = graph.me.events.by_event_id(master_id).instances
+        answer = graph.get(builder, About.EVENT, query, AS_TEXT)
+        while True:
+            for item in answer.get("value") or []:
+                if _starts_at(cast(Event, item), change.original_start, when):
+                    return cast(Event, item)
+            link = answer.get("@odata.nextLink")
+            if not link:
+                break
+            answer = graph.follow(link, About.EVENT, AS_TEXT)
+    return None
+
+
+def _day(value: date | datetime, when: When) -> datetime:
+    if isinstance(value, datetime):
+        return zones.to_utc(value, when.start_zone or zones.FALLBACK)
+    return datetime.combine(value, time())
+
+
+def _starts_at(item: Event, wanted: date | datetime, when: When) -> bool:
+    if item.get("occurrenceId") or item.get("originalStart"):
+        return original_start(item, when) == wanted
+    start: dict[str, Any] = dict(item["start"])
+    moment = datetime.fromisoformat(start["dateTime"][:19])
+    if not isinstance(wanted, datetime):
+        return moment.date() == wanted
+    return moment == zones.to_utc(wanted, when.start_zone or zones.FALLBACK)

@@ -1,0 +1,285 @@
+"""What Outlook can hold of an event: the losses are said field by field, before a link is switched on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import TypeVar
+
+from hub.plugin.types import (
+    EventContent,
+    EventStatus,
+    Location,
+    Loss,
+    Projection,
+    Reminder,
+    SeriesException,
+    ShowAs,
+    Visibility,
+    When,
+    changed_fields,
+)
+from hub_outlook import recurrence, zones
+
+T = TypeVar("T")
+
+DEFAULT_REMINDER = (Reminder(15),)
+"""What Outlook does where nothing is said (Graph: user-post-events); it has no calendar default to show."""
+LONGEST_TITLE = 255
+
+REASONS = {
+    "title": "Outlook keeps titles on one line of at most 255 characters.",
+    "description": "Outlook keeps no spaces at the ends of lines.",
+    "status": "Outlook has no tentative events of one's own; it shows the time as tentative instead.",
+    "visibility": "Outlook has no public events: they follow the calendar's sharing.",
+    "reminders": "Outlook keeps one popup reminder per event, and no calendar default.",
+    "organizer": "Outlook names the mailbox's owner as the organiser of what the hub writes.",
+    "attendees": "Outlook would mail every guest, so guests are not written there.",
+    "conference": "Outlook cannot take the online meeting of another calendar service.",
+    "attachments": "Outlook takes files, not links to files.",
+    "categories": "Outlook keeps categories as a set of names without blanks around them.",
+    "color": "Outlook colours events by category only.",
+    "priority": "Outlook knows only high, normal and low importance.",
+    "url": "Outlook has no page address on events.",
+    "location": "Outlook keeps places without blanks around them.",
+}
+
+
+def plain(text: str) -> str:
+    """Return text as both sides write it: LF line ends, plain blanks, nothing trailing."""
+    unified = text.replace("\r\n", "\n").replace("\r", "\n").replace("\xa0", " ")
+    return "\n".join(line.rstrip() for line in unified.split("\n")).strip("\n")
+
+
+@lru_cache(maxsize=4096)
+def project(content: EventContent) -> Projection:
+    """Return what of `content` Outlook would show after a push."""
+    try:
+        when, losses = _when(content.when)
+    except recurrence.UnmappableError as error:
+        return Projection(content, (), str(error))
+    held = replace(
+        content,
+        when=replace(when, exceptions=()),
+        title=_title(content.title),
+        description=plain(content.description),
+        description_html=None,
+        location=_location(content.location),
+        status=EventStatus.CONFIRMED,
+        visibility=_visibility(content.visibility),
+        show_as=_show_as(content),
+        reminders=_reminders(content.reminders),
+        organizer=None,
+        attendees=(),
+        conference=None,
+        attachments=(),
+        categories=categories(content.categories),
+        color=None,
+        priority=_priority(content.priority),
+        url=None,
+    )
+    kept, more = _exceptions(held, when, content.when)
+    lost = sorted(changed_fields(content, held) & REASONS.keys())
+    losses += [Loss(name, REASONS[name]) for name in lost]
+    return Projection(replace(held, when=replace(when, exceptions=kept)), (*losses, *more))
+
+
+def categories(names: tuple[str, ...] | list[str]) -> tuple[str, ...]:
+    """Return category names as a set in a fixed order (Outlook compares them without case)."""
+    found = {name.strip().casefold(): name.strip() for name in reversed(names) if name.strip()}
+    return tuple(found[key] for key in sorted(found))
+
+
+def _title(title: str) -> str:
+    return re.sub(r"[\r\n\t]+", " ", title).strip()[:LONGEST_TITLE].rstrip()
+
+
+def _location(location: Location | None) -> Location | None:
+    if location is None:
+        return None
+    held = replace(location, name=location.name.strip(), address=location.address.strip())
+    if held.latitude is None or held.longitude is None:
+        held = replace(held, latitude=None, longitude=None)
+    return held if held != Location("") else None
+
+
+def _visibility(visibility: Visibility) -> Visibility:
+    return Visibility.DEFAULT if visibility is Visibility.PUBLIC else visibility
+
+
+def _show_as(content: EventContent) -> ShowAs:
+    tentative = content.status is EventStatus.TENTATIVE and content.show_as is ShowAs.BUSY
+    return ShowAs.TENTATIVE if tentative else content.show_as
+
+
+def _reminders(reminders: tuple[Reminder, ...] | None) -> tuple[Reminder, ...]:
+    if reminders is None:
+        return DEFAULT_REMINDER
+    return (Reminder(max(0, min(r.minutes for r in reminders))),) if reminders else ()
+
+
+def _priority(priority: int) -> int:
+    if priority in (0, 5):
+        return 0
+    return 1 if priority < 5 else 9
+
+
+# --- when ---
+
+
+def _when(when: When) -> tuple[When, list[Loss]]:
+    if when.all_day:
+        return _ruled(replace(when, start_zone=None, end_zone=None)), []
+    assert isinstance(when.start, datetime) and isinstance(when.end, datetime)
+    zone, reason = _zone(when)
+    losses = [Loss("when", reason)] if reason else []
+    source = when.start_zone or "UTC"
+    end_source = when.end_zone or source
+    if end_source != source and not losses:
+        losses.append(Loss("when", "Outlook keeps one time zone for the start and the end of an event."))
+    start, end = _moved(when.start, source, zone), _moved(when.end, end_source, zone)
+    return _ruled(replace(when, start=start, end=end, start_zone=zone, end_zone=zone)), losses
+
+
+def _moved(wall: datetime, source: str, target: str) -> datetime:
+    wall = wall.replace(microsecond=0)
+    if source == target or (target != "UTC" and zones.agree(source, target, wall)):
+        return wall
+    if zones.zone(source) is None:
+        return wall
+    return zones.to_wall(zones.to_utc(wall, source), target)
+
+
+def _zone(when: When) -> tuple[str, str]:
+    """Return the zone that Outlook would show, and the reason if that is a loss."""
+    assert isinstance(when.start, datetime) and isinstance(when.end, datetime)
+    source = when.start_zone
+    if source is None:
+        return "UTC", "Outlook has no floating times: they are written in UTC."
+    known = zones.zone(source) is not None
+    held = zones.held_as(source) if known else None
+    if held is not None and zones.agree(source, held, when.start):
+        end_zone = when.end_zone or source
+        both_plain = zones.zone(end_zone) and zones.is_plain(when.start, source)
+        if when.is_series or (both_plain and zones.is_plain(_moved(when.end, end_zone, held), held)):
+            return held, "" if held == source else f"Outlook shows the time zone {source} as {held}."
+        return "UTC", "This clock time happens twice or never that day, so it is written in UTC."
+    if when.is_series:
+        raise recurrence.UnmappableError(f"Outlook has no time zone for {source}, so it cannot repeat there.")
+    return "UTC", f"Outlook has no time zone for {source}: the event is written in UTC."
+
+
+def _ruled(when: When) -> When:
+    """Return a series with its rule in the words in which Outlook gives it back."""
+    if not when.is_series:
+        return replace(when, exceptions=())
+    rule = recurrence.from_graph(recurrence.to_graph(when), when.start_zone)
+    return replace(when, recurrence=(rule,))
+
+
+# --- occurrences ---
+
+
+def occurrence(master: EventContent, change: SeriesException) -> EventContent:
+    """Return what a changed occurrence shows as a whole: its own values over those of its series."""
+    when = master.when
+    start = change.start if change.start is not None else change.original_start
+    end = change.end if change.end is not None else start + (when.end - when.start)
+    own = When(start, end, when.start_zone, when.end_zone)
+    return replace(
+        master,
+        when=own,
+        title=_or(change.title, master.title),
+        description=_or(change.description, master.description),
+        location=None if change.location == Location("") else _or(change.location, master.location),
+        show_as=_or(change.show_as, master.show_as),
+        visibility=_or(change.visibility, master.visibility),
+        reminders=_or(change.reminders, master.reminders),
+        attendees=_or(change.attendees, master.attendees),
+    )
+
+
+def difference(
+    master: EventContent, shown: EventContent, original_start: date | datetime
+) -> SeriesException | None:
+    """Return an occurrence as its differences from its series, or None if there are none."""
+    usual = occurrence(master, SeriesException(original_start))
+    differs = changed_fields(usual, shown)
+    times: dict[str, date | datetime] = {}
+    if (shown.when.start, shown.when.end) != (usual.when.start, usual.when.end):
+        times = {"start": shown.when.start, "end": shown.when.end}
+    found = SeriesException(
+        original_start,
+        title=shown.title if "title" in differs else None,
+        description=shown.description if "description" in differs else None,
+        location=(shown.location or Location("")) if "location" in differs else None,
+        show_as=shown.show_as if "show_as" in differs else None,
+        visibility=shown.visibility if "visibility" in differs else None,
+        reminders=shown.reminders if "reminders" in differs else None,
+        attendees=shown.attendees if "attendees" in differs else None,
+        **times,  # type: ignore[arg-type]
+    )
+    return None if found == SeriesException(original_start) else found
+
+
+def _or(own: T | None, series: T) -> T:
+    return series if own is None else own
+
+
+def _exceptions(
+    held: EventContent, when: When, asked: When
+) -> tuple[tuple[SeriesException, ...], list[Loss]]:
+    """Return the exceptions that Outlook would show, and what they lose beyond their series' losses."""
+    found: list[SeriesException] = []
+    losses: list[Loss] = []
+    move = _mover(asked, when)
+    for change in when.exceptions:
+        original = move(change.original_start, asked.start_zone)
+        if change.cancelled:
+            found.append(SeriesException(original, cancelled=True))
+            continue
+        if change.attendees is not None:
+            losses.append(Loss("attendees", REASONS["attendees"]))
+        shown = difference(held, _held_occurrence(held, change, original, move, asked), original)
+        if shown:
+            found.append(shown)
+    by_start = {e.original_start: e for e in found}
+    return tuple(by_start[start] for start in sorted(by_start)), losses  # type: ignore[type-var]
+
+
+_Mover = Callable[[date | datetime, str | None], date | datetime]
+
+
+def _mover(asked: When, when: When) -> _Mover:
+    def move(value: date | datetime, source: str | None) -> date | datetime:
+        if isinstance(value, datetime) and when.start_zone:
+            return _moved(value, source or asked.start_zone or "UTC", when.start_zone)
+        return value
+
+    return move
+
+
+def _held_occurrence(
+    held: EventContent, change: SeriesException, original: date | datetime, move: _Mover, asked: When
+) -> EventContent:
+    start = original if change.start is None else move(change.start, change.start_zone or asked.start_zone)
+    end = start + (held.when.end - held.when.start)
+    if change.end is not None:
+        end = move(change.end, change.end_zone or change.start_zone or asked.end_zone)
+    end = max(end, start) if type(end) is type(start) else start + timedelta(0)
+    projected = replace(
+        change,
+        original_start=original,
+        start=start,
+        end=end,
+        title=None if change.title is None else _title(change.title),
+        description=None if change.description is None else plain(change.description),
+        location=None if change.location is None else _location(change.location) or Location(""),
+        visibility=None if change.visibility is None else _visibility(change.visibility),
+        reminders=None if change.reminders is None else _reminders(change.reminders),
+        attendees=None,
+    )
+    return occurrence(held, projected)

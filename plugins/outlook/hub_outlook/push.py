@@ -1,0 +1,169 @@
+"""Writing events: as few calls as can be, none that mails anyone, each safe to repeat.
+
+A series is written as its master first; its exceptions are occurrences of their own at Graph, found
+through /instances and written one by one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, cast
+
+from kiota_abstractions.method import Method
+
+from hub.plugin.errors import RefusedError, RetryLaterError, VersionMovedError
+from hub.plugin.types import (
+    CONTENT_FIELDS,
+    EventContent,
+    PushCreate,
+    PushDelete,
+    PushUpdate,
+    RemoteCalendar,
+    RemoteEvent,
+    When,
+    changed_fields,
+)
+from hub_outlook.client import AS_TEXT, Graph
+from hub_outlook.errors import About
+from hub_outlook.events import read_event, read_series, understood
+from hub_outlook.exceptions import write_exceptions
+from hub_outlook.project import project
+from hub_outlook.translate import etag, from_remote, to_remote
+from hub_outlook.wire import TAG_ID, Event
+
+WRITABLE = frozenset(CONTENT_FIELDS) - {"organizer", "attendees", "conference", "attachments", "color", "url"}
+DUPLICATE = "errorduplicatetransactionid"
+
+
+def create(graph: Graph, calendar: RemoteCalendar, push: PushCreate) -> RemoteEvent:
+    """Write a new event, or bring the one that an earlier try made to its content."""
+    wanted = held(push.content)
+    if push.attempt > 0:
+        found = _find(graph, calendar, push)
+        if found:
+            return _bring(graph, calendar, found, wanted)
+    mark = {"id": TAG_ID, "value": _mark(push)}
+    body = to_remote(wanted, WRITABLE) | {
+        "transactionId": push.create_id,
+        "singleValueExtendedProperties": [mark],
+    }
+    builder = graph.me.calendars.by_calendar_id(calendar.remote_id).events
+    try:
+        made = cast(Event, graph.write(Method.POST, builder, About.CALENDAR, body, prefer=AS_TEXT))
+    except VersionMovedError as error:
+        # A create names no version: Exchange gave way to another write, and may have kept this one.
+        raise RetryLaterError(error.message, code=error.code) from None
+    except (RefusedError, RetryLaterError) as error:
+        if (error.code or "").casefold() != DUPLICATE:
+            raise
+        found = _find(graph, calendar, push)
+        if not found:
+            raise RetryLaterError("Outlook says that it has this event, but does not show it yet.") from None
+        return _bring(graph, calendar, found, wanted)
+    event = replace(from_remote(made), tag=push.tag)
+    if not wanted.when.exceptions:
+        return event
+    write_exceptions(graph, event, wanted)
+    return replace(read_series(graph, event.remote_id), tag=push.tag)
+
+
+def update(graph: Graph, calendar: RemoteCalendar, push: PushUpdate) -> RemoteEvent:
+    """Write the fields that changed, if the event is still as the hub knows it."""
+    wanted, base = held(push.content), project(push.base).content
+    fields = push.fields & changed_fields(base, wanted) & WRITABLE
+    if "description" in fields and push.base.conference:
+        raise RefusedError(
+            "Outlook keeps how to join the online meeting in its text, so the text is not changed."
+        )
+    if wanted.when.is_series or base.when.is_series:
+        return _update_series(graph, calendar, push, fields, wanted)
+    if not fields:
+        return read_event(graph, calendar.remote_id, push.remote_id)
+    return understood(_patch(graph, push.remote_id, to_remote(wanted, fields), push.version))
+
+
+def delete(graph: Graph, push: PushDelete) -> None:
+    """Delete an event, if it is still as the hub knows it."""
+    builder = graph.me.events.by_event_id(push.remote_id)
+    graph.write(Method.DELETE, builder, About.EVENT, if_match=etag(push.version))
+
+
+def held(content: EventContent) -> EventContent:
+    """Return what Outlook can hold of an event.
+
+    Raises:
+        RefusedError: it can hold none of it truthfully.
+    """
+    projection = project(content)
+    if projection.refusal:
+        raise RefusedError(projection.refusal)
+    return projection.content
+
+
+def _mark(push: PushCreate) -> str:
+    return f"{push.tag}#{push.create_id}"
+
+
+def _find(graph: Graph, calendar: RemoteCalendar, push: PushCreate) -> RemoteEvent | None:
+    """Return what an earlier try created: known by its mark alone, never by how it looks."""
+    value = _mark(push).replace("'", "''")
+    query = {
+        "$filter": f"singleValueExtendedProperties/any(ep: ep/id eq '{TAG_ID}' and ep/value eq '{value}')",
+        "$select": "id,createdDateTime",
+        "$top": "10",
+    }
+    builder = graph.me.calendars.by_calendar_id(calendar.remote_id).events
+    answer = graph.get(builder, About.CALENDAR, query)
+    found = sorted(answer.get("value") or [], key=lambda item: str(item.get("createdDateTime")))
+    # A copy that a person made carries the mark too: the oldest is ours.
+    return read_event(graph, calendar.remote_id, found[0]["id"]) if found else None
+
+
+def _bring(graph: Graph, calendar: RemoteCalendar, found: RemoteEvent, wanted: EventContent) -> RemoteEvent:
+    fields = changed_fields(project(found.content).content, wanted)
+    if not fields:
+        return found
+    push = PushUpdate(found.remote_id, found.version, wanted, found.content, fields)
+    return replace(update(graph, calendar, push), tag=found.tag)
+
+
+def _patch(graph: Graph, remote_id: str, body: dict[str, Any], version: str) -> Event:
+    builder = graph.me.events.by_event_id(remote_id)
+    answer = graph.write(Method.PATCH, builder, About.EVENT, body, if_match=etag(version), prefer=AS_TEXT)
+    return cast(Event, answer)
+
+
+def _update_series(
+    graph: Graph,
+    calendar: RemoteCalendar,
+    push: PushUpdate,
+    fields: frozenset[str],
+    wanted: EventContent,
+) -> RemoteEvent:
+    """Write the master, then its occurrences: a new rule or time drops what was changed in them."""
+    shown = read_event(graph, calendar.remote_id, push.remote_id)
+    if push.version and shown.version != push.version:
+        raise VersionMovedError("The series was changed in Outlook meanwhile.")
+    now = project(shown.content).content
+    body = to_remote(wanted, fields - {"when"})
+    if "when" in fields and (_frame(now.when) != _frame(wanted.when) or _restores(now.when, wanted.when)):
+        body |= to_remote(wanted, {"when"})
+        if not wanted.when.is_series:
+            body["recurrence"] = None
+    if body:
+        _patch(graph, push.remote_id, body, push.version)
+    if "when" in fields and wanted.when.is_series:
+        current = read_series(graph, push.remote_id) if body else shown
+        if write_exceptions(graph, current, wanted) == 0 and body:
+            return current
+    return read_event(graph, calendar.remote_id, push.remote_id)
+
+
+def _frame(when: When) -> When:
+    return replace(when, exceptions=())
+
+
+def _restores(now: When, wanted: When) -> bool:
+    """Whether a cancelled occurrence is wanted back: only the whole series can bring that."""
+    gone = {e.original_start for e in now.exceptions if e.cancelled}
+    return bool(gone - {e.original_start for e in wanted.exceptions if e.cancelled})

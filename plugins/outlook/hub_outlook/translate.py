@@ -1,0 +1,357 @@
+"""Graph's events to the hub's and back: pure, both ways.
+
+`from_remote` reads what Graph shows with `Prefer: outlook.timezone="UTC"` and text bodies; `to_remote`
+writes fields of an event that went through `project`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+from hub.plugin.errors import RefusedError
+from hub.plugin.types import (
+    Answer,
+    Attendee,
+    Conference,
+    EventContent,
+    Location,
+    Person,
+    Reminder,
+    RemoteEvent,
+    Role,
+    SeriesException,
+    ShowAs,
+    Visibility,
+    When,
+)
+from hub_outlook import recurrence, zones
+from hub_outlook.project import categories, difference, plain
+from hub_outlook.wire import TAG_ID, DateTimeZone, Event, Recipient
+
+SHOW_AS = {
+    "free": ShowAs.FREE,
+    "tentative": ShowAs.TENTATIVE,
+    "busy": ShowAs.BUSY,
+    "oof": ShowAs.OUT_OF_OFFICE,
+    "workingelsewhere": ShowAs.WORKING_ELSEWHERE,
+}
+TO_SHOW_AS = {
+    ShowAs.FREE: "free",
+    ShowAs.TENTATIVE: "tentative",
+    ShowAs.BUSY: "busy",
+    ShowAs.OUT_OF_OFFICE: "oof",
+    ShowAs.WORKING_ELSEWHERE: "workingElsewhere",
+}
+SENSITIVITY = {
+    "normal": Visibility.DEFAULT,
+    "personal": Visibility.PERSONAL,
+    "private": Visibility.PRIVATE,
+    "confidential": Visibility.CONFIDENTIAL,
+}
+TO_SENSITIVITY = {visibility: name for name, visibility in SENSITIVITY.items()}
+IMPORTANCE = {"high": 1, "normal": 0, "low": 9}
+TO_IMPORTANCE = {priority: name for name, priority in IMPORTANCE.items()}
+ANSWERS = {
+    "accepted": Answer.ACCEPTED,
+    "organizer": Answer.ACCEPTED,
+    "tentativelyaccepted": Answer.TENTATIVE,
+    "declined": Answer.DECLINED,
+}
+ADDRESS_PARTS = ("street", "city", "state", "postalCode", "countryOrRegion")
+JOIN_BLOCK = re.compile(
+    r"(?:^|\n)[ \t]*_{20,}[ \t]*\n.*(?:teams\.(?:microsoft|live)\.com|Microsoft Teams)", re.S
+)
+"""Where Exchange appends how to join an online meeting (Graph: outlook-calendar-online-meetings)."""
+
+
+class UnreadableError(RefusedError):
+    """An event of Graph that makes no sense; the text is a sentence for people."""
+
+
+# --- Graph -> hub ---
+
+
+def from_remote(event: Event) -> RemoteEvent:
+    """Return a single event or a whole series, as a GET shows it.
+
+    Raises:
+        UnreadableError: something that must be there is missing or is of another kind.
+    """
+    try:
+        return _from_remote(event)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UnreadableError(f"Outlook shows an event that cannot be read: {error}") from error
+
+
+def _from_remote(event: Event) -> RemoteEvent:
+    rule = event.get("recurrence")
+    zone, known = _zone(event)
+    content = _content(event, zone)
+    if rule:
+        content = _series(event, content, zone)
+    return RemoteEvent(
+        remote_id=event["id"],
+        version=version(event),
+        content=content,
+        uid=event.get("iCalUId"),
+        tag=tag_of(event),
+        web_link=event.get("webLink"),
+        created_at=_at(event.get("createdDateTime")),
+        updated_at=_at(event.get("lastModifiedDateTime")),
+        read_only=_read_only(event, known),
+    )
+
+
+def version(event: Event) -> str:
+    """Return the change key, and for a series with exceptions a digest of theirs.
+
+    Occurrences share their master's etag, yet nothing promises that a change of one moves it.
+    """
+    key = event.get("changeKey") or ""
+    parts = [f"{e.get('occurrenceId')}={e.get('changeKey')}" for e in event.get("exceptionOccurrences") or []]
+    parts += event.get("cancelledOccurrences") or []
+    if not parts:
+        return key
+    return f"{key}~{hashlib.sha256('|'.join(sorted(parts)).encode()).hexdigest()[:16]}"
+
+
+def etag(version: str) -> str | None:
+    """Return the If-Match header of a version; None if it has none."""
+    key = version.partition("~")[0]
+    return f'W/"{key}"' if key else None
+
+
+def tag_of(event: Event) -> str | None:
+    """Return the hub's mark, if the answer was asked to hold it."""
+    for held in event.get("singleValueExtendedProperties") or []:
+        if held.get("id", "").casefold() == TAG_ID.casefold():
+            return held["value"].rpartition("#")[0] or None
+    return None
+
+
+def _read_only(event: Event, zone_known: bool) -> str | None:
+    if event.get("isOrganizer") is False:
+        return "organised by someone else"
+    if event.get("isDraft"):
+        return "a draft whose invitations are not sent yet"
+    if event.get("recurrence") and not zone_known:
+        return "a series in a custom time zone"
+    return None
+
+
+def _zone(event: Event) -> tuple[str | None, bool]:
+    """Return the zone in which people see the event (None if all-day), and whether it is a known one."""
+    if event.get("isAllDay"):
+        return None, True
+    rule = event.get("recurrence")
+    original = zones.to_iana(event.get("originalStartTimeZone"))
+    if not rule:
+        return original or zones.FALLBACK, original is not None
+    named = rule["range"].get("recurrenceTimeZone")
+    own = zones.to_iana(named)
+    return own or original or zones.FALLBACK, own is not None or (not named and original is not None)
+
+
+def _utc(value: DateTimeZone) -> datetime:
+    wall = datetime.fromisoformat(value["dateTime"][:19])
+    zone = zones.to_iana(value["timeZone"]) or "UTC"
+    return wall if zone == "UTC" else zones.to_utc(wall, zone)
+
+
+def _when(event: Event, zone: str | None) -> When:
+    if event.get("isAllDay"):
+        # By the date part, whatever the label says: Graph relabels the midnights and never moves them.
+        first, last = (date.fromisoformat(event[k]["dateTime"][:10]) for k in ("start", "end"))  # type: ignore[literal-required]
+        return When(first, last)
+    zone = zone or zones.FALLBACK
+    start, end = zones.to_wall(_utc(event["start"]), zone), zones.to_wall(_utc(event["end"]), zone)
+    single = not event.get("recurrence") and not event.get("seriesMasterId")
+    if single and not (zones.is_plain(start, zone) and zones.is_plain(end, zone)):
+        return When(_utc(event["start"]), _utc(event["end"]), "UTC", "UTC")
+    return When(start, end, zone, zone)
+
+
+def _content(event: Event, zone: str | None) -> EventContent:
+    reminder = (
+        (Reminder(int(event.get("reminderMinutesBeforeStart") or 0)),) if event.get("isReminderOn") else ()
+    )
+    guests = tuple(_attendee(a) for a in event.get("attendees") or [] if _address(a))
+    return EventContent(
+        when=_when(event, zone),
+        title=(event.get("subject") or "").strip(),
+        description=_description(event),
+        location=_location(event.get("location")),
+        show_as=SHOW_AS.get((event.get("showAs") or "").casefold(), ShowAs.BUSY),
+        visibility=SENSITIVITY.get((event.get("sensitivity") or "").casefold(), Visibility.DEFAULT),
+        reminders=reminder,
+        organizer=_organizer(event, bool(guests)),
+        attendees=guests,
+        conference=_conference(event),
+        categories=categories(event.get("categories") or []),
+        priority=IMPORTANCE.get((event.get("importance") or "").casefold(), 0),
+    )
+
+
+def _description(event: Event) -> str:
+    body = event.get("body")
+    text = plain((body or {}).get("content") or "")
+    if event.get("isOnlineMeeting"):
+        found = JOIN_BLOCK.search(text)
+        text = plain(text[: found.start()]) if found else text
+    return text
+
+
+def _address(person: Recipient | None) -> str:
+    return ((person or {}).get("emailAddress") or {}).get("address") or ""
+
+
+def _person_name(person: Recipient) -> str:
+    name = (person.get("emailAddress") or {}).get("name") or ""
+    return "" if name == _address(person) else name
+
+
+def _organizer(event: Event, has_guests: bool) -> Person | None:
+    """Return the organiser of a meeting; an own appointment has none, as in iCalendar."""
+    person = event.get("organizer")
+    if not person or not _address(person) or not (has_guests or event.get("isOrganizer") is False):
+        return None
+    return Person(_address(person), _person_name(person))
+
+
+def _attendee(person: Recipient) -> Attendee:
+    kind = (person.get("type") or "").casefold()
+    role = Role(kind) if kind in set(Role) else Role.REQUIRED
+    answer = ANSWERS.get(str((person.get("status") or {}).get("response")).casefold(), Answer.NEEDS_ACTION)
+    return Attendee(_address(person), _person_name(person), role, answer)
+
+
+def _location(location: dict[str, Any] | None) -> Location | None:
+    shown = location or {}
+    address = shown.get("address") or {}
+    at = shown.get("coordinates") or {}
+    known = at.get("latitude") is not None and at.get("longitude") is not None
+    held = Location(
+        (shown.get("displayName") or "").strip(),
+        ", ".join(str(address[part]).strip() for part in ADDRESS_PARTS if address.get(part)),
+        float(at["latitude"]) if known else None,
+        float(at["longitude"]) if known else None,
+    )
+    return held if held != Location("") else None
+
+
+def _conference(event: Event) -> Conference | None:
+    url = (event.get("onlineMeeting") or {}).get("joinUrl") or event.get("onlineMeetingUrl")
+    return Conference(url, event.get("onlineMeetingProvider") or "") if url else None
+
+
+def _at(value: str | None) -> datetime | None:
+    return datetime.fromisoformat(value[:19]).replace(tzinfo=UTC) if value else None
+
+
+# --- series ---
+
+
+def _series(event: Event, content: EventContent, zone: str | None) -> EventContent:
+    rule = event.get("recurrence")
+    assert rule
+    line = recurrence.from_graph(rule, zone)
+    when = content.when
+    first = recurrence.first_start(line, when.start, zone)
+    when = replace(when, start=first, end=first + (when.end - when.start), recurrence=(line,))
+    master = replace(content, when=when)
+    gone = [_original(text, when) for text in event.get("cancelledOccurrences") or []]
+    found = {start: SeriesException(start, cancelled=True) for start in gone}
+    for item in event.get("exceptionOccurrences") or []:
+        start = original_start(item, when)
+        changed = difference(master, _content(item, zone), start)
+        if changed:
+            found[start] = changed
+    ordered = tuple(found[start] for start in sorted(found))  # type: ignore[type-var]
+    return replace(master, when=replace(when, exceptions=ordered))
+
+
+def original_start(item: Event, when: When) -> date | datetime:
+    """Return where the rule put an occurrence: from its occurrenceId, else from originalStart.
+
+    originalStart is UTC, never in originalStartTimeZone.
+    """
+    named = item.get("occurrenceId")
+    if named:
+        return _original(named, when)
+    at = item.get("originalStart")
+    if not at:
+        raise UnreadableError("a changed occurrence does not say which one it is")
+    moment = datetime.fromisoformat(at[:19])
+    if not isinstance(when.start, datetime):
+        return moment.date()
+    return zones.to_wall(moment, when.start_zone or zones.FALLBACK)
+
+
+def _original(occurrence_id: str, when: When) -> date | datetime:
+    """Return the start that `OID.{id}.{yyyy-MM-dd}` names: the local date before any move."""
+    day = date.fromisoformat(occurrence_id[-10:])
+    return datetime.combine(day, when.start.time()) if isinstance(when.start, datetime) else day
+
+
+# --- hub -> Graph ---
+
+
+def to_remote(content: EventContent, fields: Collection[str]) -> dict[str, Any]:
+    """Return the JSON that brings `fields` of an event to `content`, which has gone through `project`."""
+    body: dict[str, Any] = {}
+    if "title" in fields:
+        body["subject"] = content.title
+    if "description" in fields:
+        body["body"] = {"contentType": "text", "content": content.description.replace("\n", "\r\n")}
+    if "location" in fields:
+        body["location"] = _to_location(content.location)
+    if "show_as" in fields:
+        body["showAs"] = TO_SHOW_AS[content.show_as]
+    if "visibility" in fields:
+        body["sensitivity"] = TO_SENSITIVITY.get(content.visibility, "normal")
+    if "priority" in fields:
+        body["importance"] = TO_IMPORTANCE[content.priority]
+    if "categories" in fields:
+        body["categories"] = list(content.categories)
+    if "reminders" in fields:
+        body["isReminderOn"] = bool(content.reminders)
+        if content.reminders:
+            body["reminderMinutesBeforeStart"] = content.reminders[0].minutes
+    if "when" in fields:
+        body |= to_times(content.when)
+    return body
+
+
+def to_times(when: When) -> dict[str, Any]:
+    """Return start, end, the all-day flag and the rule, which Graph wants together."""
+    body: dict[str, Any] = {
+        "start": to_time(when.start, when.start_zone),
+        "end": to_time(when.end, when.start_zone),
+        "isAllDay": when.all_day,
+    }
+    if when.is_series:
+        body["recurrence"] = recurrence.to_graph(when)
+    return body
+
+
+def to_time(value: date | datetime, zone: str | None) -> DateTimeZone:
+    """Return a date as its midnight in UTC, a wall time with its zone's Windows name."""
+    if not isinstance(value, datetime):
+        return {"dateTime": f"{value.isoformat()}T00:00:00", "timeZone": "UTC"}
+    name = zones.to_windows(zone or zones.FALLBACK) or "UTC"
+    return {"dateTime": value.replace(microsecond=0).isoformat(), "timeZone": name}
+
+
+def _to_location(location: Location | None) -> dict[str, Any]:
+    if location is None:
+        return {"displayName": "", "address": None, "coordinates": None}
+    at = None
+    if location.latitude is not None:
+        at = {"latitude": location.latitude, "longitude": location.longitude}
+    address = {"street": location.address} if location.address else None
+    return {"displayName": location.name, "address": address, "coordinates": at}
