@@ -27,6 +27,9 @@ class Ids(Protocol):
     def secret(self) -> str:
         """Return 43 URL-safe characters that cannot be guessed."""
 
+    def jitter(self) -> float:
+        """Return a number in [0, 1), to spread timers."""
+
 
 def _encode(number: int, length: int) -> str:
     return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(5 * (length - 1), -1, -5))
@@ -47,6 +50,9 @@ class SystemIds:
 
     def secret(self) -> str:
         return secrets.token_urlsafe(32)
+
+    def jitter(self) -> float:
+        return secrets.randbelow(1 << 20) / (1 << 20)
 
 
 def digest(secret: str) -> str:

@@ -118,6 +118,9 @@ class Settings:
         values.seconds, "15", "Seconds after which the link of a dead worker is free again."
     )
     call_deadline: float = declare(values.seconds, "12", "Seconds that one call to a provider may take.")
+    quota_share: float = declare(
+        values.positive, "1", "Share of the providers' declared quotas that this hub may use."
+    )
     retry_base: float = declare(values.seconds, "2", "Seconds before the first retry; they double each time.")
     retry_max: float = declare(values.seconds, "900", "Longest time in seconds between two retries.")
     park_after: int = declare(values.whole(1), "8", "Failed attempts after which one event is parked.")

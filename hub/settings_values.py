@@ -82,7 +82,14 @@ def whole(least: int, most: int | None = None) -> Callable[[str], int]:
 
 
 def seconds(text: str) -> float:
-    wanted = "a number of seconds above 0"
+    return _above_zero(text, "a number of seconds above 0")
+
+
+def positive(text: str) -> float:
+    return _above_zero(text, "a number above 0")
+
+
+def _above_zero(text: str, wanted: str) -> float:
     try:
         number = float(text)
     except ValueError:

@@ -183,7 +183,10 @@ def _number_changes(session: Session) -> None:
 
 def fan_out(session: Session, ports: Ports, events: list[Event], *, source: Link | None = None) -> None:
     """Make the copies of `events` wanted in every link of their calendar but `source`, and hint pushes."""
+    events = list({event.id: event for event in events}.values())
     calendars = {event.calendar_id for event in events}
+    if not calendars:
+        return
     links = session.scalars(
         select(Link).where(
             Link.calendar_id.in_(calendars),

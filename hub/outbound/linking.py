@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from hub.db import after_commit
@@ -129,9 +129,9 @@ def pause(link: Link) -> None:
 
 
 def ask_for_pull(session: Session, ports: Ports, link_id: str, *, fresh: bool = False) -> None:
-    """Mark that a pull is owed and hint it; `fresh` drops the cursor, so that everything is listed."""
-    if fresh:
-        session.execute(update(Link).where(Link.id == link_id).values(cursor=None, due_at=None))
+    """Mark that a pull is owed now and hint it; `fresh` drops the cursor, so that everything is listed."""
+    values = {"due_at": None, "cursor": None} if fresh else {"due_at": None}
+    session.execute(update(Link).where(Link.id == link_id).values(values))
     session.execute(
         update(LinkSignal).where(LinkSignal.link_id == link_id).values(notified=LinkSignal.notified + 1)
     )
@@ -148,11 +148,11 @@ def delete_link(session: Session, ports: Ports, link: Link) -> None:
     close_channels(session, ports, Channel.link_id == link.id)
 
 
-def close_channels(session: Session, ports: Ports, condition: object) -> None:
+def close_channels(session: Session, ports: Ports, condition: ColumnElement[bool]) -> None:
     """Ask the keeper to end the subscriptions that meet an SQL condition."""
     session.execute(
         update(Channel)
-        .where(condition)  # type: ignore[arg-type]
+        .where(condition)
         .values(state=ChannelState.CLOSING, due_at=ports.clock.now(), failures=0)
     )
     after_commit(session, lambda: ports.queue.hint("renew"))

@@ -1,0 +1,309 @@
+"""One transaction a page: changes -> events, copies, tombstones; drop echoes; note conflicts; fan out.
+
+Comes after pull has fetched (and confirmed) a page, inside the transaction that also stores the cursor
+with the last page; its fan out makes the copies in the other links wanted. Applying a page twice does
+nothing the second time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session, selectinload
+
+from hub.domain.fingerprint import fingerprints
+from hub.domain.merge import Merged, Side, merge
+from hub.domain.recurrence import span
+from hub.inbound.pairing import Pairing
+from hub.log import get_logger
+from hub.models import (
+    Account,
+    Actor,
+    Calendar,
+    ChangeKind,
+    Conflict,
+    Detail,
+    Direction,
+    Event,
+    EventCopy,
+    Link,
+    ParkedChange,
+    Policy,
+)
+from hub.models.content import content_of, exception_row, write_content
+from hub.outbound.edit import Author, differences, fan_out, new_copy, record
+from hub.outbound.outbox import note_deletion_conflict, recreate, show, visible
+from hub.plugin.codec import content_from_json, to_json
+from hub.plugin.types import EventContent, RemoteChange, RemoteEvent
+from hub.ports import Ports
+
+log = get_logger()
+
+BUSY_ONLY_FIELDS = frozenset({"when", "show_as", "status"})
+"""What a busy-only calendar may change: the rest of it is not the event's own."""
+
+
+def apply_page(
+    session: Session, ports: Ports, link: Link, changes: Iterable[RemoteChange], run_id: str
+) -> None:
+    """Apply one page of changes of a link that the caller holds."""
+    latest = {change.remote_id: change for change in changes}
+    _Page(session, ports, link, run_id).apply(latest)
+
+
+class _Page:
+    def __init__(self, session: Session, ports: Ports, link: Link, run_id: str) -> None:
+        self.session = session
+        self.ports = ports
+        self.link = link
+        self.author = Author(Actor.PROVIDER, link.id, run_id)
+        self.calendar = session.get_one(Calendar, link.calendar_id)
+        self.provider = session.get_one(Account, link.account_id).provider
+        self.now = ports.clock.now()
+        self.touched: list[Event] = []
+
+    def apply(self, changes: dict[str, RemoteChange]) -> None:
+        copies = self._copies(changes)
+        events = self._events(
+            copy.event_id
+            for copy in copies.values()
+            if not self._is_known(copy, changes[copy.remote_id or ""])
+        )
+        unknown: list[RemoteEvent] = []
+        for remote_id, change in changes.items():
+            copy = copies.get(remote_id)
+            if change.fault is not None:
+                self._park(remote_id, change.fault)
+            elif change.event is None:
+                if copy is not None and copy.removed_at is None:
+                    self._removed(copy, events[copy.event_id])
+            elif copy is None:
+                unknown.append(change.event)
+            elif not self._is_known(copy, change):
+                self._changed(copy, events[copy.event_id], change.event)
+            else:
+                copy.seen_generation = self.link.generation
+        self._add(unknown)
+        self._unpark([r for r, c in changes.items() if c.fault is None])
+        fan_out(self.session, self.ports, self.touched, source=self.link)
+
+    @staticmethod
+    def _is_known(copy: EventCopy, change: RemoteChange) -> bool:
+        """Whether the change is what we already hold: a replay, an echo, or old news of a deleted event."""
+        return change.event is not None and change.event.version == copy.remote_version != ""
+
+    def _copies(self, changes: dict[str, RemoteChange]) -> dict[str, EventCopy]:
+        query = select(EventCopy).where(
+            EventCopy.link_id == self.link.id, EventCopy.remote_id.in_(list(changes))
+        )
+        return {copy.remote_id or "": copy for copy in self.session.scalars(query)}
+
+    def _events(self, ids: Iterable[str]) -> dict[str, Event]:
+        query = (
+            select(Event)
+            .where(Event.id.in_(sorted(set(ids))))
+            .options(selectinload(Event.exceptions))
+            .order_by(Event.id)
+            .with_for_update(of=Event)
+        )
+        return {event.id: event for event in self.session.scalars(query)}
+
+    # --- what the hub knows already ---
+
+    def _changed(self, copy: EventCopy, event: Event, remote: RemoteEvent) -> None:
+        """Merge what the provider shows now into an event that has a copy here."""
+        base = content_from_json(copy.base) if copy.base else None
+        was_removed = copy.removed_at is not None
+        theirs = remote.content
+        show(copy, remote)
+        copy.seen_generation = self.link.generation
+        if event.deleted_at is not None and base == theirs and not was_removed:
+            copy.due_at = None
+            return
+        ours = content_of(event)
+        merged = self._merge(base, theirs, ours, copy.synced, event, remote)
+        if self.link.direction == Direction.EXPORT:
+            return
+        if event.deleted_at is not None:
+            self._restore(event, copy)
+        self._take(event, copy, ours, merged)
+
+    def _merge(
+        self,
+        base: EventContent | None,
+        theirs: EventContent,
+        ours: EventContent,
+        synced: dict[str, str],
+        event: Event,
+        remote: RemoteEvent,
+    ) -> Merged:
+        own = visible(ours, self.link.detail)
+        if self.link.detail == Detail.BUSY_ONLY:
+            theirs = _only(BUSY_ONLY_FIELDS, theirs, own)
+            base = base and _only(BUSY_ONLY_FIELDS, base, own)
+        shown = self.ports.gateway.plain(self.provider, "project", content=own).content
+        merged = merge(base, theirs, own, synced, shown, self._winner(event, remote))
+        if own is not ours:
+            merged = dataclasses.replace(merged, content=_only(merged.taken, merged.content, ours))
+        return merged
+
+    def _winner(self, event: Event, remote: RemoteEvent) -> Side:
+        if self.link.policy == Policy.PROVIDER:
+            return "provider"
+        if self.link.policy == Policy.HUB:
+            return "hub"
+        edited_at = remote.updated_at or self.now
+        return "provider" if edited_at >= event.updated_at else "hub"
+
+    def _take(self, event: Event, copy: EventCopy, ours: EventContent, merged: Merged) -> None:
+        """Store what came of a merge; the copy stays wanted for what the provider still lacks."""
+        if merged.taken:
+            write_content(event, merged.content, self.calendar.zone)
+            event.version += 1
+            event.updated_at = self.now
+            if event.deleted_at is None:
+                fields = differences(ours, merged.content)
+                record(self.session, self.ports, event, ChangeKind.UPDATED, fields, self.author)
+                self.touched.append(event)
+        for clash in merged.clashes:
+            self._note(event, clash.field, clash.kept, clash.hub_value, clash.provider_value)
+        copy.synced = merged.synced
+        copy.uncertain, copy.create_id = False, None
+        copy.wanted_version = event.version
+        if merged.owed and self.link.direction != Direction.IMPORT:
+            copy.pushed_version = min(copy.pushed_version, event.version - 1)
+            copy.due_at = None
+        else:
+            copy.pushed_version = event.version
+            copy.attempts, copy.problem, copy.parked_at, copy.due_at = 0, None, None, None
+
+    def _note(self, event: Event, field: str, kept: str, hub_value: Any, provider_value: Any) -> None:
+        loser = "provider" if kept == "hub" else "hub"
+        self.session.add(
+            Conflict(
+                id=self.ports.ids.new("cfl"),
+                tenant_id=event.tenant_id,
+                event_id=event.id,
+                link_id=self.link.id,
+                field=field,
+                kept=kept,
+                hub_value={"value": to_json(hub_value)},
+                provider_value={"value": to_json(provider_value)},
+                reason=f"Both sides changed it; by the rule {self.link.policy!r} the {kept}'s value stands, "
+                f"the {loser}'s is kept here.",
+                at=self.now,
+            )
+        )
+
+    def _restore(self, event: Event, copy: EventCopy) -> None:
+        """Bring a deleted event back, since a person edited it without knowing of the deletion."""
+        event.deleted_at = None
+        event.version += 1
+        event.updated_at = self.now
+        copy.parked_at = copy.due_at = None
+        record(self.session, self.ports, event, ChangeKind.RESTORED, {}, self.author)
+        self._note(event, "deleted", "provider", None, copy.base)
+        self.touched.append(event)
+
+    def _removed(self, copy: EventCopy, event: Event) -> None:
+        """A person deleted the event at the provider."""
+        edited_elsewhere = copy.wanted_version > copy.pushed_version and copy.parked_at is None
+        if event.deleted_at is None and edited_elsewhere and self.link.direction == Direction.TWO_WAY:
+            note_deletion_conflict(self.session, self.ports, self.link, event.id, content_of(event))
+            recreate(self.ports, copy)
+            return
+        copy.removed_at = self.now
+        copy.attempts, copy.problem, copy.parked_at, copy.due_at = 0, None, None, None
+        if event.deleted_at is None and self.link.direction != Direction.EXPORT:
+            event.version += 1
+            event.deleted_at = event.updated_at = self.now
+            record(self.session, self.ports, event, ChangeKind.DELETED, {}, self.author)
+            self.touched.append(event)
+        copy.wanted_version = copy.pushed_version = event.version
+
+    # --- what the hub does not know yet ---
+
+    def _add(self, remotes: list[RemoteEvent]) -> None:
+        """Pair new remote events with events that the hub has already, and bring in the others."""
+        if not remotes:
+            return
+        pairs = Pairing(self.session, self.link).find(remotes, first=self.link.imported_at is None)
+        for remote in remotes:
+            pair = pairs.get(remote.remote_id)
+            if pair is not None:
+                self._pair(pair.event, pair.copy, remote)
+            elif self.link.direction != Direction.EXPORT and not self._is_past(remote.content):
+                self._create(remote)
+
+    def _pair(self, event: Event, copy: EventCopy | None, remote: RemoteEvent) -> None:
+        if copy is None:
+            copy = new_copy(self.ports, self.link, event, create_id=None)
+            self.session.add(copy)
+        show(copy, remote)
+        copy.seen_generation = self.link.generation
+        ours = content_of(event)
+        merged = self._merge(None, remote.content, ours, {}, event, remote)
+        if self.link.direction == Direction.EXPORT:
+            merged = dataclasses.replace(
+                merged, content=ours, taken=frozenset(), clashes=(), owed=merged.owed | merged.taken
+            )
+        self._take(event, copy, ours, merged)
+
+    def _is_past(self, content: EventContent) -> bool:
+        _, ends_at = span(content.when, self.calendar.zone)
+        return ends_at is not None and ends_at < self.now - timedelta(days=self.link.past_days)
+
+    def _create(self, remote: RemoteEvent) -> None:
+        content = remote.content
+        event = Event(
+            id=self.ports.ids.new("evt"),
+            tenant_id=self.link.tenant_id,
+            calendar_id=self.link.calendar_id,
+            uid=remote.uid or f"{remote.remote_id}@{self.provider}",
+            version=1,
+            extra={},
+            created_at=self.now,
+            updated_at=self.now,
+            has_exceptions=bool(content.when.exceptions),
+            exceptions=[exception_row(e) for e in content.when.exceptions],
+        )
+        write_content(event, content, self.calendar.zone)
+        copy = new_copy(
+            self.ports,
+            self.link,
+            event,
+            create_id=None,
+            synced=fingerprints(content),
+            wanted_version=1,
+            pushed_version=1,
+            seen_generation=self.link.generation,
+        )
+        show(copy, remote)
+        self.session.add_all((event, copy))
+        fields = {name: {"after": value} for name, value in to_json(content).items()}
+        record(self.session, self.ports, event, ChangeKind.CREATED, fields, self.author)
+        self.touched.append(event)
+
+    # --- what could not be understood ---
+
+    def _park(self, remote_id: str, reason: str) -> None:
+        self.session.merge(
+            ParkedChange(link_id=self.link.id, remote_id=remote_id, reason=reason, at=self.now)
+        )
+        log.warning("remote_event_parked", link_id=self.link.id, remote_id=remote_id, reason=reason)
+
+    def _unpark(self, remote_ids: list[str]) -> None:
+        self.session.execute(
+            delete(ParkedChange).where(
+                ParkedChange.link_id == self.link.id, ParkedChange.remote_id.in_(remote_ids)
+            )
+        )
+
+
+def _only(names: Iterable[str], changed: EventContent, rest: EventContent) -> EventContent:
+    """Return `rest` with the named fields of `changed`."""
+    return dataclasses.replace(rest, **{name: getattr(changed, name) for name in names})

@@ -1,0 +1,235 @@
+"""Page through fetch_changes from the cursor; the new cursor comes only with the last page.
+
+Comes after the webhook (or the sweep) has raised the link's `notified`, and before apply. A pull reads
+that mark first, lists, and is done when the mark has stood still: whatever is notified meanwhile causes
+one more listing, never N. No transaction is open while a provider is asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from hub.db import after_commit
+from hub.inbound.apply import apply_page
+from hub.log import get_logger
+from hub.models import Account, Direction, Event, EventCopy, Link, LinkSignal, RemoteCalendar
+from hub.outbound import trouble
+from hub.outbound.lease import Lease, LeaseLostError, acquire, held, release
+from hub.outbound.linking import want_missing
+from hub.outbound.outbox import border_calendar
+from hub.outbound.push import push_due
+from hub.plugin import types
+from hub.plugin.errors import CursorExpiredError, GoneError, ProviderError, RetryLaterError
+from hub.plugin.types import ChangePage, RemoteChange, Scope, Window
+from hub.ports import Ports
+from hub.providers.manager import UnknownProviderError
+
+log = get_logger()
+
+MOST_LISTINGS = 20
+"""Listings of one run; a link that is notified without end lets others have their turn."""
+CONFIRM_BATCH = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What one listing starts from."""
+
+    account_id: str
+    calendar: types.RemoteCalendar
+    cursor: str | None
+    window: Window
+    notified: int
+    is_import: bool
+
+
+def pull_link(ports: Ports, link_id: str) -> None:
+    """Bring in what changed in one remote calendar. Returns at once if another run holds the link."""
+    lease = acquire(ports, link_id)
+    if lease is None:
+        return
+    try:
+        _pull(ports, lease)
+    except LeaseLostError:
+        log.info("lease_lost", link_id=link_id, run_id=lease.run_id)
+    except (ProviderError, UnknownProviderError) as error:
+        trouble.settle(ports, lease, error)
+    finally:
+        release(ports, lease)
+
+
+def _pull(ports: Ports, lease: Lease) -> None:
+    for _ in range(MOST_LISTINGS):
+        listing = _begin(ports, lease)
+        if listing is None:
+            return
+        _resolve_uncertain(ports, lease)
+        try:
+            _list(ports, lease, listing)
+        except CursorExpiredError:
+            if listing.cursor is None:
+                raise
+            log.info("cursor_expired", link_id=lease.link_id, account_id=lease.account_id)
+            with ports.db.transaction() as session:
+                held(session, ports, lease).cursor = None
+            continue
+        _confirm_missing(ports, lease, listing)
+
+
+def _begin(ports: Ports, lease: Lease) -> Listing | None:
+    """Read the mark, then where to go on from; None if nothing is owed. A full listing opens a generation."""
+    now = ports.clock.now()
+    with ports.db.transaction() as session:
+        signal = session.get_one(LinkSignal, lease.link_id)
+        link = held(session, ports, lease)
+        waiting = link.due_at is not None and link.due_at > now
+        if waiting or (signal.notified <= link.pulled and link.cursor is not None):
+            return None
+        if link.cursor is None:
+            link.generation += 1
+            link.window_start, link.window_end = _window(ports, session, link, now)
+        assert link.window_start is not None
+        assert link.window_end is not None
+        remote = session.get_one(RemoteCalendar, link.remote_calendar_id)
+        return Listing(
+            link.account_id,
+            border_calendar(remote),
+            link.cursor,
+            Window(link.window_start, link.window_end),
+            signal.notified,
+            link.imported_at is None,
+        )
+
+
+def _window(ports: Ports, session: Session, link: Link, now: datetime) -> tuple[datetime, datetime]:
+    """Return the span that a full listing asks for: the link's, within what the provider allows."""
+    past, future = link.past_days, link.future_days
+    bound = ports.gateway.info(session.get_one(Account, link.account_id).provider).window_days
+    if bound is not None:
+        past, future = min(past, bound[0]), max(future, bound[1])
+    return now - timedelta(days=past), now + timedelta(days=future)
+
+
+def _resolve_uncertain(ports: Ports, lease: Lease) -> None:
+    """Find out what became of creates whose answer was lost, before their events are listed as new."""
+    try:
+        push_due(ports, lease, uncertain_only=True)
+    except RetryLaterError as error:
+        log.info("creates_stay_uncertain", link_id=lease.link_id, reason=error.message)
+
+
+def _list(ports: Ports, lease: Lease, listing: Listing) -> None:
+    page_token: str | None = None
+    while True:
+        page: ChangePage = ports.gateway.call(
+            listing.account_id,
+            "fetch_changes",
+            calendar=listing.calendar,
+            cursor=listing.cursor,
+            page=page_token,
+            window=listing.window,
+        )
+        changes = _confirm(ports, lease, listing, page.changes)
+        _store(ports, lease, listing, page, changes)
+        if page.next_page is None:
+            return
+        page_token = page.next_page
+
+
+def _store(
+    ports: Ports, lease: Lease, listing: Listing, page: ChangePage, changes: list[RemoteChange]
+) -> None:
+    """Apply one page in one transaction; the last one moves the cursor and the mark."""
+    now = ports.clock.now()
+    with ports.db.transaction() as session:
+        link = held(session, ports, lease)
+        apply_page(session, ports, link, changes, lease.run_id)
+        if page.next_cursor is None:
+            return
+        link.cursor = page.next_cursor
+        link.pulled = listing.notified
+        link.heard_at = now
+        spread = 0.75 + ports.ids.jitter() / 2
+        link.poll_at = now + timedelta(seconds=ports.settings.poll_interval * spread)
+        trouble.clear(link)
+        if page.scope is Scope.SNAPSHOT and link.imported_at is None:
+            link.imported_at = now
+            want_missing(session, ports, link)
+            after_commit(session, lambda: ports.queue.hint("push", lease.link_id))
+
+
+def _confirm(
+    ports: Ports, lease: Lease, listing: Listing, changes: tuple[RemoteChange, ...]
+) -> list[RemoteChange]:
+    """Ask the provider about deletions that are no proof; leave out those of events we do not know."""
+    doubtful = [c.remote_id for c in changes if c.event is None and c.fault is None and not c.certain]
+    if not doubtful:
+        return list(changes)
+    with ports.db.reading() as session:
+        known = set(
+            session.scalars(
+                select(EventCopy.remote_id).where(
+                    EventCopy.link_id == lease.link_id,
+                    EventCopy.remote_id.in_(doubtful),
+                    EventCopy.removed_at.is_(None),
+                )
+            )
+        )
+    confirmed = []
+    for change in changes:
+        if change.event is not None or change.certain or change.fault is not None:
+            confirmed.append(change)
+        elif change.remote_id in known:
+            confirmed.append(_ask(ports, listing, change.remote_id))
+    return confirmed
+
+
+def _ask(ports: Ports, listing: Listing, remote_id: str) -> RemoteChange:
+    """Read one event that is suspected gone: only a clear no is a deletion."""
+    try:
+        event = ports.gateway.call(
+            listing.account_id, "get_event", calendar=listing.calendar, remote_id=remote_id
+        )
+    except GoneError:
+        return RemoteChange(remote_id)
+    return RemoteChange(remote_id, event)
+
+
+def _confirm_missing(ports: Ports, lease: Lease, listing: Listing) -> None:
+    """Ask about each copy that the last full listing should have shown and did not.
+
+    Until an answer came the copy stays as it is; a crash in between leaves the question open.
+    """
+    while True:
+        missing = _missing(ports, lease, listing)
+        if not missing:
+            return
+        changes = [_ask(ports, listing, remote_id) for remote_id in missing]
+        with ports.db.transaction() as session:
+            link = held(session, ports, lease)
+            apply_page(session, ports, link, changes, lease.run_id)
+
+
+def _missing(ports: Ports, lease: Lease, listing: Listing) -> list[str]:
+    with ports.db.reading() as session:
+        link = session.get_one(Link, lease.link_id)
+        query = (
+            select(EventCopy.remote_id)
+            .join(Event, Event.id == EventCopy.event_id)
+            .where(
+                EventCopy.link_id == link.id,
+                EventCopy.remote_id.is_not(None),
+                EventCopy.removed_at.is_(None),
+                EventCopy.seen_generation < link.generation,
+                Event.starts_at < listing.window.end,
+                or_(Event.ends_at.is_(None), Event.ends_at > listing.window.start),
+            )
+            .limit(CONFIRM_BATCH)
+        )
+        if link.direction == Direction.EXPORT and link.imported_at is None:
+            return []
+        return [remote_id for remote_id in session.scalars(query) if remote_id is not None]

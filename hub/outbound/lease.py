@@ -1,0 +1,145 @@
+"""One writer per link: a lease with an end, and a fence number that every write of the run checks.
+
+A lease alone is not safe (a paused process may wake up after its end), so `held` refuses every write of
+a run whose fence is not the link's any more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from hub.models import Account, EventCopy, Link, LinkSignal, LinkState
+from hub.ports import Ports
+
+
+class LeaseLostError(Exception):
+    """Another worker has taken the link, or it was paused or ended: stop at once, write nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A run's right to write one link."""
+
+    link_id: str
+    account_id: str
+    fence: int
+    run_id: str
+
+
+def acquire(ports: Ports, link_id: str) -> Lease | None:
+    """Take the link's lease; None if it is taken, at rest, or its account is busy enough."""
+    now = ports.clock.now()
+    run_id = ports.ids.new("run")
+    with ports.db.transaction() as session:
+        row = session.execute(
+            select(Link.account_id, Account.provider)
+            .join(Account, Account.id == Link.account_id)
+            .where(Link.id == link_id)
+        ).first()
+        if row is None or _account_is_busy(session, ports, row.account_id, row.provider, now):
+            return None
+        fence = session.scalar(
+            update(Link)
+            .where(
+                Link.id == link_id,
+                Link.state == LinkState.ACTIVE,
+                Link.deleted_at.is_(None),
+                or_(Link.lease_until.is_(None), Link.lease_until < now),
+            )
+            .values(
+                lease_owner=run_id,
+                lease_until=now + timedelta(seconds=ports.settings.lease_seconds),
+                fence=Link.fence + 1,
+            )
+            .returning(Link.fence)
+        )
+    return None if fence is None else Lease(link_id, row.account_id, fence, run_id)
+
+
+def _account_is_busy(session: Session, ports: Ports, account_id: str, provider: str, now: datetime) -> bool:
+    most = ports.gateway.info(provider).limits.per_account_concurrency
+    running = session.scalar(
+        select(func.count()).select_from(Link).where(Link.account_id == account_id, Link.lease_until > now)
+    )
+    return (running or 0) >= most
+
+
+def held(session: Session, ports: Ports, lease: Lease) -> Link:
+    """Return the link, locked and with its lease prolonged.
+
+    Raises:
+        LeaseLostError: the lease is not ours any more.
+    """
+    link = session.scalars(
+        select(Link)
+        .where(Link.id == lease.link_id, Link.fence == lease.fence, Link.deleted_at.is_(None))
+        .with_for_update(of=Link)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if link is None or link.state != LinkState.ACTIVE:
+        raise LeaseLostError(lease.link_id)
+    link.lease_until = ports.clock.now() + timedelta(seconds=ports.settings.lease_seconds)
+    return link
+
+
+def release(ports: Ports, lease: Lease) -> None:
+    """Give the lease back, and hint what is owed to the account's links.
+
+    Looking for owed work after the release closes the gap: whoever found the lease taken had
+    committed its wish before, so it is visible here.
+    """
+    with ports.db.transaction() as session:
+        session.execute(
+            update(Link)
+            .where(Link.id == lease.link_id, Link.fence == lease.fence)
+            .values(lease_owner=None, lease_until=None)
+        )
+    now = ports.clock.now()
+    with ports.db.reading() as session:
+        pulls = owed_pulls(session, now, Link.account_id == lease.account_id)
+        pushes = owed_pushes(session, now, Link.account_id == lease.account_id)
+    for link_id in pulls:
+        ports.queue.hint("pull", link_id)
+    for link_id in pushes:
+        ports.queue.hint("push", link_id)
+
+
+def _workable(now: datetime) -> list[ColumnElement[bool]]:
+    return [
+        Link.state == LinkState.ACTIVE,
+        Link.deleted_at.is_(None),
+        or_(Link.lease_until.is_(None), Link.lease_until < now),
+        or_(Link.due_at.is_(None), Link.due_at <= now),
+    ]
+
+
+def owed_pulls(session: Session, now: datetime, *conditions: ColumnElement[bool]) -> list[str]:
+    """Return the links that were notified since their last listing and that nobody works on."""
+    query = (
+        select(Link.id)
+        .join(LinkSignal, LinkSignal.link_id == Link.id)
+        .where(LinkSignal.notified > Link.pulled, *_workable(now), *conditions)
+    )
+    return list(session.scalars(query))
+
+
+def owed_pushes(session: Session, now: datetime, *conditions: ColumnElement[bool]) -> list[str]:
+    """Return the links whose outbox holds something due and that nobody works on."""
+    query = select(Link.id).where(
+        Link.imported_at.is_not(None),
+        select(EventCopy.id)
+        .where(
+            EventCopy.link_id == Link.id,
+            EventCopy.wanted_version > EventCopy.pushed_version,
+            EventCopy.parked_at.is_(None),
+            or_(EventCopy.due_at.is_(None), EventCopy.due_at <= now),
+        )
+        .exists(),
+        *_workable(now),
+        *conditions,
+    )
+    return list(session.scalars(query))

@@ -1,0 +1,267 @@
+"""The outbox is a query: the copies of a link whose wanted version is ahead of their pushed one.
+
+`claim` turns due copies into plain values that say what to write, with every intent committed before
+the first call; `settled`, `gone` and `failed` write down what came of it. All of them run under the
+link's lease.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session, selectinload
+
+from hub.domain.fingerprint import fingerprints
+from hub.models import Account, Conflict, Detail, Event, EventCopy, Link, RemoteCalendar
+from hub.models.content import content_of
+from hub.outbound.lease import Lease, held
+from hub.outbound.trouble import backoff
+from hub.plugin import types
+from hub.plugin.codec import content_from_json, to_json
+from hub.plugin.errors import ProviderError, RetryLaterError
+from hub.plugin.types import EventContent, Push, PushCreate, PushDelete, PushUpdate, RemoteEvent
+from hub.ports import Ports
+
+BATCH = 50
+BUSY_TITLE = "Busy"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One wanted copy, and the push that brings the provider there (None: nothing to write)."""
+
+    copy_id: str
+    event_id: str
+    version: int
+    content: EventContent
+    """What the hub wants to be seen there, before projection."""
+    push: Push | None
+    refusal: str | None = None
+    """Set: it cannot be written, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one claim found."""
+
+    provider: str
+    account_id: str
+    calendar: types.RemoteCalendar
+    writable: bool
+    work: tuple[Work, ...]
+
+
+def border_calendar(row: RemoteCalendar) -> types.RemoteCalendar:
+    """Return a remote calendar as it crosses the border."""
+    return types.RemoteCalendar(
+        row.remote_id,
+        row.name,
+        types.AccessRole(row.access_role),
+        row.zone,
+        row.color,
+        row.primary,
+        row.can_watch,
+    )
+
+
+def visible(content: EventContent, detail: str) -> EventContent:
+    """Return what a link's remote calendar may show of an event."""
+    if detail != Detail.BUSY_ONLY:
+        return content
+    when = dataclasses.replace(
+        content.when,
+        exceptions=tuple(
+            types.SeriesException(e.original_start, e.cancelled, e.start, e.end, e.start_zone, e.end_zone)
+            for e in content.when.exceptions
+        ),
+    )
+    return EventContent(when=when, title=BUSY_TITLE, show_as=content.show_as, status=content.status)
+
+
+def claim(ports: Ports, lease: Lease, *, uncertain_only: bool = False) -> Batch:
+    """Return due copies as work. What is about to be created is committed as uncertain first.
+
+    Raises:
+        LeaseLostError: the lease is not ours any more.
+    """
+    now = ports.clock.now()
+    with ports.db.transaction() as session:
+        link = held(session, ports, lease)
+        account = session.get_one(Account, link.account_id)
+        calendar = border_calendar(session.get_one(RemoteCalendar, link.remote_calendar_id))
+        query = (
+            select(EventCopy)
+            .where(
+                EventCopy.link_id == link.id,
+                EventCopy.wanted_version > EventCopy.pushed_version,
+                EventCopy.parked_at.is_(None),
+            )
+            .order_by(EventCopy.due_at.nulls_first(), EventCopy.id)
+            .limit(BATCH)
+        )
+        if uncertain_only:
+            query = query.where(EventCopy.uncertain)
+        else:
+            query = query.where(or_(EventCopy.due_at.is_(None), EventCopy.due_at <= now))
+        copies = session.scalars(query).all() if link.imported_at or uncertain_only else []
+        events = _events(session, [copy.event_id for copy in copies])
+        work = []
+        for copy in copies:
+            item = _plan(ports, account.provider, link, copy, events[copy.event_id])
+            work.append(item)
+            if isinstance(item.push, PushCreate):
+                copy.uncertain = True
+        return Batch(account.provider, account.id, calendar, calendar.writable, tuple(work))
+
+
+def _events(session: Session, ids: list[str]) -> dict[str, Event]:
+    query = select(Event).where(Event.id.in_(ids)).options(selectinload(Event.exceptions))
+    return {event.id: event for event in session.scalars(query)}
+
+
+def _plan(ports: Ports, provider: str, link: Link, copy: EventCopy, event: Event) -> Work:
+    content = visible(content_of(event), link.detail)
+    version = event.version
+    push: Push | None
+    refusal: str | None = None
+    if event.deleted_at is not None and not copy.uncertain:
+        push = PushDelete(copy.remote_id, copy.remote_version) if copy.remote_id else None
+        refusal = copy.read_only if push else None
+    else:
+        projection = ports.gateway.plain(provider, "project", content=content)
+        refusal = copy.read_only or projection.refusal
+        if copy.remote_id is None:
+            create_id = copy.create_id or ports.ids.bare()
+            copy.create_id = create_id
+            attempt = max(copy.attempts, 1) if copy.uncertain else 0
+            push = PushCreate(create_id, copy.id, content, attempt)
+        else:
+            push = _update(copy, content, projection.content)
+    return Work(copy.id, event.id, version, content, push, refusal if push else None)
+
+
+def _update(copy: EventCopy, content: EventContent, shown: EventContent) -> PushUpdate | None:
+    """Return the write of those changed fields that the provider would show differently."""
+    assert copy.remote_id is not None
+    base = content_from_json(copy.base)
+    changed = {name for name, value in fingerprints(content).items() if copy.synced.get(name) != value}
+    fields = frozenset(name for name in changed if getattr(shown, name) != getattr(base, name))
+    if not fields:
+        return None
+    return PushUpdate(copy.remote_id, copy.remote_version, content, base, fields)
+
+
+def settled(ports: Ports, lease: Lease, work: Work, remote: RemoteEvent | None) -> None:
+    """Write down a success: what the provider now shows is the copy's new base."""
+    with ports.db.transaction() as session:
+        link = held(session, ports, lease)
+        copy = session.get_one(EventCopy, work.copy_id)
+        copy.pushed_version = max(copy.pushed_version, work.version)
+        copy.attempts, copy.due_at, copy.problem = 0, None, None
+        if isinstance(work.push, PushDelete) or (work.push is None and copy.remote_id is None):
+            copy.removed_at = ports.clock.now()
+        else:
+            copy.synced = fingerprints(work.content)
+        if remote is not None:
+            show(copy, remote)
+            copy.create_id, copy.uncertain = None, False
+            copy.seen_generation = link.generation
+            _delete_if_unwanted(session, copy)
+        link.pushed_at = ports.clock.now()
+        link.failures = 0
+
+
+def _delete_if_unwanted(session: Session, copy: EventCopy) -> None:
+    """Keep a copy wanted if its event was deleted while the create's outcome was unknown."""
+    event = session.get_one(Event, copy.event_id)
+    if event.deleted_at is not None:
+        copy.pushed_version = event.version - 1
+
+
+def show(copy: EventCopy, remote: RemoteEvent) -> None:
+    """Keep what the provider shows as the copy's base."""
+    copy.remote_id = remote.remote_id
+    copy.remote_version = remote.version
+    copy.base = to_json(remote.content)
+    copy.uid = remote.uid
+    copy.web_link = remote.web_link
+    copy.read_only = remote.read_only
+    copy.removed_at = None
+
+
+def gone(ports: Ports, lease: Lease, work: Work) -> None:
+    """Write down that the provider does not have the event any more.
+
+    A deletion has then succeeded. An edit wins over the person's deletion and is made again, but not in
+    an export-only calendar, where the person has said that it is unwanted.
+    """
+    with ports.db.transaction() as session:
+        link = held(session, ports, lease)
+        copy = session.get_one(EventCopy, work.copy_id)
+        if isinstance(work.push, PushDelete) or link.direction == "export":
+            copy.pushed_version = work.version
+            copy.removed_at = ports.clock.now()
+            copy.attempts, copy.due_at, copy.problem = 0, None, None
+            return
+        note_deletion_conflict(session, ports, link, copy.event_id, work.content)
+        recreate(ports, copy)
+
+
+def recreate(ports: Ports, copy: EventCopy) -> None:
+    """Make a copy that the provider has lost wanted as a new event."""
+    copy.remote_id, copy.remote_version, copy.base, copy.synced = None, "", None, {}
+    copy.create_id, copy.uncertain, copy.removed_at = ports.ids.bare(), False, None
+    copy.attempts, copy.due_at, copy.problem, copy.parked_at = 0, None, None, None
+    copy.pushed_version = 0
+
+
+def note_deletion_conflict(
+    session: Session, ports: Ports, link: Link, event_id: str, content: EventContent
+) -> None:
+    """Tell that an edit in the hub has won over a deletion at the provider."""
+    session.add(
+        Conflict(
+            id=ports.ids.new("cfl"),
+            tenant_id=link.tenant_id,
+            event_id=event_id,
+            link_id=link.id,
+            field="deleted",
+            kept="hub",
+            hub_value={"value": to_json(content)},
+            provider_value={"value": None},
+            reason="It was deleted at the provider and edited elsewhere: the edit wins, it was made again.",
+            at=ports.clock.now(),
+        )
+    )
+
+
+def failed(ports: Ports, lease: Lease, work: Work, error: ProviderError, *, park: bool) -> None:
+    """Write down a failure of one event: try again later, or park it with its reason.
+
+    An event that only had to wait for a busy provider is parked no sooner than other events go through.
+    """
+    now = ports.clock.now()
+    with ports.db.transaction() as session:
+        link = held(session, ports, lease)
+        copy = session.get_one(EventCopy, work.copy_id)
+        copy.attempts += 1
+        copy.problem = error.message
+        after = error.after if isinstance(error, RetryLaterError) else None
+        copy.due_at = now + timedelta(seconds=backoff(ports, copy.attempts, after))
+        exhausted = copy.attempts >= ports.settings.park_after
+        if park or (exhausted and (link.failures == 0 or not isinstance(error, RetryLaterError))):
+            copy.parked_at, copy.due_at = now, None
+        if park:
+            copy.uncertain = False
+
+
+def not_sent(ports: Ports, lease: Lease, rest: tuple[Work, ...]) -> None:
+    """Take back that the creates of `rest` may have been sent: the run ended before them."""
+    ids = [w.copy_id for w in rest if isinstance(w.push, PushCreate) and w.push.attempt == 0]
+    if ids:
+        with ports.db.transaction() as session:
+            held(session, ports, lease)
+            session.execute(update(EventCopy).where(EventCopy.id.in_(ids)).values(uncertain=False))

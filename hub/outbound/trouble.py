@@ -1,0 +1,100 @@
+"""What a provider's error means for a link: wait, stop or go on, with the reason for people.
+
+The one table from errors to states of a link; errors of a single event are settled by `push`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from hub.log import get_logger
+from hub.models import Account, Link, LinkState, RemoteCalendar
+from hub.outbound.lease import Lease, LeaseLostError, held
+from hub.plugin.errors import (
+    CalendarLostError,
+    GrantLostError,
+    MisconfiguredError,
+    ProviderError,
+    RetryLaterError,
+)
+from hub.ports import Ports
+from hub.providers.manager import UnknownProviderError
+
+log = get_logger()
+
+OPERATOR_WAIT = 60.0
+
+
+def backoff(ports: Ports, failures: int, after: float | None = None) -> float:
+    """Return seconds to wait after so many failures in a row: exponential, with jitter, not below `after`."""
+    base, most = ports.settings.retry_base, ports.settings.retry_max
+    delay = min(most, base * 2.0 ** min(failures - 1, 20))
+    delay *= 0.75 + ports.ids.jitter() / 2
+    return max(delay, after or 0.0)
+
+
+def settle(ports: Ports, lease: Lease, error: ProviderError | UnknownProviderError) -> None:
+    """Record on the link why a run failed, and when or whether to try again."""
+    if isinstance(error, CalendarLostError) and _is_still_listed(ports, lease):
+        error = RetryLaterError(error.message, after=30, code=error.code)
+    now = ports.clock.now()
+    try:
+        with ports.db.transaction() as session:
+            link = held(session, ports, lease)
+            link.failures += 1
+            after = error.after if isinstance(error, RetryLaterError) else None
+            if isinstance(error, (MisconfiguredError, GrantLostError, UnknownProviderError)):
+                after = OPERATOR_WAIT
+            link.due_at = now + timedelta(seconds=backoff(ports, link.failures, after))
+            if isinstance(error, CalendarLostError):
+                link.state = LinkState.STOPPED
+            link.problem = _explain(error)
+            link.problem_code = type(error).__name__
+            link.problem_at = link.problem_at or now
+            account = session.get_one(Account, link.account_id)
+            calendar = session.get_one(RemoteCalendar, link.remote_calendar_id)
+            log.warning(
+                "link_run_failed",
+                link_id=link.id,
+                account_id=account.id,
+                provider=account.provider,
+                calendar=calendar.id,
+                cause=type(error).__name__,
+                code=getattr(error, "code", None),
+                reason=link.problem,
+                failures=link.failures,
+            )
+    except LeaseLostError:
+        return
+
+
+def clear(link: Link) -> None:
+    """Forget an earlier trouble after a success."""
+    link.failures = 0
+    link.due_at = None
+    link.problem = link.problem_code = link.problem_at = None
+
+
+def _explain(error: ProviderError | UnknownProviderError) -> str:
+    if isinstance(error, CalendarLostError):
+        return (
+            f"{error} Nothing was deleted. Check at the provider whether the calendar still exists and is "
+            "shared with this account, then resume the link or remove it."
+        )
+    if isinstance(error, UnknownProviderError):
+        return f"The plugin for {error.name} is not loaded: {error}. 'hub plugins' tells the operator more."
+    if isinstance(error, MisconfiguredError):
+        return f"{error} The operator must mend the settings; 'hub doctor' says how."
+    return str(error)
+
+
+def _is_still_listed(ports: Ports, lease: Lease) -> bool:
+    """Ask the provider's list of calendars before a calendar is believed to be lost."""
+    with ports.db.reading() as session:
+        link = session.get_one(Link, lease.link_id)
+        remote_id = session.get_one(RemoteCalendar, link.remote_calendar_id).remote_id
+    try:
+        calendars = ports.gateway.call(lease.account_id, "list_calendars")
+    except ProviderError:
+        return True
+    return any(calendar.remote_id == remote_id for calendar in calendars)

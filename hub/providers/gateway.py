@@ -1,0 +1,216 @@
+"""Asks ONE provider a hook: hands in token and settings, keeps the deadline, checks the answer.
+
+Whatever a plugin does, its caller sees an answer of the promised type or one of the errors of
+`hub.plugin.errors`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+from hub.clock import Clock
+from hub.db import Database
+from hub.ids import Ids
+from hub.log import get_logger
+from hub.models import Account, AccountState
+from hub.plugin.errors import (
+    GrantLostError,
+    PluginError,
+    ProviderError,
+    RetryLaterError,
+    TokenExpiredError,
+)
+from hub.plugin.types import (
+    Call,
+    ChangePage,
+    NewGrant,
+    Projection,
+    ProviderInfo,
+    Reception,
+    RemoteAccount,
+    RemoteCalendar,
+    RemoteEvent,
+    Subscription,
+    Tokens,
+)
+from hub.providers.grants import Grants
+from hub.providers.manager import LoadedProvider, Providers
+from hub.providers.throttle import Throttle
+from hub.settings import Settings
+from hub.vault import Vault
+
+log = get_logger()
+
+SLACK = 2.0
+"""Seconds that a hook may run beyond its deadline before it counts as hanging."""
+_ANSWERS: dict[str, type | tuple[type, ...]] = {
+    "authorization_url": str,
+    "exchange_code": NewGrant,
+    "refresh_grant": Tokens,
+    "revoke_grant": type(None),
+    "list_calendars": tuple,
+    "subscribe": Subscription,
+    "renew": Subscription,
+    "unsubscribe": type(None),
+    "receive": Reception,
+    "fetch_changes": ChangePage,
+    "get_event": RemoteEvent,
+    "push_event": (RemoteEvent, type(None)),
+    "project": Projection,
+}
+_PURE = frozenset({"authorization_url", "receive", "project"})
+
+
+class HookRunner:
+    """Runs hooks in threads that are kept, so that one that hangs can be left behind."""
+
+    def __init__(self) -> None:
+        self._pool: ThreadPoolExecutor | None = None
+        self._pid = 0
+
+    def __call__(self, work: Callable[[], Any], seconds: float) -> Any:
+        if self._pool is None or self._pid != os.getpid():
+            self._pool, self._pid = ThreadPoolExecutor(32, "hook"), os.getpid()
+        future: Future[Any] = self._pool.submit(work)
+        return future.result(seconds)
+
+
+class ProviderGateway:
+    """The real gateway; see `hub.ports.Gateway` for the contract."""
+
+    def __init__(
+        self,
+        providers: Providers,
+        settings: Settings,
+        db: Database,
+        clock: Clock,
+        ids: Ids,
+        vault: Vault,
+        run: Callable[[Callable[[], Any], float], Any] | None = None,
+    ) -> None:
+        self.loaded = providers
+        self.grants = Grants(db, clock, ids, vault, self._refresh_grant)
+        self._deadline = settings.call_deadline
+        self._throttle = Throttle(settings.quota_share / settings.worker_processes)
+        self._db = db
+        self._clock = clock
+        self._run = run or HookRunner()
+
+    def info(self, provider: str) -> ProviderInfo:
+        return self.loaded.get(provider).info
+
+    def providers(self) -> tuple[ProviderInfo, ...]:
+        return self.loaded.infos()
+
+    def settings(self, provider: str) -> dict[str, str]:
+        return self.loaded.get(provider).settings
+
+    def plain(self, provider: str, hook: str, **arguments: Any) -> Any:
+        loaded = self.loaded.get(provider)
+        if hook != "project":
+            arguments["settings"] = loaded.settings
+        return self._ask(loaded, hook, arguments)
+
+    def call(self, account_id: str, hook: str, **arguments: Any) -> Any:
+        loaded, account = self._account(account_id)
+        self._throttle.take(loaded.info, account_id, self._clock.now())
+        try:
+            token = self.grants.access_token(account_id)
+            try:
+                return self._ask(loaded, hook, self._with_call(loaded, account, token, arguments))
+            except TokenExpiredError:
+                token = self.grants.access_token(account_id, rejected=token)
+                return self._ask(loaded, hook, self._with_call(loaded, account, token, arguments))
+        except TokenExpiredError as error:
+            raise RetryLaterError(
+                f"{loaded.info.label} does not accept a fresh sign-in token of {account.email}.",
+                after=60,
+                scope="account",
+                code=error.code,
+            ) from error
+        except ProviderError as error:
+            self._note(account_id, error)
+            raise
+
+    def _account(self, account_id: str) -> tuple[LoadedProvider, RemoteAccount]:
+        now = self._clock.now()
+        with self._db.reading() as session:
+            account = session.get(Account, account_id)
+            if account is None or account.state == AccountState.DISCONNECTED:
+                raise GrantLostError("The account is not connected any more.")
+            if account.state == AccountState.NEEDS_RECONNECT:
+                raise GrantLostError(account.problem or f"Reconnect {account.email}.")
+            if account.blocked_until and account.blocked_until > now:
+                wait = (account.blocked_until - now).total_seconds()
+                raise RetryLaterError("The provider asked this account to wait.", after=wait, scope="account")
+            return self.loaded.get(account.provider), RemoteAccount(
+                account.remote_id, account.email, account.name
+            )
+
+    def _with_call(
+        self, loaded: LoadedProvider, account: RemoteAccount, token: str, arguments: dict[str, Any]
+    ) -> dict[str, Any]:
+        call = Call(token, account, loaded.settings, self._clock.now(), self._deadline)
+        return arguments | {"call": call}
+
+    def _ask(self, loaded: LoadedProvider, hook: str, arguments: dict[str, Any]) -> Any:
+        caller = getattr(loaded.hooks, hook)
+        try:
+            if hook in _PURE:
+                answer = caller(**arguments)
+            else:
+                answer = self._run(lambda: caller(**arguments), self._deadline + SLACK)
+        except ProviderError:
+            raise
+        except TimeoutError as error:
+            raise RetryLaterError(
+                f"{loaded.info.label} did not answer within {self._deadline:g} seconds.", code="deadline"
+            ) from error
+        except Exception as error:
+            log.exception("plugin_raised", provider=loaded.info.name, hook=hook)
+            raise PluginError(
+                f"The plugin for {loaded.info.label} failed in {hook} ({type(error).__name__}): "
+                "see the log, and report it to the plugin's authors."
+            ) from error
+        self._check(loaded, hook, answer)
+        return answer
+
+    def _check(self, loaded: LoadedProvider, hook: str, answer: Any) -> None:
+        good = isinstance(answer, _ANSWERS[hook])
+        if hook == "list_calendars":
+            good = good and all(isinstance(calendar, RemoteCalendar) for calendar in answer)
+        elif hook == "fetch_changes":
+            good = good and (answer.next_page is None) != (answer.next_cursor is None)
+        if not good:
+            log.error("plugin_answered_garbage", provider=loaded.info.name, hook=hook)
+            raise PluginError(
+                f"The plugin for {loaded.info.label} answered {hook} with {type(answer).__name__}, "
+                "which breaks its contract: report it to the plugin's authors."
+            )
+
+    def _refresh_grant(self, provider: str, refresh_token: str, scopes: tuple[str, ...]) -> Tokens:
+        tokens = self.plain(
+            provider, "refresh_grant", refresh_token=refresh_token, scopes=scopes, now=self._clock.now()
+        )
+        assert isinstance(tokens, Tokens)
+        return tokens
+
+    def _note(self, account_id: str, error: ProviderError) -> None:
+        """Keep what an error says about the whole account."""
+        now = self._clock.now()
+        if isinstance(error, GrantLostError):
+            with self._db.transaction() as session:
+                account = session.get(Account, account_id)
+                if account is not None and account.state == AccountState.CONNECTED:
+                    account.state = AccountState.NEEDS_RECONNECT
+                    account.problem, account.problem_at = error.message, now
+            log.warning("account_needs_reconnect", account_id=account_id, reason=error.message)
+        elif isinstance(error, RetryLaterError) and error.scope == "account" and error.after:
+            with self._db.transaction() as session:
+                account = session.get(Account, account_id)
+                if account is not None:
+                    account.blocked_until = now + timedelta(seconds=min(error.after, 6 * 3600))

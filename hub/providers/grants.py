@@ -1,0 +1,145 @@
+"""Keeps an account's tokens: sealed in the database, refreshed by one worker at a time.
+
+N workers that find a token expired make one refresh: the first claims it in the grant's row, the
+others wait for its result. The new tokens are committed before anyone uses them.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from hub.clock import Clock
+from hub.db import Database
+from hub.ids import Ids
+from hub.log import get_logger
+from hub.models import Account, AccountState, Grant
+from hub.plugin.errors import GrantLostError, ProviderError, RetryLaterError
+from hub.plugin.types import Tokens
+from hub.vault import Vault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = get_logger()
+
+EARLY = timedelta(minutes=4)
+"""A token is refreshed this long before it ends."""
+CLAIM = timedelta(seconds=30)
+"""After this time a refresh that was claimed and not ended may be claimed again."""
+COOL_DOWN = timedelta(seconds=5)
+_COOLING = "cooling"
+
+
+class Grants:
+    """Hands out access tokens.
+
+    Args:
+        refresh: calls the provider's refresh_grant: (provider, refresh token, scopes) -> Tokens.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        ids: Ids,
+        vault: Vault,
+        refresh: Callable[[str, str, tuple[str, ...]], Tokens],
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._ids = ids
+        self._vault = vault
+        self._refresh = refresh
+
+    def access_token(self, account_id: str, *, rejected: str | None = None) -> str:
+        """Return a token that should work; `rejected` is one that the provider has just refused.
+
+        Raises:
+            GrantLostError: the account must be reconnected.
+            RetryLaterError: the provider could not refresh now, or another worker takes too long.
+        """
+        owner = self._ids.bare()
+        for _ in range(200):
+            found = self._look(account_id, owner, rejected)
+            if isinstance(found, str):
+                return found
+            if found is not None:
+                return self._refresh_now(account_id, owner, *found)
+            self._clock.sleep(0.05)
+        raise RetryLaterError("another worker has been refreshing the sign-in for too long", scope="account")
+
+    def _look(
+        self, account_id: str, owner: str, rejected: str | None
+    ) -> str | tuple[str, str, tuple[str, ...]] | None:
+        """Return a good token, or what a refresh needs if it is ours to make, or None to wait."""
+        now = self._clock.now()
+        with self._db.transaction() as session:
+            grant = session.scalars(
+                select(Grant).where(Grant.account_id == account_id).with_for_update()
+            ).one_or_none()
+            account = session.get(Account, account_id)
+            if grant is None or account is None or account.state != AccountState.CONNECTED:
+                raise GrantLostError("The account is not connected any more: reconnect it.")
+            token = self._vault.open(grant.access_token, f"grants.access_token:{account_id}")
+            if grant.expires_at - now > EARLY and token != rejected:
+                return token
+            if grant.refresh_owner and grant.refresh_until and grant.refresh_until > now:
+                if grant.refresh_owner == _COOLING:
+                    raise RetryLaterError(
+                        "The provider could not renew the sign-in a moment ago.", after=5.0, scope="account"
+                    )
+                return None
+            if grant.refresh_token is None:
+                raise GrantLostError("The provider gave no lasting consent: reconnect the account.")
+            grant.refresh_owner, grant.refresh_until = owner, now + CLAIM
+            refresh = self._vault.open(grant.refresh_token, f"grants.refresh_token:{account_id}")
+            return account.provider, refresh, tuple(grant.scopes)
+
+    def _refresh_now(
+        self, account_id: str, owner: str, provider: str, refresh_token: str, scopes: tuple[str, ...]
+    ) -> str:
+        try:
+            tokens = self._refresh(provider, refresh_token, scopes)
+        except ProviderError as error:
+            self._failed(account_id, owner, error)
+            raise
+        with self._db.transaction() as session:
+            grant = session.scalars(
+                select(Grant).where(Grant.account_id == account_id).with_for_update()
+            ).one_or_none()
+            if grant is None:
+                raise GrantLostError("The account was disconnected meanwhile.")
+            if grant.refresh_owner == owner:
+                save_tokens(session, self._vault, self._clock, account_id, tokens)
+        log.info("grant_refreshed", account_id=account_id, provider=provider)
+        return tokens.access_token
+
+    def _failed(self, account_id: str, owner: str, error: ProviderError) -> None:
+        now = self._clock.now()
+        with self._db.transaction() as session:
+            grant = session.get(Grant, account_id)
+            if grant is not None and grant.refresh_owner == owner:
+                grant.refresh_owner, grant.refresh_until = _COOLING, now + COOL_DOWN
+        log.warning(
+            "grant_refresh_failed", account_id=account_id, cause=type(error).__name__, reason=error.message
+        )
+
+
+def save_tokens(session: Session, vault: Vault, clock: Clock, account_id: str, tokens: Tokens) -> Grant:
+    """Seal and store tokens; a refresh token that did not come keeps the one we have."""
+    grant = session.get(Grant, account_id)
+    if grant is None:
+        grant = Grant(account_id=account_id)
+        session.add(grant)
+    grant.access_token = vault.seal(tokens.access_token, f"grants.access_token:{account_id}")
+    if tokens.refresh_token:
+        grant.refresh_token = vault.seal(tokens.refresh_token, f"grants.refresh_token:{account_id}")
+    grant.expires_at = tokens.expires_at
+    grant.scopes = list(tokens.scopes)
+    grant.refresh_owner = grant.refresh_until = None
+    grant.updated_at = clock.now()
+    return grant

@@ -1,0 +1,28 @@
+"""Builds the ports from the real parts: what the web app, the worker and the console script stand on."""
+
+from __future__ import annotations
+
+from hub.clock import SystemClock
+from hub.db import Database
+from hub.ids import SystemIds
+from hub.ports import Ports, Queue
+from hub.providers.gateway import ProviderGateway
+from hub.providers.manager import Providers, load_providers
+from hub.settings import Settings
+from hub.vault import Vault
+
+
+def build_ports(settings: Settings, queue: Queue, providers: Providers | None = None) -> Ports:
+    """Return the ports of one process.
+
+    Args:
+        queue: where hints go.
+        providers: the loaded plugins; all that are installed if None.
+    """
+    clock = SystemClock()
+    ids = SystemIds(clock)
+    db = Database(settings.database_url)
+    vault = Vault({key.id: key.key for key in settings.secret_keys})
+    loaded = providers or load_providers(settings)
+    gateway = ProviderGateway(loaded, settings, db, clock, ids, vault)
+    return Ports(settings, clock, ids, db, vault, gateway, queue)

@@ -1,0 +1,169 @@
+"""The Celery app: a few lines over the drivers. Messages carry ids, never data, and are only hints.
+
+The broker options follow what Celery on Redis was seen to do: with the defaults, the work of a killed
+worker waits for 90 s and longer, and a publisher hangs on a frozen broker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging, worker_process_init
+from kombu.exceptions import OperationalError
+
+from hub import log as hub_log
+from hub.accounts.calendars import refresh
+from hub.inbound.pull import pull_link
+from hub.keeping import subscriptions, sweep
+from hub.outbound.push import push_link
+from hub.ports import Ports
+from hub.settings import Settings
+from hub.wiring import build_ports
+
+log = hub_log.get_logger()
+
+QUEUES = {
+    "pull": "inbound",
+    "push": "outbound",
+    "subscribe": "keeping",
+    "renew": "keeping",
+    "sweep": "keeping",
+    "expire": "keeping",
+    "refresh_calendars": "keeping",
+    "heartbeat": "keeping",
+}
+
+app = Celery("hub")
+
+
+def configure(settings: Settings) -> Celery:
+    """Point the Celery app at the broker and say what the beat does."""
+    sweep_every = settings.sweep_interval
+    app.conf.update(
+        broker_url=settings.redis_url,
+        task_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        task_publish_retry=False,
+        task_create_missing_queues=True,
+        task_default_queue="keeping",
+        task_routes={name: {"queue": queue} for name, queue in QUEUES.items()},
+        worker_prefetch_multiplier=1,
+        worker_max_tasks_per_child=5000,
+        worker_enable_remote_control=False,
+        worker_hijack_root_logger=False,
+        broker_connection_retry_on_startup=True,
+        broker_transport_options={
+            "visibility_timeout": 60,
+            "unacked_restore_interval": 2,
+            "unacked_restore_throttle": 1,
+            "health_check_interval": 10,
+            "socket_keepalive": True,
+            "socket_timeout": 5,
+            "socket_connect_timeout": 1,
+            "retry_policy": {"max_retries": 0},
+        },
+        beat_schedule={
+            "sweep": {"task": "sweep", "schedule": sweep_every, "options": {"expires": sweep_every * 2}},
+            "renew": {"task": "renew", "schedule": 60.0, "options": {"expires": 60}},
+            "heartbeat": {"task": "heartbeat", "schedule": 10.0, "options": {"expires": 20}},
+            "expire": {"task": "expire", "schedule": 3600.0, "options": {"expires": 3600}},
+        },
+        beat_max_loop_interval=5,
+    )
+    return app
+
+
+class CeleryQueue:
+    """Publishes hints. A broker that is away costs a log line: the sweep finds the work in the tables."""
+
+    def hint(self, task: str, *arguments: str) -> None:
+        try:
+            app.send_task(task, args=arguments, queue=QUEUES[task], retry=False, ignore_result=True)
+        except (OperationalError, OSError) as error:
+            log.warning("hint_not_sent", task=task, reason=str(error))
+
+
+class _Process:
+    """The ports of this worker process, made when first needed and anew after a fork."""
+
+    ports: Ports | None = None
+
+
+def ports() -> Ports:
+    """Return this process's ports."""
+    if _Process.ports is None:
+        settings = Settings.load()
+        configure(settings)
+        _Process.ports = build_ports(settings, CeleryQueue())
+    return _Process.ports
+
+
+@worker_process_init.connect
+def _after_fork(**_: Any) -> None:
+    if _Process.ports is not None:
+        _Process.ports.db.dispose()
+
+
+@setup_logging.connect
+def _logging(**_: Any) -> None:
+    settings = ports().settings
+    hub_log.configure(settings.log_level, settings.log_format)
+
+
+def _task(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a task under a plain name, its ids bound to all that it logs."""
+
+    def register(run: Callable[..., None]) -> Callable[..., None]:
+        def body(*arguments: str) -> None:
+            with hub_log.bound(task=name, ids=",".join(arguments) or None):
+                run(*arguments)
+
+        app.task(name=name)(body)
+        return run
+
+    return register
+
+
+@_task("pull")
+def pull(link_id: str) -> None:
+    pull_link(ports(), link_id)
+
+
+@_task("push")
+def push(link_id: str) -> None:
+    push_link(ports(), link_id)
+
+
+@_task("subscribe")
+def subscribe(link_id: str) -> None:
+    subscriptions.subscribe_link(ports(), link_id)
+
+
+@_task("renew")
+def renew() -> None:
+    subscriptions.keep_channels(ports())
+
+
+@_task("refresh_calendars")
+def refresh_calendars(account_id: str) -> None:
+    refresh(ports(), account_id)
+
+
+@_task("sweep")
+def sweep_all() -> None:
+    sweep.sweep(ports())
+
+
+@_task("expire")
+def expire() -> None:
+    sweep.expire(ports())
+
+
+@_task("heartbeat")
+def heartbeat() -> None:
+    sweep.beat_heart(ports(), "worker")
