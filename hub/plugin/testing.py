@@ -214,7 +214,7 @@ class ProviderContract:
     plugin: ClassVar[Any]
     now: ClassVar[datetime] = datetime.now(UTC).replace(microsecond=0)
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def hooks(self) -> Any:
         manager = pluggy.PluginManager(PROJECT)
         manager.add_hookspecs(spec)
