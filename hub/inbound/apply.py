@@ -89,7 +89,9 @@ class _Page:
                 copy.seen_generation = self.link.generation
         self._add(unknown)
         self._unpark([r for r, c in changes.items() if c.fault is None])
+        self.session.flush()
         fan_out(self.session, self.ports, self.touched, source=self.link)
+        self.session.flush()
 
     @staticmethod
     def _is_known(copy: EventCopy, change: RemoteChange) -> bool:

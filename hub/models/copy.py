@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from hub.db import Base
+from hub.models.event import Event
 
 _OUTBOX = text("wanted_version > pushed_version AND parked_at IS NULL")
 
@@ -55,6 +56,9 @@ class EventCopy(Base):
     """The last full listing that showed it."""
     removed_at: Mapped[datetime | None]
     """Set: it does not exist in that calendar any more; the row stays as a tombstone."""
+
+    event: Mapped[Event] = relationship(lazy="raise")
+    """Tells the unit of work to insert an event before its copies; always loaded by query."""
 
 
 class ParkedChange(Base):
