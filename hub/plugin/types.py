@@ -417,7 +417,7 @@ class Subscription:
 
     channel_id: str
     remote_id: str
-    """The provider's own id of it (Google: the resource id; Graph: the subscription id)."""
+    """The provider's own id of it, which `unsubscribe` names."""
     expires_at: datetime
 
 
@@ -553,7 +553,7 @@ class ProviderInfo:
     name: str
     """Short, [a-z][a-z0-9_]*: names routes, settings and rows."""
     label: str
-    """For people: "Google Calendar"."""
+    """The name that people know."""
     scopes: tuple[str, ...]
     """All that must be granted, in the spelling of `Tokens.scopes`."""
     settings: tuple[Setting, ...] = ()
