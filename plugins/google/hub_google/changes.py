@@ -1,0 +1,209 @@
+"""`fetch_changes`: a listing page by page, each series made whole.
+
+Before: the hub's pull hands in its cursor (Google's sync token). After: the hub applies the page and
+keeps the new cursor with the last one. A page of the hub is a page of Google's listing or, after the
+last of those, a bundle of series that had to be read one by one; the opaque page token carries both.
+Guide: https://developers.google.com/workspace/calendar/api/guides/sync
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from hub.plugin.errors import CursorExpiredError, GoneError, RetryLaterError
+from hub.plugin.types import Call, ChangePage, RemoteCalendar, RemoteChange, Scope, Window
+from hub_google import series, times
+from hub_google.client import Client
+from hub_google.errors import About
+from hub_google.translate import from_remote
+from hub_google.wire import Event, EventList
+
+BUNDLE = 20
+"""How many series one call reads at most, to stay within its deadline."""
+
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError)
+"""What translating an item that makes no sense raises."""
+
+
+@dataclass
+class _Waiting:
+    """A series to be read whole: its iCalUID if known, else the instances that told of it."""
+
+    uid: str = ""
+    instances: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Place:
+    """Where a listing stands: what the opaque page token holds."""
+
+    token: str | None = None
+    """Google's next page; None on the first page and when the listing is through."""
+    sync: str | None = None
+    """Google's new sync token, when the listing is through."""
+    waiting: dict[str, _Waiting] = field(default_factory=dict)
+    seen: list[str] = field(default_factory=list)
+    """Digests of the page tokens used, since a listing may run in circles."""
+
+    def write(self) -> str:
+        return json.dumps(dataclasses.asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def read(cls, page: str | None) -> _Place:
+        if page is None:
+            return cls()
+        try:
+            data = json.loads(page)
+            waiting = {k: _Waiting(**v) for k, v in data.pop("waiting").items()}
+            return cls(**data, waiting=waiting)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise CursorExpiredError("The page to go on from cannot be read.") from None
+
+
+def fetch(
+    call: Call, calendar: RemoteCalendar, cursor: str | None, page: str | None, window: Window
+) -> ChangePage:
+    """Return one page of changes (the hook `fetch_changes`)."""
+    client = Client(call)
+    place = _Place.read(page)
+    changes: list[RemoteChange] = []
+    if place.sync is None:
+        changes = _list(client, calendar, cursor, place, window)
+    if place.sync is not None:
+        changes += _read_waiting(client, calendar, place)
+    done = place.sync is not None and not place.waiting
+    return ChangePage(
+        changes=tuple(changes),
+        scope=Scope.DELTA if cursor else Scope.SNAPSHOT,
+        next_page=None if done else place.write(),
+        next_cursor=place.sync if done else None,
+        window=None if cursor else window,
+    )
+
+
+def _list(
+    client: Client, calendar: RemoteCalendar, cursor: str | None, place: _Place, window: Window
+) -> list[RemoteChange]:
+    """Read one page of Google's listing; note in `place` how to go on."""
+    query: dict[str, Any] = {"calendarId": calendar.remote_id, "singleEvents": False}
+    query["maxResults"] = series.PAGE_SIZE
+    if cursor:
+        # Beside a sync token most parameters are an error, timeMin among them (sheet 3.1).
+        query["syncToken"] = cursor
+    else:
+        query["timeMin"] = window.start.astimezone(UTC).isoformat()
+    answer: EventList = client.run(client.events.list(pageToken=place.token, **query), About.CALENDAR)
+    _go_on(place, answer)
+    zone = answer.get("timeZone") or calendar.zone or "UTC"
+    return _sort_out(answer.get("items", []), zone, place, None if cursor else window.start)
+
+
+def _go_on(place: _Place, answer: EventList) -> None:
+    token = answer.get("nextPageToken")
+    if not token:
+        place.token = None
+        place.sync = answer.get("nextSyncToken")
+        if not place.sync:
+            raise RetryLaterError("Google ended a listing without a place to go on from.")
+        return
+    mark = hashlib.sha256(token.encode()).hexdigest()[:12]
+    if mark in place.seen:
+        raise RetryLaterError("Google's listing runs in circles.", code="pageLoop")
+    place.seen.append(mark)
+    place.token = token
+
+
+def _sort_out(items: Iterable[Event], zone: str, place: _Place, since: datetime | None) -> list[RemoteChange]:
+    """Return what the page tells for certain; put the rest on the list of series to be read.
+
+    A full listing (`since` is set) shows a series with its instances, but leaves out those that ended
+    before; an incremental one shows only the items that changed.
+    """
+    masters: dict[str, Event] = {}
+    instances: dict[str, list[Event]] = {}
+    changes: list[RemoteChange] = []
+    for item in items:
+        if not isinstance(item, dict) or not isinstance(item.get("id"), str):
+            continue
+        if owner := item.get("recurringEventId"):
+            instances.setdefault(owner, []).append(item)
+        elif item.get("status") == "cancelled":
+            changes.append(RemoteChange(item["id"]))
+        elif item.get("recurrence"):
+            masters[item["id"]] = item
+        else:
+            changes.append(read(item, [], zone))
+    gone = {c.remote_id for c in changes}
+    for remote_id, master in masters.items():
+        if since is not None and _starts_after(master, since, zone):
+            changes.append(read(master, instances.pop(remote_id, []), zone))
+        else:
+            instances.pop(remote_id, None)
+            place.waiting[remote_id] = _Waiting(master.get("iCalUID", ""))
+    for owner, members in instances.items():
+        if owner not in gone:
+            _note(place, owner, members)
+    return changes
+
+
+def _note(place: _Place, owner: str, members: list[Event]) -> None:
+    waiting = place.waiting.setdefault(owner, _Waiting())
+    waiting.uid = waiting.uid or next((m["iCalUID"] for m in members if m.get("iCalUID")), "")
+    waiting.instances += [m["id"] for m in members if m["id"] not in waiting.instances]
+
+
+def _starts_after(master: Event, since: datetime, zone: str) -> bool:
+    """Return whether no instance of the series can have ended before the listing's span."""
+    try:
+        own = times.known_zone(master["start"].get("timeZone"), zone)
+        start = times.read_time(master["start"], own)
+    except UNREADABLE:
+        return True
+    if isinstance(start, datetime):
+        return times.to_utc(start, own) >= since
+    return datetime.combine(start, time(), UTC) - timedelta(days=1) >= since
+
+
+def read(item: Event, instances: list[Event], zone: str) -> RemoteChange:
+    """Return an item as a change, or as a fault that costs itself alone."""
+    try:
+        return RemoteChange(item["id"], from_remote(item, instances, zone))
+    except UNREADABLE as e:
+        return RemoteChange(item["id"], fault=f"Google's event cannot be read: {type(e).__name__}: {e}"[:300])
+
+
+def _read_waiting(client: Client, calendar: RemoteCalendar, place: _Place) -> list[RemoteChange]:
+    """Read a bundle of the series that are waiting."""
+    changes: list[RemoteChange] = []
+    for remote_id in list(place.waiting)[:BUNDLE]:
+        changes += _read_series(client, calendar, remote_id, place.waiting.pop(remote_id))
+    return changes
+
+
+def _read_series(
+    client: Client, calendar: RemoteCalendar, remote_id: str, waiting: _Waiting
+) -> list[RemoteChange]:
+    zone = calendar.zone or "UTC"
+    try:
+        return [read(*series.read_family(client, calendar, remote_id, waiting.uid), zone)]
+    except GoneError as e:
+        if e.code == "cancelled" or not waiting.instances:
+            return [RemoteChange(remote_id)]
+    # The person was invited to single occurrences of somebody's series: each is an event of its own.
+    return [_read_single(client, calendar, i, zone) for i in waiting.instances]
+
+
+def _read_single(client: Client, calendar: RemoteCalendar, remote_id: str, zone: str) -> RemoteChange:
+    try:
+        item = series.get_item(client, calendar, remote_id)
+    except GoneError:
+        return RemoteChange(remote_id)
+    if item.get("status") == "cancelled":
+        return RemoteChange(remote_id)
+    return read(item, [], zone)

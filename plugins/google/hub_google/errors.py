@@ -1,0 +1,177 @@
+"""What Google answered, as what the hub must do next: one table, read from top to bottom.
+
+Statuses and reasons: https://developers.google.com/workspace/calendar/api/guides/errors and, for
+channels, …/guides/push. Reasons are read from the body itself: the client's `error_details` prefers
+another part of it, and 502s may be HTML.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from hub.plugin.errors import (
+    CalendarLostError,
+    CursorExpiredError,
+    GoneError,
+    GrantLostError,
+    MisconfiguredError,
+    PollOnlyError,
+    ProviderError,
+    RefusedError,
+    RetryLaterError,
+    TokenExpiredError,
+    VersionMovedError,
+)
+
+
+class About(StrEnum):
+    """What a call was about, since 403 and 404 mean different things for each."""
+
+    ACCOUNT = "account"
+    CALENDAR = "calendar"
+    EVENT = "event"
+    WRITE = "write"
+    CHANNEL = "channel"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table; what is None fits everything."""
+
+    status: int | None
+    reason: str | None
+    error: type[ProviderError]
+    sentence: str
+    about: frozenset[About] | None = None
+    said: str | None = None
+    """Words that the message must hold."""
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+
+_ACCOUNT = {"scope": "account"}
+_EVERYBODY = {"scope": "provider"}
+_HOURS = {"scope": "account", "after": 3600.0}
+_READ_ONLY = {"scope": "calendar"}
+_WRITES = frozenset({About.WRITE})
+_EVENTS = frozenset({About.EVENT, About.WRITE})
+_LISTS = frozenset({About.CALENDAR})
+_CHANNELS = frozenset({About.CHANNEL})
+_BUSY = "Google Calendar is busy or throttling."
+_FAILED = "Google Calendar failed to answer."
+_TOO_OLD = "Google no longer accepts the place to go on from."
+
+TABLE: tuple[Row, ...] = (
+    Row(400, "pushNotSupportedForRequestedResource", PollOnlyError, "This calendar cannot be watched."),
+    Row(None, "push.webhookUrlNotHttps", MisconfiguredError, "Google notifies https addresses only."),
+    Row(None, "push.webhookUrlUnauthorized", MisconfiguredError, "Google refused the callback address."),
+    Row(400, "channelIdNotUnique", RefusedError, "The channel's id was used before."),
+    Row(401, None, TokenExpiredError, "Google did not accept the access token."),
+    Row(403, "insufficientPermissions", GrantLostError, "The permission granted to the hub is too narrow."),
+    Row(
+        403,
+        "ACCESS_TOKEN_SCOPE_INSUFFICIENT",
+        GrantLostError,
+        "The permission granted to the hub is too narrow.",
+    ),
+    Row(403, "notACalendarUser", GrantLostError, "This account has no Google Calendar."),
+    Row(
+        None, "quotaExceeded", RetryLaterError, "Google paused this account's writes for hours.", more=_HOURS
+    ),
+    Row(None, "userRateLimitExceeded", RetryLaterError, _BUSY, more=_ACCOUNT),
+    Row(None, "rateLimitExceeded", RetryLaterError, _BUSY, more=_ACCOUNT),
+    Row(
+        None, "dailyLimitExceeded", RetryLaterError, "The project's daily quota is used up.", more=_EVERYBODY
+    ),
+    Row(403, "accessNotConfigured", MisconfiguredError, "The Calendar API is not enabled for this project."),
+    Row(403, "SERVICE_DISABLED", MisconfiguredError, "The Calendar API is not enabled for this project."),
+    Row(403, "forbiddenForNonOrganizer", RefusedError, "Only the organizer may change this."),
+    Row(
+        403,
+        "requiredAccessLevel",
+        RefusedError,
+        "This account may not write to the calendar.",
+        _WRITES,
+        more=_READ_ONLY,
+    ),
+    Row(
+        403,
+        "forbidden",
+        RefusedError,
+        "This account may not write to the calendar.",
+        _WRITES,
+        more=_READ_ONLY,
+    ),
+    Row(403, None, CalendarLostError, "The calendar is out of reach.", _LISTS | _CHANNELS),
+    Row(403, None, RefusedError, "Google refused the request."),
+    Row(404, None, CalendarLostError, "The calendar is gone or out of reach.", _LISTS),
+    Row(404, None, GoneError, "Google does not know it any more."),
+    Row(410, "deleted", GoneError, "The event was deleted."),
+    Row(410, None, CursorExpiredError, _TOO_OLD, _LISTS),
+    Row(410, None, GoneError, "Google does not know it any more."),
+    Row(400, "invalid", CursorExpiredError, _TOO_OLD, _LISTS, said="sync token"),
+    Row(400, "invalid", CursorExpiredError, _TOO_OLD, _LISTS, said="page token"),
+    Row(
+        400, "eventTypeRestriction", RefusedError, "Events of this kind cannot be changed like that.", _EVENTS
+    ),
+    Row(409, "duplicate", RefusedError, "Another event has this id."),
+    Row(409, None, RetryLaterError, "Google met a conflict of two writes."),
+    Row(412, None, VersionMovedError, "The event was changed meanwhile."),
+    Row(408, None, RetryLaterError, _FAILED),
+    Row(429, None, RetryLaterError, _BUSY, more=_ACCOUNT),
+    Row(400, None, RefusedError, "Google refused the request as invalid."),
+)
+
+
+def error_for(
+    status: int, content: bytes, headers: Mapping[str, str], about: About, now: datetime
+) -> ProviderError:
+    """Return the error that an answer of Google stands for."""
+    reason, message = read_reason(content)
+    row = next((r for r in TABLE if _fits(r, status, reason, message, about)), None)
+    code = reason or str(status)
+    if row is None and (status >= 500 or status < 400):
+        return RetryLaterError(_FAILED, after=retry_after(headers, now), code=code)
+    if row is None:
+        return RefusedError("Google refused the request.", code=code)
+    if row.error is RetryLaterError:
+        more = dict(row.more) | ({"after": wait} if (wait := retry_after(headers, now)) is not None else {})
+        return RetryLaterError(row.sentence, code=code, **more)
+    return row.error(row.sentence, code=code, **row.more)
+
+
+def _fits(row: Row, status: int, reason: str, message: str, about: About) -> bool:
+    return (
+        row.status in (None, status)
+        and row.reason in (None, reason)
+        and (row.about is None or about in row.about)
+        and (row.said is None or row.said in message.lower())
+    )
+
+
+def read_reason(content: bytes) -> tuple[str, str]:
+    """Return reason and message of an error body; empty ones if it is not Google's JSON."""
+    try:
+        error = json.loads(content)["error"]
+        if isinstance(error, str):
+            return error, ""
+        first = (error.get("errors") or error.get("details") or [{}])[0]
+        return str(first.get("reason", "")), str(error.get("message", ""))
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError):
+        return "", ""
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Return the seconds that a Retry-After header asks for (RFC 9110 10.2.3), if it can be read."""
+    value = {k.lower(): v for k, v in headers.items()}.get("retry-after", "")
+    if value.isdigit():
+        return float(value)
+    try:
+        return max(0.0, (email.utils.parsedate_to_datetime(value) - now).total_seconds())
+    except (ValueError, TypeError):
+        return None

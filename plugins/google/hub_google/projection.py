@@ -1,0 +1,162 @@
+"""What of an event Google can hold, and what is lost, told in a sentence for people.
+
+The projection is a trip to Google's form and back without the network, so that it agrees with what
+the provider shows after a push by construction.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from datetime import datetime
+
+from hub.plugin.types import (
+    EventContent,
+    Location,
+    Loss,
+    Projection,
+    Reminder,
+    SeriesException,
+    ShowAs,
+    Visibility,
+    When,
+)
+from hub_google import recurrence, text, times, translate
+from hub_google.wire import Event
+
+MAX_TITLE = 1024
+MAX_DESCRIPTION = 8192
+MAX_MINUTES = 40320  # reference/events: reminders.overrides[].minutes
+MAX_REMINDERS = 5
+
+
+def project(content: EventContent) -> Projection:
+    """Return what Google would show of `content` after a push."""
+    if reason := refusal(content.when):
+        return Projection(content, refusal=reason)
+    fitted = dataclasses.replace(
+        content,
+        title=text.one_line(content.title)[:MAX_TITLE].strip(),
+        description=text.clean(text.clean(content.description)[:MAX_DESCRIPTION]),
+        location=_cut(content.location),
+        reminders=_fit_reminders(content.reminders),
+        when=_fit_when(content.when),
+    )
+    item: Event = translate.without_nulls(translate.to_remote(fitted))
+    item["id"] = "x"
+    changed = [e for e in fitted.when.exceptions if not e.cancelled]
+    instances = [_instance(e, fitted) for e in changed]
+    shown = translate.content_from(item, instances, fitted.when.start_zone or "UTC")
+    return Projection(shown, tuple(_losses(content, fitted, shown)))
+
+
+def refusal(when: When) -> str | None:
+    """Return why Google can hold none of an event with these times, or None."""
+    if when.all_day:
+        return None
+    if when.start_zone is None:
+        return "Google Calendar cannot hold a time without a time zone."
+    for zone in {when.start_zone, when.end_zone or when.start_zone}:
+        if times.find_zone(zone) is None:
+            return f"Google Calendar does not know the time zone {zone}."
+    return None
+
+
+def _fit_when(when: When) -> When:
+    """Return the times in the form that Google's would be read into."""
+    start, end, end_zone = when.start, when.end, when.end_zone or when.start_zone
+    if isinstance(start, datetime) and isinstance(end, datetime):
+        start = times.settle(start, when.start_zone or "UTC")
+        end = times.settle(end, end_zone or "UTC")
+    rules, left_out = recurrence.read_lines(when.recurrence, start, when.start_zone)
+    exceptions = {d: SeriesException(d, cancelled=True) for d in left_out}
+    exceptions |= {e.original_start: e for e in when.exceptions}
+    real = recurrence.hits(rules, start, when.start_zone, exceptions) if rules else set()
+    kept = sorted((exceptions[d] for d in real), key=lambda e: times.at_midnight(e.original_start))
+    fitted = (_fit_exception(e) for e in kept)
+    return When(start, end, when.start_zone, end_zone, rules, tuple(fitted))
+
+
+def _fit_exception(exception: SeriesException) -> SeriesException:
+    if exception.cancelled:
+        return SeriesException(exception.original_start, cancelled=True)
+    location = exception.location
+    if location is not None and location != Location(""):
+        location = _cut(location)
+    return dataclasses.replace(
+        exception,
+        location=location,
+        reminders=_fit_reminders(exception.reminders),
+        visibility=None,
+        attendees=None,
+    )
+
+
+def _instance(exception: SeriesException, series: EventContent) -> Event:
+    """Return the instance as Google would list it: the series with the exception's patch over it."""
+    when = series.when
+    item: Event = translate.to_remote(translate.occurrence(exception, series))
+    item["originalStartTime"] = times.write_time(exception.original_start, when.start_zone)
+    return item
+
+
+def _cut(location: Location | None) -> Location | None:
+    if location is None:
+        return None
+    name = (text.one_line(location.name) or text.one_line(location.address))[:MAX_TITLE].strip()
+    return Location(name) if name else None
+
+
+def _fit_reminders(reminders: tuple[Reminder, ...] | None) -> tuple[Reminder, ...] | None:
+    if reminders is None:
+        return None
+    fitted = {
+        Reminder(min(max(r.minutes, 0), MAX_MINUTES), r.method if r.method == "email" else "popup")
+        for r in reminders
+    }
+    return tuple(sorted(fitted, key=lambda r: (r.minutes, r.method))[:MAX_REMINDERS])
+
+
+def _losses(content: EventContent, fitted: EventContent, shown: EventContent) -> Iterator[Loss]:
+    if len(text.one_line(content.title)) > MAX_TITLE:
+        yield Loss("title", f"Google Calendar keeps the first {MAX_TITLE} characters of a title.")
+    if len(text.clean(content.description)) > MAX_DESCRIPTION:
+        yield Loss("description", f"Google Calendar keeps the first {MAX_DESCRIPTION} characters of a text.")
+    if content.location and content.location not in (fitted.location, Location("")):
+        yield Loss("location", "Google Calendar keeps one line of a place, without address and position.")
+    if content.show_as not in (ShowAs.FREE, ShowAs.BUSY):
+        yield Loss("show_as", f"Google Calendar shows “{content.show_as.replace('_', ' ')}” as busy.")
+    if content.visibility in (Visibility.PERSONAL, Visibility.CONFIDENTIAL):
+        yield Loss("visibility", f"Google Calendar shows “{content.visibility}” as private.")
+    if content.reminders is not None and set(content.reminders) != set(fitted.reminders or ()):
+        yield Loss("reminders", "Google Calendar keeps five reminders of at most four weeks.")
+    if content.color and content.color.lower() != shown.color:
+        yield Loss("color", "Google Calendar has eleven event colours; the nearest is used.")
+    if content.url and not shown.url:
+        yield Loss("url", "Google Calendar keeps web addresses only.")
+    yield from _dropped(content)
+    yield from _lost_exceptions(content.when, fitted.when)
+
+
+def _dropped(content: EventContent) -> Iterator[Loss]:
+    """Yield the fields that are never written, where they hold something."""
+    if content.organizer:
+        yield Loss("organizer", "The calendar itself becomes the organizer.")
+    if content.attendees:
+        yield Loss("attendees", "Guests are not copied, so that nobody is invited twice.")
+    if content.conference:
+        yield Loss("conference", "Conferences are not copied.")
+    if content.attachments:
+        yield Loss("attachments", "Attachments are not copied.")
+    if content.categories:
+        yield Loss("categories", "Google Calendar has no categories.")
+    if content.priority:
+        yield Loss("priority", "Google Calendar has no priority.")
+
+
+def _lost_exceptions(when: When, fitted: When) -> Iterator[Loss]:
+    kept = {e.original_start for e in fitted.exceptions}
+    if any(e.original_start not in kept and not e.cancelled for e in when.exceptions):
+        yield Loss("when", "A changed occurrence that the rule does not make is left out.")
+    if any(e.visibility is not None or e.attendees is not None for e in when.exceptions):
+        yield Loss("when", "Occurrences take visibility and guests from their series.")

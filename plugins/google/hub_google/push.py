@@ -1,0 +1,228 @@
+"""`push_event`: one event written, with as few calls as Google allows.
+
+Every call says `sendUpdates=none` and never names a guest. A create is guarded by its own event id,
+updates and deletions by If-Match (guides/version-resources).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from hub.plugin.errors import GoneError, RefusedError, VersionMovedError
+from hub.plugin.types import (
+    Call,
+    EventContent,
+    Push,
+    PushCreate,
+    PushDelete,
+    PushUpdate,
+    RemoteCalendar,
+    RemoteEvent,
+    SeriesException,
+    changed_fields,
+)
+from hub_google import recurrence, series, times, translate
+from hub_google.client import Client
+from hub_google.errors import About
+from hub_google.projection import project
+from hub_google.wire import Event
+
+
+def push(call: Call, calendar: RemoteCalendar, push: Push) -> RemoteEvent | None:
+    """Write one event and return it as Google shows it (the hook `push_event`)."""
+    writer = _Writer(Client(call), calendar)
+    if isinstance(push, PushDelete):
+        writer.delete(push)
+        return None
+    return writer.create(push) if isinstance(push, PushCreate) else writer.update(push)
+
+
+def _fitted(content: EventContent) -> EventContent:
+    projection = project(content)
+    if projection.refusal:
+        raise RefusedError(projection.refusal)
+    return projection.content
+
+
+class _Writer:
+    def __init__(self, client: Client, calendar: RemoteCalendar) -> None:
+        self.client = client
+        self.calendar = calendar
+        self.events = client.events
+
+    # --- create ---
+
+    def create(self, push: PushCreate) -> RemoteEvent:
+        wanted = _fitted(push.content)
+        body: Event = translate.without_nulls(translate.to_remote(wanted))
+        body["id"] = push.create_id
+        body["extendedProperties"] = {"private": {translate.TAG_KEY: push.tag}}
+        try:
+            item: Event = self._run(self.events.insert, body=body)
+        except RefusedError as e:
+            if e.code != "duplicate":
+                raise
+            return self._adopt(push, wanted)
+        except GoneError:
+            series.confirm_calendar(self.client, self.calendar)
+            raise
+        return self._settle((item, []), wanted)
+
+    def _adopt(self, push: PushCreate, wanted: EventContent) -> RemoteEvent:
+        """Bring what an earlier try made, or what was deleted since, to the wanted content."""
+        item = series.get_item(self.client, self.calendar, push.create_id)
+        if item.get("status") == "cancelled":
+            # Google keeps the id of a deleted event for ever; the way back is to confirm it.
+            body: Event = translate.to_remote(wanted)
+            body["extendedProperties"] = {"private": {translate.TAG_KEY: push.tag}}
+            item = self._run(self.events.patch, eventId=push.create_id, body=body)
+            return self._settle(series.complete(self.client, self.calendar, item), wanted)
+        if item.get("extendedProperties", {}).get("private", {}).get(translate.TAG_KEY) != push.tag:
+            raise RefusedError("Another event has this id.", code="duplicate")
+        family = series.complete(self.client, self.calendar, item)
+        shown = series.whole(family, self.calendar).content
+        fields = changed_fields(project(shown).content, wanted)
+        if body := self._patch_body(fields, wanted):
+            master = self._run(self.events.patch, eventId=push.create_id, body=body)
+            family = series.complete(self.client, self.calendar, master)
+        return self._settle(family, wanted)
+
+    # --- update ---
+
+    def update(self, push: PushUpdate) -> RemoteEvent:
+        wanted, base = _fitted(push.content), project(push.base).content
+        fields = push.fields
+        if push.version:
+            fields &= changed_fields(base, wanted)
+        fields &= translate.FIELD_KEYS.keys()
+        if not fields:
+            return series.whole(self._family(push.remote_id), self.calendar)
+        with self._telling_gone(push.remote_id):
+            if "when" in fields and (base.when.is_series or wanted.when.is_series):
+                return self._update_series(push, wanted, fields)
+            body = self._patch_body(fields, wanted)
+            item = self._run(
+                self.events.patch, translate.etag_of(push.version), eventId=push.remote_id, body=body
+            )
+        family = self._family(push.remote_id, item) if item.get("recurrence") else (item, [])
+        return self._alive(family)
+
+    def _update_series(self, push: PushUpdate, wanted: EventContent, fields: frozenset[str]) -> RemoteEvent:
+        """Write rule, times and exceptions: the master first, then the occurrences that differ."""
+        family = self._family(push.remote_id)
+        self._check_version(family, push.version)
+        shown = series.whole(family, self.calendar).content
+        body = self._patch_body(fields, wanted)
+        if not self._lines_differ(family[0], shown, wanted):
+            for key in translate.FIELD_KEYS["when"]:
+                body.pop(key, None)  # type: ignore[misc]
+        if body:
+            etag = family[0].get("etag", "") if push.version else ""
+            item = self._run(self.events.patch, etag, eventId=push.remote_id, body=body)
+            if not wanted.when.is_series:
+                return self._alive((item, []))
+            family = self._family(push.remote_id, item)
+        return self._settle(family, wanted)
+
+    @staticmethod
+    def _lines_differ(master: Event, shown: EventContent, wanted: EventContent) -> bool:
+        """Return whether the master itself must change, not only some of its occurrences."""
+        a, b = project(shown).content.when, wanted.when
+        if (a.start, a.end, a.start_zone, a.end_zone, a.recurrence) != (
+            b.start,
+            b.end,
+            b.start_zone,
+            b.end_zone,
+            b.recurrence,
+        ):
+            return True
+        # An occurrence that an EXDATE leaves out comes back only by the master.
+        off = {e.original_start for e in b.exceptions if e.cancelled}
+        _, left_out = recurrence.read_lines(master.get("recurrence") or (), b.start, b.start_zone)
+        return bool(set(left_out) & {e.original_start for e in a.exceptions if e.cancelled} - off)
+
+    def _settle(self, family: series.Family, wanted: EventContent) -> RemoteEvent:
+        """Write the occurrences that are not as wanted; return the series whole.
+
+        It starts from what is there, so doing it twice, or after a crash in the middle, does no harm.
+        """
+        event = self._alive(family)
+        now = {e.original_start: e for e in project(event.content).content.when.exceptions}
+        then = {e.original_start: e for e in wanted.when.exceptions}
+        differing = [d for d in now.keys() | then.keys() if now.get(d) != then.get(d)]
+        if not differing:
+            return event
+        etags = {i["id"]: i.get("etag", "") for i in family[1]}
+        for original in sorted(differing, key=times.at_midnight):
+            exception = then.get(original, SeriesException(original))
+            self._write_occurrence(family[0]["id"], exception, now.get(original), wanted, etags)
+        return self._alive(self._family(family[0]["id"], family[0]))
+
+    def _write_occurrence(
+        self,
+        master_id: str,
+        exception: SeriesException,
+        shown: SeriesException | None,
+        wanted: EventContent,
+        etags: dict[str, str],
+    ) -> None:
+        event_id = times.instance_id(master_id, exception.original_start, wanted.when.start_zone)
+        etag = etags.get(event_id, "")
+        try:
+            if exception.cancelled:
+                self._run(self.events.delete, etag, eventId=event_id)
+                return
+            body = translate.instance_to_remote(exception, wanted, shown)
+            self._run(self.events.patch, etag, eventId=event_id, body=body)
+        except GoneError:
+            if not exception.cancelled:
+                raise RefusedError("Google does not know this occurrence of the series.") from None
+
+    # --- delete ---
+
+    def delete(self, push: PushDelete) -> None:
+        with self._telling_gone(push.remote_id):
+            if "~" in push.version:
+                self._check_version(self._family(push.remote_id), push.version)
+            self._run(self.events.delete, translate.etag_of(push.version), eventId=push.remote_id)
+
+    # --- small parts ---
+
+    @contextmanager
+    def _telling_gone(self, remote_id: str) -> Iterator[None]:
+        """Tell a deleted event from a changed one and from a lost calendar, by one more read."""
+        try:
+            yield
+        except GoneError:
+            series.confirm_calendar(self.client, self.calendar)
+            raise
+        except VersionMovedError:
+            # A deletion moves the etag too.
+            if series.get_item(self.client, self.calendar, remote_id).get("status") == "cancelled":
+                raise GoneError("The event was deleted.", code="cancelled") from None
+            raise
+
+    def _run(self, method: Any, if_match: str = "", **arguments: Any) -> Any:
+        request = method(calendarId=self.calendar.remote_id, sendUpdates="none", **arguments)
+        return self.client.run(request, About.WRITE, if_match)
+
+    def _family(self, remote_id: str, item: Event | None = None) -> series.Family:
+        uid = item.get("iCalUID") if item else None
+        return series.read_family(self.client, self.calendar, remote_id, uid)
+
+    def _alive(self, family: series.Family) -> RemoteEvent:
+        if family[0].get("status") == "cancelled":
+            raise GoneError("The event was deleted.", code="cancelled")
+        return series.whole(family, self.calendar)
+
+    def _check_version(self, family: series.Family, version: str) -> None:
+        if version and translate.version_of(*family) != version:
+            raise VersionMovedError("The event was changed meanwhile.")
+
+    @staticmethod
+    def _patch_body(fields: frozenset[str], wanted: EventContent) -> Event:
+        whole = translate.to_remote(wanted)
+        keys = {key for name in fields for key in translate.FIELD_KEYS.get(name, ())}
+        return {k: v for k, v in whole.items() if k in keys}  # type: ignore[return-value]

@@ -1,0 +1,298 @@
+"""Writing events: insert, import, update, patch, delete, move, and single occurrences of a series.
+
+https://developers.google.com/workspace/calendar/api/v3/reference/events
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from hub_google.sandbox import body, expand, guests, moments, render
+from hub_google.sandbox.failure import ApiError, invalid, no_writer, not_found, precondition_failed
+from hub_google.sandbox.state import CalendarState, Record, State
+
+_ID = re.compile(r"[0-9a-v]{5,1024}")
+
+
+class Events:
+    """The writing half of the events resource, for one person and one calendar."""
+
+    def __init__(self, state: State, calendar: CalendarState, person: str, query: dict[str, str]) -> None:
+        self.state, self.calendar, self.person, self.query = state, calendar, person, query
+
+    # --- finding ---
+
+    def find(self, event_id: str) -> Record:
+        """Return an event, a tombstone, or an occurrence that has no exception yet.
+
+        Raises:
+            ApiError: 404.
+        """
+        if found := self.calendar.records.get(event_id):
+            return found
+        master_id, _, suffix = event_id.rpartition("_")
+        master = self.calendar.records.get(master_id)
+        if master is None or master.cancelled:
+            raise not_found()
+        original = expand.original_of(suffix, master.data, self.calendar.zone)
+        if original is None:
+            raise not_found()
+        return self.occurrence(master, original)
+
+    def occurrence(self, master: Record, original: dict[str, str]) -> Record:
+        """Return one occurrence of a series as a record that is not stored (yet)."""
+        event_id = expand.instance_id(master.id, original, self.calendar.zone)
+        data = {"start": original, "end": moments.shifted(original, master.data, self.calendar.zone)}
+        return Record(
+            id=event_id,
+            uid=master.uid,
+            data=data,
+            organizer=master.organizer,
+            creator=master.creator,
+            created=master.created,
+            updated=master.updated,
+            etag=master.etag,
+            master=master.id,
+            original=original,
+        )
+
+    def show(self, record: Record) -> dict[str, Any]:
+        return render.show(self.calendar, record, self.person)
+
+    # --- creating ---
+
+    def insert(self, sent: Any) -> Record:
+        """Make an event, with an id of the client's if it gives one."""
+        self._must_write()
+        data = body.writable(sent, self.query)
+        event_id = sent.get("id") or self.state.event_id()
+        if not isinstance(event_id, str) or not _ID.fullmatch(event_id):
+            raise invalid("Invalid resource id value.")
+        if event_id in self.calendar.records:
+            raise ApiError(409, "duplicate", "The requested identifier already exists.")
+        if data.get("eventType") in ("fromGmail",):
+            raise self._wrong_type("fromGmail")
+        uid = sent.get("iCalUID") or f"{event_id}@google.com"
+        return self._store_new(event_id, uid, data, self._own_address())
+
+    def import_(self, sent: Any) -> Record:
+        """Make a private copy of an event that was organised elsewhere; mails nobody."""
+        self._must_write()
+        data = body.writable(sent, self.query)
+        if not sent.get("iCalUID"):
+            raise ApiError(400, "required", "Missing iCalUID.")
+        if data.get("eventType", "default") != "default":
+            raise self._wrong_type(data["eventType"])
+        same = [
+            r
+            for i in self.calendar.by_uid.get(sent["iCalUID"], [])
+            if (r := self.calendar.records[i]) and not r.cancelled
+        ]
+        if same:
+            raise ApiError(409, "duplicate", "The requested identifier already exists.")
+        organizer = sent.get("organizer") or self._own_address()
+        return self._store_new("_" + self.state.event_id(), sent["iCalUID"], data, organizer, mail=False)
+
+    def _store_new(
+        self, event_id: str, uid: str, data: dict[str, Any], organizer: dict[str, str], mail: bool = True
+    ) -> Record:
+        data.setdefault("status", "confirmed")
+        data.setdefault("sequence", 0)
+        if data.get("reminders") is None:
+            data["reminders"] = {"useDefault": True}
+        record = Record(
+            id=event_id,
+            uid=uid,
+            data=body.checked(body.merge({}, data), self.calendar),
+            organizer=dict(organizer),
+            creator={"email": self.person},
+            created=self.state.stamp(),
+        )
+        self.state.add(self.calendar, record)
+        self.state.changed(self.calendar, record)
+        if mail:
+            guests.follow(self.state, self.calendar, record, self._mails())
+        return record
+
+    # --- changing ---
+
+    def write(self, event_id: str, sent: Any, if_match: str | None, replace: bool) -> Record:
+        """Update (`replace`) or patch an event or occurrence."""
+        self._must_write()
+        record = self.find(event_id)
+        self._must_match(record, if_match)
+        new = body.writable(sent, self.query)
+        old = render.merged(self.calendar, record)
+        self._may_change(record, new, old)
+        if new.get("status") == "cancelled" and not record.cancelled:
+            self._cancel(record)
+            return record
+        if record.cancelled:
+            self._must_revive(record, new)
+            base = {} if record.master is None or replace else self._inherited(record)
+            old = base or old
+        data = body.merge({} if replace else old, new)
+        if replace:
+            data.setdefault("status", "confirmed")
+            data.setdefault("reminders", {"useDefault": True})
+        data["sequence"] = self._sequence(old, new, data)
+        data = body.checked(data, self.calendar)
+        if record.master is not None:
+            data.pop("recurrence", None)
+        if data == old and not record.cancelled and not self.state.switches["noop_patch_moves_etag"]:
+            return record
+        self._store(record, old, data)
+        guests.follow(self.state, self.calendar, record, self._mails())
+        return record
+
+    def _store(self, record: Record, old: dict[str, Any], data: dict[str, Any]) -> None:
+        moved = any(old.get(k) != data.get(k) for k in ("start", "end", "recurrence"))
+        if moved and old.get("sequence") == data["sequence"]:
+            data["sequence"] = old.get("sequence", 0) + 1
+        only_reminders = {k for k in old.keys() | data.keys() if old.get(k) != data.get(k)} <= {"reminders"}
+        if record.master is not None:
+            self._attach(record)
+            master = self.calendar.records[record.master]
+            cleared = {k: None for k in master.data if k not in data and k != "recurrence"}
+            own = {k: v for k, v in data.items() if k in ("start", "end") or master.data.get(k) != v}
+            record.data = own | cleared
+        else:
+            was = record.data
+            record.data = data
+            if moved and was.get("recurrence"):
+                self._drop_exceptions(record)
+        self.state.changed(self.calendar, record, data_too=not only_reminders)
+
+    def _drop_exceptions(self, master: Record) -> None:
+        """Let exceptions go that the changed series has no place for (not confirmed: a switch)."""
+        how = self.state.switches["exceptions_on_master_change"]
+        for event_id in list(master.children):
+            child = self.calendar.records[event_id]
+            suffix = event_id.rpartition("_")[2]
+            stays = master.data.get("recurrence") and how != "drop_all"
+            if stays and how == "drop_missing":
+                stays = expand.original_of(suffix, master.data, self.calendar.zone) is not None
+            if not stays:
+                master.children.remove(event_id)
+                self.state.drop(self.calendar, child)
+
+    def _attach(self, record: Record) -> None:
+        """Store an occurrence that becomes an exception."""
+        if record.id not in self.calendar.records:
+            self.state.add(self.calendar, record)
+            self.calendar.records[record.master or ""].children.append(record.id)
+
+    def _inherited(self, record: Record) -> dict[str, Any]:
+        """Return the data that a cancelled occurrence comes back with."""
+        master = self.calendar.records[record.master or ""]
+        fresh = self.occurrence(master, record.original or {})
+        return render.merged(self.calendar, fresh)
+
+    @staticmethod
+    def _sequence(old: dict[str, Any], new: dict[str, Any], data: dict[str, Any]) -> int:
+        stored = int(old.get("sequence", 0))
+        if int(new.get("sequence", stored)) < stored:
+            raise invalid(
+                "Invalid sequence value. The specified sequence number is below the current sequence number "
+                "of the resource. Re-fetch the resource and use its sequence number on the following request."
+            )
+        return int(data.get("sequence", stored)) if "sequence" in new else stored
+
+    # --- deleting and moving ---
+
+    def delete(self, event_id: str, if_match: str | None) -> None:
+        """Delete an event, a whole series, or one occurrence."""
+        self._must_write()
+        record = self.find(event_id)
+        if record.cancelled:
+            raise ApiError(410, "deleted", "Resource has been deleted")
+        self._must_match(record, if_match)
+        kind = render.merged(self.calendar, record).get("eventType", "default")
+        if kind == "birthday":
+            raise self._wrong_type(kind)
+        self._cancel(record)
+
+    def _cancel(self, record: Record) -> None:
+        if record.master is not None:
+            self._attach(record)
+        guests.withdraw(self.state, self.calendar, record, self._mails())
+        record.data = {**record.data, "status": "cancelled"}
+        self.state.changed(self.calendar, record)
+        for event_id in record.children:
+            child = self.calendar.records[event_id]
+            child.data = {**child.data, "status": "cancelled"}
+            self.state.changed(self.calendar, child)
+
+    def move(self, event_id: str, target: CalendarState) -> dict[str, Any]:
+        """Give an event to another calendar; the answer says cancelled, as Google's does."""
+        self._must_write()
+        record = self.calendar.records.get(event_id)
+        if record is None or record.cancelled:
+            raise not_found()
+        if record.master is not None or record.data.get("eventType", "default") != "default":
+            raise invalid("Only default events can be moved.")
+        if render.rank(target.acl.get(self.person, "none")) < render.rank("writer"):
+            raise no_writer()
+        if event_id in target.records and not target.records[event_id].cancelled:
+            raise ApiError(409, "duplicate", "The requested identifier already exists.")
+        if event_id in target.records:
+            self.state.drop(target, target.records[event_id])
+        there = Events(self.state, target, self.person, self.query)
+        moved = there._store_new(record.id, record.uid, dict(record.data), there._own_address(), mail=False)
+        for child_id in record.children:
+            child = self.calendar.records[child_id]
+            copy = Record(**{**vars(child), "organizer": moved.organizer, "data": dict(child.data)})
+            there._attach(copy)
+            self.state.changed(target, copy)
+        self._cancel(record)
+        return self.show(record)
+
+    # --- rights ---
+
+    def _own_address(self) -> dict[str, str]:
+        """Return who organises what is made here: the calendar itself."""
+        if self.calendar.id in self.state.people:
+            return {"email": self.calendar.id}
+        return {"email": self.calendar.id, "displayName": self.calendar.summary}
+
+    def _must_write(self) -> None:
+        if render.rank(self.calendar.acl.get(self.person, "none")) < render.rank(
+            "writerWithoutPrivateAccess"
+        ):
+            raise no_writer()
+        if self.person in self.state.switches["read_only_people"]:
+            raise ApiError(403, "quotaExceeded", "Calendar usage limits exceeded.", "usageLimits")
+
+    @staticmethod
+    def _must_match(record: Record, if_match: str | None) -> None:
+        if if_match and if_match != "*" and if_match != record.etag:
+            raise precondition_failed()
+
+    def _may_change(self, record: Record, new: dict[str, Any], old: dict[str, Any]) -> None:
+        kind = old.get("eventType", "default")
+        if new.get("eventType", kind) != kind:
+            raise self._wrong_type(kind)
+        if kind == "birthday":
+            if (new.get("extendedProperties") or {}).get("private"):
+                raise invalid("'birthday' event type must not have private extended properties.")
+            if new.keys() - {"colorId", "summary", "reminders", "start", "end"}:
+                raise self._wrong_type(kind)
+        others = record.organizer.get("email") != self.calendar.id
+        if others and any(k in new and new[k] != old.get(k) for k in body.SHARED_FLAGS):
+            message = "Shared properties can only be changed by the organizer of the event."
+            raise ApiError(403, "forbiddenForNonOrganizer", message, "calendar")
+
+    def _must_revive(self, record: Record, new: dict[str, Any]) -> None:
+        own = record.organizer.get("email") == self.calendar.id
+        if not own or new.get("status") not in ("confirmed", "tentative"):
+            raise ApiError(403, "forbidden", "Forbidden")
+
+    @staticmethod
+    def _wrong_type(kind: str) -> ApiError:
+        message = f"Attempt made to modify '{kind}' event in a way that is not valid for this event type."
+        return ApiError(400, "eventTypeRestriction", message, "calendar")
+
+    def _mails(self) -> str:
+        legacy = "all" if self.query.get("sendNotifications") == "true" else "none"
+        return self.query.get("sendUpdates", legacy)

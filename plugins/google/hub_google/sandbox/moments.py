@@ -1,0 +1,98 @@
+"""Event times of the sandbox: checked and stored as wall time with a zone, shown with an offset.
+
+https://developers.google.com/workspace/calendar/api/concepts/events-calendars
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from hub_google.sandbox.failure import ApiError, invalid
+
+
+@lru_cache(maxsize=1024)
+def zone(name: str) -> ZoneInfo:
+    """Return the zone of that name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError):
+        raise ValueError(f"no zone {name}") from None
+
+
+def accept(value: Any, which: str, calendar_zone: str) -> dict[str, str]:
+    """Return a checked time: a date, or a wall time with the zone it was given in (if any).
+
+    Raises:
+        ApiError: it is neither, or both.
+    """
+    wrong = invalid(f"Invalid {which} time.")
+    if not isinstance(value, dict) or not (value.get("date") or value.get("dateTime")):
+        raise ApiError(400, "required", f"Missing {which} time.")
+    if value.get("date") and value.get("dateTime"):
+        raise wrong
+    try:
+        if value.get("date"):
+            return {"date": date.fromisoformat(value["date"]).isoformat()}
+        moment = datetime.fromisoformat(value["dateTime"]).replace(microsecond=0)
+    except (ValueError, TypeError):
+        raise wrong from None
+    name = value.get("timeZone")
+    try:
+        own = zone(name or calendar_zone)
+    except ValueError:
+        raise invalid(f"Invalid time zone definition for {which} time.") from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=own)
+    wall = moment.astimezone(UTC).astimezone(own).replace(tzinfo=None)
+    return {"dateTime": wall.isoformat()} | ({"timeZone": name} if name else {})
+
+
+def instant(value: dict[str, str], calendar_zone: str) -> datetime:
+    """Return the instant of a stored time; a date begins in the calendar's zone."""
+    if "date" in value:
+        wall = datetime.combine(date.fromisoformat(value["date"]), time())
+        return wall.replace(tzinfo=zone(calendar_zone)).astimezone(UTC)
+    own = zone(value.get("timeZone") or calendar_zone)
+    return datetime.fromisoformat(value["dateTime"]).replace(tzinfo=own).astimezone(UTC)
+
+
+def show(value: dict[str, str], calendar_zone: str, wanted_zone: str | None) -> dict[str, str]:
+    """Return a stored time as answers carry it: with the offset of the calendar's zone."""
+    if "date" in value:
+        return dict(value)
+    local = instant(value, calendar_zone).astimezone(zone(wanted_zone or calendar_zone))
+    shown = {"dateTime": local.isoformat().replace("+00:00", "Z")}
+    return shown | ({"timeZone": value["timeZone"]} if "timeZone" in value else {})
+
+
+def wall(value: dict[str, str]) -> datetime:
+    """Return a stored time as naive wall time in its own zone."""
+    return datetime.fromisoformat(value["dateTime"] if "dateTime" in value else value["date"])
+
+
+def at(moment: datetime, like: dict[str, str]) -> dict[str, str]:
+    """Return the naive wall time as a stored time of the kind and zone of another."""
+    if "date" in like:
+        return {"date": moment.date().isoformat()}
+    stored = {"dateTime": moment.isoformat()}
+    return stored | ({"timeZone": like["timeZone"]} if "timeZone" in like else {})
+
+
+def shifted(start: dict[str, str], first: dict[str, Any], calendar_zone: str) -> dict[str, str]:
+    """Return the end of an occurrence: as long after its start as the first one's (elapsed time)."""
+    span = instant(first["end"], "UTC" if "date" in start else calendar_zone) - instant(
+        first["start"], "UTC" if "date" in start else calendar_zone
+    )
+    if "date" in start:
+        return {"date": (date.fromisoformat(start["date"]) + timedelta(days=span.days)).isoformat()}
+    like = first["end"]
+    end = instant(start, calendar_zone) + span
+    local = end.astimezone(zone(like.get("timeZone") or calendar_zone)).replace(tzinfo=None)
+    return at(local, like)

@@ -1,0 +1,223 @@
+"""Everything the sandbox knows, in memory; `store` keeps it over restarts.
+
+Plain data with a clock that can be moved on and one generator for ids, so that equal seeds and equal
+calls give equal answers. Whoever reads or writes it holds `lock`.
+"""
+
+from __future__ import annotations
+
+import base64
+import random
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+SWITCHES: dict[str, Any] = {
+    # What Google does with exceptions when rule or start of a series change: not confirmed.
+    "exceptions_on_master_change": "drop_missing",  # or keep, drop_all
+    "exceptions_ignore_time_min": False,
+    "token_remembers_window": False,
+    "noop_patch_moves_etag": False,
+    "empty_first_page": False,
+    "page_limit": 0,
+    "repeat_page_token": False,
+    "sync_token_days": 30,
+    "updated_min_days": 30,
+    "tombstone_days": 0,
+    "error_details": False,
+    "channel_seconds": 604800,
+    "webhook_unauthorized": False,
+    "drop_notifications": 0,
+    "duplicate_notifications": 0,
+    "deliver_after_stop": False,
+    "quota_per_account": 0,
+    "quota_per_project": 0,
+    "read_only_people": [],
+    "testing_mode": False,
+}
+"""What is not confirmed about Google, or must be playable both ways; set by the control API."""
+
+BASE32HEX = "0123456789abcdefghijklmnopqrstuv"
+
+
+@dataclass
+class Record:
+    """One event, master or exception; an exception's `data` holds only what differs from its master."""
+
+    id: str
+    uid: str
+    data: dict[str, Any]
+    organizer: dict[str, str]
+    creator: dict[str, str]
+    created: str
+    updated: str = ""
+    etag: str = ""
+    seq: int = 0
+    master: str | None = None
+    original: dict[str, str] | None = None
+    children: list[str] = field(default_factory=list)
+
+    @property
+    def cancelled(self) -> bool:
+        return self.data.get("status") == "cancelled"
+
+
+@dataclass
+class CalendarState:
+    """One calendar: its events by id, and the order in which they changed."""
+
+    id: str
+    summary: str
+    zone: str
+    acl: dict[str, str]
+    etag: str = ""
+    records: dict[str, Record] = field(default_factory=dict)
+    log: dict[str, int] = field(default_factory=dict)
+    """Change numbers by event id, the latest last: an incremental listing reads it from the end."""
+    by_uid: dict[str, list[str]] = field(default_factory=dict)
+    floor: int = 0
+    """Sync tokens from before this change number have expired."""
+
+
+@dataclass
+class ListEntry:
+    """A person's own view of a calendar."""
+
+    seq: int = 0
+    etag: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    deleted: bool = False
+
+
+@dataclass
+class Person:
+    """An account at Google."""
+
+    email: str
+    name: str
+    entries: dict[str, ListEntry] = field(default_factory=dict)
+    floor: int = 0
+
+
+@dataclass
+class Grant:
+    """What a person allowed a client, with the refresh tokens that stand for it."""
+
+    person: str
+    scopes: list[str]
+    refresh: dict[str, float] = field(default_factory=dict)
+    """Last use (sandbox time) by token."""
+    made: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class Access:
+    """An access token."""
+
+    person: str
+    scopes: list[str]
+    ends: float
+
+
+@dataclass
+class ChannelState:
+    """A notification channel."""
+
+    id: str
+    person: str
+    resource: str
+    calendar: str | None
+    address: str
+    token: str | None
+    ends: float
+    number: int = 0
+    stopped: bool = False
+
+
+class State:
+    """The whole sandbox."""
+
+    def __init__(self, base_url: str, client_id: str, client_secret: str, seed: int) -> None:
+        self.lock = threading.RLock()
+        self.base_url, self.client_id, self.client_secret = base_url, client_id, client_secret
+        self.random = random.Random(seed)
+        self.offset = 0.0
+        self.counter = 0
+        self.people: dict[str, Person] = {}
+        self.calendars: dict[str, CalendarState] = {}
+        self.grants: dict[str, Grant] = {}
+        self.access: dict[str, Access] = {}
+        self.codes: dict[str, dict[str, Any]] = {}
+        self.channels: dict[str, ChannelState] = {}
+        self.switches: dict[str, Any] = dict(SWITCHES)
+        self.calls: deque[dict[str, Any]] = deque(maxlen=200_000)
+        self.mails: list[dict[str, str]] = []
+        self.touched: dict[str | tuple[str, str], None] = {}
+        """Calendars, and people's calendar lists, that changed in this request."""
+        self._last_stamp = 0
+
+    # --- time and ids ---
+
+    def now(self) -> float:
+        """Return the sandbox's time in seconds."""
+        return time.time() + self.offset
+
+    def moment(self) -> datetime:
+        return datetime.fromtimestamp(self.now(), UTC)
+
+    def stamp(self) -> str:
+        """Return the time as Google prints it: UTC with milliseconds."""
+        return self.moment().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def etag(self) -> str:
+        """Return a new etag: microseconds times two, never the same twice, with quotes inside."""
+        self._last_stamp = max(self._last_stamp + 1, int(self.now() * 1_000_000))
+        return f'"{self._last_stamp * 2}"'
+
+    def event_id(self) -> str:
+        return "".join(self.random.choices(BASE32HEX, k=26))
+
+    def token(self, prefix: str = "", size: int = 30) -> str:
+        return prefix + base64.urlsafe_b64encode(self.random.randbytes(size)).decode().rstrip("=")
+
+    def next_seq(self) -> int:
+        self.counter += 1
+        return self.counter
+
+    def older_than(self, stamp: str, days: float) -> bool:
+        return datetime.fromisoformat(stamp) < self.moment() - timedelta(days=days)
+
+    # --- changes ---
+
+    def changed(self, calendar: CalendarState, record: Record, data_too: bool = True) -> None:
+        """Note that an event changed: new etag, its place in the order of changes, notifications."""
+        record.etag = self.etag()
+        if data_too or not record.updated:
+            record.updated = self.stamp()
+        record.seq = self.next_seq()
+        calendar.log.pop(record.id, None)
+        calendar.log[record.id] = record.seq
+        self.touched[calendar.id] = None
+
+    def add(self, calendar: CalendarState, record: Record) -> None:
+        """Put an event into a calendar."""
+        calendar.records[record.id] = record
+        calendar.by_uid.setdefault(record.uid, []).append(record.id)
+
+    def drop(self, calendar: CalendarState, record: Record) -> None:
+        """Forget an event, without a trace."""
+        calendar.records.pop(record.id, None)
+        calendar.log.pop(record.id, None)
+        ids = calendar.by_uid.get(record.uid, [])
+        if record.id in ids:
+            ids.remove(record.id)
+
+    def entry_changed(self, person: Person, calendar_id: str) -> ListEntry:
+        """Note that a person's calendar list entry changed."""
+        entry = person.entries[calendar_id]
+        entry.seq, entry.etag = self.next_seq(), self.etag()
+        self.touched[("list", person.email)] = None
+        return entry

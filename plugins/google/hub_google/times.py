@@ -1,0 +1,97 @@
+"""Times on the wire and off it: an instant with a zone there, wall time in an IANA zone here."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from hub_google.wire import EventTime
+
+Time = date | datetime
+
+
+@lru_cache(maxsize=1024)
+def find_zone(name: str | None) -> ZoneInfo | None:
+    """Return the IANA zone of that name, or None if there is no such zone."""
+    try:
+        return ZoneInfo(name) if name else None
+    except (ValueError, OSError):
+        return None
+
+
+def known_zone(name: str | None, otherwise: str) -> str:
+    """Return `name` if it is a zone that can be computed with, else the other name, else UTC."""
+    return next((n for n in (name, otherwise) if n and find_zone(n)), "UTC")
+
+
+def to_utc(wall: datetime, zone: str) -> datetime:
+    """Return the instant of a wall time; one that a change of clocks skips is moved on, as people do."""
+    return wall.replace(tzinfo=find_zone(zone) or UTC).astimezone(UTC)
+
+
+def to_wall(instant: datetime, zone: str) -> datetime:
+    """Return the naive wall time of an instant, in whole seconds (Google drops fractions)."""
+    local = instant.astimezone(find_zone(zone) or UTC)
+    return local.replace(tzinfo=None, microsecond=0, fold=0)
+
+
+def settle(wall: datetime, zone: str) -> datetime:
+    """Return the wall time as it reads after a round trip through an instant."""
+    return to_wall(to_utc(wall, zone), zone)
+
+
+def read_time(value: EventTime, zone: str) -> Time:
+    """Return a date, or the wall time in `zone`.
+
+    Google renders `dateTime` with the offset of the calendar's zone, whatever zone the event has
+    (guides/concepts), so the offset only tells the instant.
+
+    Raises:
+        ValueError: neither a date nor a date-time can be read.
+    """
+    if day := value.get("date"):
+        return date.fromisoformat(day)
+    stamp = value.get("dateTime")
+    if not stamp:
+        raise ValueError("a time has neither date nor dateTime")
+    moment = datetime.fromisoformat(stamp)
+    return to_wall(moment, zone) if moment.tzinfo else moment.replace(microsecond=0)
+
+
+def write_time(value: Time, zone: str | None) -> EventTime:
+    """Return the wire form; the keys of the other kind are null, since a patch merges (sheet 4.2)."""
+    if isinstance(value, datetime):
+        name = zone or "UTC"
+        return {"date": None, "dateTime": settle(value, name).isoformat(), "timeZone": name}
+    return {"date": value.isoformat(), "dateTime": None, "timeZone": None}
+
+
+def instance_id(master_id: str, original: Time, zone: str | None) -> str:
+    """Return the id under which Google knows the occurrence that the rule puts at `original`."""
+    if isinstance(original, datetime):
+        return f"{master_id}_{to_utc(original, zone or 'UTC'):%Y%m%dT%H%M%SZ}"
+    return f"{master_id}_{original:%Y%m%d}"
+
+
+def shift(start: Time, span: timedelta, start_zone: str | None, end_zone: str | None) -> Time:
+    """Return the end of an occurrence that starts at `start` and lasts `span`."""
+    if isinstance(start, datetime):
+        return to_wall(to_utc(start, start_zone or "UTC") + span, end_zone or start_zone or "UTC")
+    return start + span
+
+
+def span_of(start: Time, end: Time, start_zone: str | None, end_zone: str | None) -> timedelta:
+    """Return how long an event lasts: elapsed time if timed, days if all-day."""
+    if isinstance(start, datetime) and isinstance(end, datetime):
+        return to_utc(end, end_zone or start_zone or "UTC") - to_utc(start, start_zone or "UTC")
+    return _as_date(end) - _as_date(start)
+
+
+def at_midnight(value: Time) -> datetime:
+    """Return a wall time, for a date its first moment."""
+    return value if isinstance(value, datetime) else datetime.combine(value, time())
+
+
+def _as_date(value: Time) -> date:
+    return value.date() if isinstance(value, datetime) else value

@@ -1,0 +1,406 @@
+"""Google's JSON to the hub's event and back: pure, both ways.
+
+After `client` fetched or before it writes. `from_remote` normalises, so that Google's rewriting never
+looks like an edit; `to_remote` returns the whole event, from which `push` takes the keys it needs.
+Fields: https://developers.google.com/workspace/calendar/api/v3/reference/events
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from hub.plugin.types import (
+    Answer,
+    Attachment,
+    Attendee,
+    Conference,
+    EventContent,
+    EventStatus,
+    Location,
+    Person,
+    Reminder,
+    RemoteEvent,
+    Role,
+    SeriesException,
+    ShowAs,
+    Visibility,
+    When,
+)
+from hub_google import recurrence, text, times
+from hub_google.colors import color_id, color_value
+from hub_google.wire import Event, Reminders
+
+TAG_KEY = "coordinoterHub"
+"""The private extended property that carries the hub's mark (at most 44 characters, sheet 4.10)."""
+
+FIELD_KEYS: Mapping[str, tuple[str, ...]] = {
+    "title": ("summary",),
+    "description": ("description",),
+    "location": ("location",),
+    "status": ("status",),
+    "show_as": ("transparency",),
+    "visibility": ("visibility",),
+    "reminders": ("reminders",),
+    "color": ("colorId",),
+    "url": ("source",),
+    "when": ("start", "end", "recurrence"),
+}
+"""Which keys of Google's event carry a field; the fields that are not here are never written."""
+
+_VISIBILITY = {v.value: v for v in (Visibility.DEFAULT, Visibility.PUBLIC, Visibility.PRIVATE)}
+_ANSWERS = {
+    "needsAction": Answer.NEEDS_ACTION,
+    "accepted": Answer.ACCEPTED,
+    "tentative": Answer.TENTATIVE,
+    "declined": Answer.DECLINED,
+}
+_TYPES = {
+    "birthday": "a birthday from the contacts",
+    "fromGmail": "made by Gmail from a message",
+    "focusTime": "a focus time",
+    "outOfOffice": "an out-of-office time",
+    "workingLocation": "a working location",
+}
+
+
+# --- from Google -------------------------------------------------------------------------------------
+
+
+def from_remote(item: Event, instances: Iterable[Event], zone: str) -> RemoteEvent:
+    """Return an event, or a series with its changed and cancelled instances, as the hub sees it.
+
+    Args:
+        zone: the calendar's zone, for events that have none of their own.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: the item cannot be understood.
+    """
+    instances = list(instances)
+    content = content_from(item, instances, zone)
+    return RemoteEvent(
+        remote_id=item["id"],
+        version=version_of(item, instances),
+        content=content,
+        uid=item.get("iCalUID"),
+        tag=item.get("extendedProperties", {}).get("private", {}).get(TAG_KEY),
+        web_link=item.get("htmlLink"),
+        created_at=_instant(item.get("created")),
+        updated_at=_instant(item.get("updated")),
+        read_only=read_only(item),
+    )
+
+
+def version_of(item: Event, instances: Iterable[Event]) -> str:
+    """Return the etag; for a series also a digest of its instances, since theirs move alone."""
+    if not item.get("recurrence"):
+        return item.get("etag", "")
+    marks = "".join(sorted(f"{i['id']}{i.get('etag', '')}" for i in instances))
+    return f"{item.get('etag', '')}~{hashlib.sha256(marks.encode()).hexdigest()[:16]}"
+
+
+def etag_of(version: str) -> str:
+    """Return the part of a version that If-Match takes."""
+    return version.partition("~")[0]
+
+
+def read_only(item: Event) -> str | None:
+    """Return why the hub must leave the event alone, or None."""
+    kind = item.get("eventType", "default")
+    if kind != "default":
+        return _TYPES.get(kind, f"a special event of Google Calendar ({kind})")
+    if item.get("locked"):
+        return "locked by its organizer"
+    organizer = item.get("organizer")
+    if organizer and not organizer.get("self") and not item.get("guestsCanModify"):
+        return "organised by someone else"
+    return None
+
+
+def content_from(item: Event, instances: Iterable[Event], zone: str) -> EventContent:
+    """Return what an event means."""
+    description = item.get("description", "")
+    return EventContent(
+        when=_when(item, instances, zone),
+        title=text.one_line(item.get("summary", "")),
+        description=text.read_description(description),
+        description_html=description if text.is_html(description) else None,
+        location=_location(item.get("location", "")),
+        status=_status(item.get("status")),
+        show_as=_show_as(item.get("transparency")),
+        # `confidential` is kept by Google for compatibility and means private.
+        visibility=_VISIBILITY.get(item.get("visibility", "default"), Visibility.PRIVATE),
+        reminders=_reminders(item.get("reminders")),
+        organizer=_organizer(item),
+        attendees=_attendees(item),
+        conference=_conference(item),
+        attachments=tuple(
+            Attachment(a["fileUrl"], a.get("title", ""), a.get("mimeType", ""))
+            for a in item.get("attachments", ())
+            if a.get("fileUrl")
+        ),
+        color=color_value(item.get("colorId")),
+        url=(item.get("source") or {}).get("url"),
+    )
+
+
+def _when(item: Event, instances: Iterable[Event], zone: str) -> When:
+    own = item["start"].get("timeZone")
+    start_zone = times.known_zone(own, zone)
+    end_zone = times.known_zone(item["end"].get("timeZone"), own or zone)
+    start = times.read_time(item["start"], start_zone)
+    end = times.read_time(item["end"], end_zone)
+    if isinstance(start, datetime) != isinstance(end, datetime):
+        raise ValueError("one end is a date and the other a time")
+    lines = item.get("recurrence") or []
+    rules, left_out = recurrence.read_lines(lines, start, start_zone)
+    timed = isinstance(start, datetime)
+    series = When(start, end, start_zone if timed else None, end_zone if timed else None, rules)
+    if not rules:
+        return series
+    bare = EventContent(series)
+    found = {
+        d: SeriesException(d, cancelled=True) for d in recurrence.hits(rules, start, start_zone, left_out)
+    }
+    for instance in instances:
+        exception = exception_from(instance, item, bare)
+        found.pop(exception.original_start, None)
+        if exception != SeriesException(exception.original_start):
+            found[exception.original_start] = exception
+    ordered = sorted(found.values(), key=lambda e: times.at_midnight(e.original_start))
+    return dataclasses.replace(series, exceptions=tuple(ordered))
+
+
+def exception_from(instance: Event, master: Event, series: EventContent) -> SeriesException:
+    """Return one instance as what differs from its series."""
+    when = series.when
+    original = _original(instance, when)
+    if instance.get("status") == "cancelled":
+        return SeriesException(original, cancelled=True)
+    zone = when.start_zone or "UTC"
+    start_zone = times.known_zone(instance["start"].get("timeZone"), zone)
+    end_zone = times.known_zone(instance["end"].get("timeZone"), when.end_zone or zone)
+    start = times.read_time(instance["start"], start_zone)
+    end = times.read_time(instance["end"], end_zone)
+    if isinstance(start, datetime):
+        start = _as_original(start, start_zone, original)
+    moved = (start, end) != (original, _usual_end(original, when))
+    timed = isinstance(start, datetime)
+    return SeriesException(
+        original,
+        start=start if moved else None,
+        end=end if moved else None,
+        start_zone=start_zone if timed and when.start_zone and start_zone != when.start_zone else None,
+        end_zone=end_zone if timed and when.end_zone and end_zone != when.end_zone else None,
+        title=_other(text.one_line(instance.get("summary", "")), text.one_line(master.get("summary", ""))),
+        description=_other(
+            text.read_description(instance.get("description", "")),
+            text.read_description(master.get("description", "")),
+        ),
+        location=_other(
+            _location(instance.get("location", "")), _location(master.get("location", "")), Location("")
+        ),
+        status=_other(_status(instance.get("status")), _status(master.get("status"))),
+        show_as=_other(_show_as(instance.get("transparency")), _show_as(master.get("transparency"))),
+        reminders=_other(_reminders(instance.get("reminders")), _reminders(master.get("reminders"))),
+        attendees=_other(_attendees(instance), _attendees(master)),
+    )
+
+
+def _original(instance: Event, when: When) -> times.Time:
+    """Return where the rule puts an instance, in the kind and zone of its series."""
+    value = instance["originalStartTime"]
+    if not isinstance(when.start, datetime):
+        return times.read_time({"date": (value.get("date") or value.get("dateTime") or "")[:10]}, "UTC")
+    if value.get("date"):
+        return datetime.combine(times.at_midnight(times.read_time(value, "UTC")).date(), when.start.time())
+    zone = when.start_zone or "UTC"
+    wall = times.at_midnight(times.read_time(value, zone))
+    return _as_original(wall, zone, datetime.combine(wall.date(), when.start.time()))
+
+
+def _as_original(wall: datetime, zone: str, usual: times.Time) -> datetime:
+    """Return the usual wall time where a change of clocks made `wall` out of it, else `wall`."""
+    if isinstance(usual, datetime) and times.settle(usual, zone) == wall:
+        return usual
+    return wall
+
+
+def _usual_end(original: times.Time, when: When) -> times.Time:
+    span = times.span_of(when.start, when.end, when.start_zone, when.end_zone)
+    return times.shift(original, span, when.start_zone, when.end_zone)
+
+
+def _other(value: Any, of_series: Any, cleared: Any = None) -> Any:
+    if value == of_series:
+        return None
+    return cleared if value is None else value
+
+
+def _location(value: str) -> Location | None:
+    name = text.one_line(value)
+    return Location(name) if name else None
+
+
+def _status(value: str | None) -> EventStatus:
+    return EventStatus.TENTATIVE if value == "tentative" else EventStatus.CONFIRMED
+
+
+def _show_as(value: str | None) -> ShowAs:
+    return ShowAs.FREE if value == "transparent" else ShowAs.BUSY
+
+
+def _reminders(value: Reminders | None) -> tuple[Reminder, ...] | None:
+    if value is None or value.get("useDefault", False):
+        return None
+    return _ordered(Reminder(o["minutes"], o["method"]) for o in value.get("overrides", ()))
+
+
+def _ordered(reminders: Iterable[Reminder]) -> tuple[Reminder, ...]:
+    return tuple(sorted(set(reminders), key=lambda r: (r.minutes, r.method)))
+
+
+def _organizer(item: Event) -> Person | None:
+    """Return the organizer where it tells something: of a meeting, or if it is somebody else."""
+    who = item.get("organizer", {})
+    if not who.get("email") or (who.get("self") and not item.get("attendees")):
+        return None
+    return Person(who["email"], who.get("displayName", ""))
+
+
+def _attendees(item: Event) -> tuple[Attendee, ...]:
+    found = (
+        Attendee(
+            a["email"],
+            a.get("displayName", ""),
+            Role.RESOURCE if a.get("resource") else Role.OPTIONAL if a.get("optional") else Role.REQUIRED,
+            _ANSWERS.get(a.get("responseStatus", ""), Answer.NEEDS_ACTION),
+        )
+        for a in item.get("attendees", ())
+        if a.get("email")
+    )
+    return tuple(sorted(found, key=lambda a: a.email))
+
+
+def _conference(item: Event) -> Conference | None:
+    data = item.get("conferenceData", {})
+    entries = [e for e in data.get("entryPoints", ()) if e.get("uri")]
+    video = next((e for e in entries if e.get("entryPointType") == "video"), entries[0] if entries else {})
+    url = video.get("uri") or item.get("hangoutLink")
+    if not url:
+        return None
+    return Conference(url, data.get("conferenceSolution", {}).get("name", ""), video.get("label", ""))
+
+
+def _instant(stamp: str | None) -> datetime | None:
+    return datetime.fromisoformat(stamp) if stamp else None
+
+
+# --- to Google ---------------------------------------------------------------------------------------
+
+
+def to_remote(content: EventContent) -> Event:
+    """Return the whole event as a patch: what is cleared is null, so that the merge clears it.
+
+    Guests, conferences and attachments are never written: a mirrored event mails nobody.
+    """
+    when = content.when
+    return {
+        "summary": text.one_line(content.title),
+        "description": text.write_description(content.description),
+        "location": _place(content.location),
+        "status": content.status.value,
+        "transparency": "transparent" if content.show_as is ShowAs.FREE else "opaque",
+        "visibility": _visibility(content.visibility),
+        "reminders": _to_reminders(content.reminders),
+        "colorId": color_id(content.color) if content.color else None,
+        "source": _source(content.url),
+        "start": times.write_time(when.start, when.start_zone),
+        "end": times.write_time(when.end, when.end_zone or when.start_zone),
+        "recurrence": recurrence_lines(when) or None,
+    }
+
+
+def recurrence_lines(when: When) -> list[str]:
+    """Return the rules of a series and its cancelled occurrences as EXDATE."""
+    lines = list(when.recurrence)
+    if when.is_series and (off := [e.original_start for e in when.exceptions if e.cancelled]):
+        lines.append(recurrence.date_line("EXDATE", off, when.start_zone))
+    return lines
+
+
+def instance_to_remote(
+    exception: SeriesException, series: EventContent, shown: SeriesException | None
+) -> Event:
+    """Return a patch for one occurrence: what it changes, and what it changes no longer.
+
+    Args:
+        shown: the exception as Google has it now; None if the occurrence is as its series.
+    """
+    whole = to_remote(occurrence(exception, series))
+    keys: set[str] = set()
+    for each in (exception, shown or SeriesException(exception.original_start)):
+        named = {name for name in FIELD_KEYS if getattr(each, name, None) is not None}
+        keys |= {key for name in named for key in FIELD_KEYS[name]}
+        if each.cancelled:
+            keys |= {"status", "start", "end"}
+        if each.start is not None or each.end is not None:
+            keys |= {"start", "end"}
+    return {key: value for key, value in whole.items() if key in keys}  # type: ignore[return-value]
+
+
+def occurrence(exception: SeriesException, series: EventContent) -> EventContent:
+    """Return the single event that an occurrence of a series is."""
+    when = series.when
+    span = times.span_of(when.start, when.end, when.start_zone, when.end_zone)
+    start_zone = exception.start_zone or when.start_zone
+    end_zone = exception.end_zone or exception.start_zone or when.end_zone or start_zone
+    start = exception.start if exception.start is not None else exception.original_start
+    end = exception.end if exception.end is not None else times.shift(start, span, start_zone, end_zone)
+    return EventContent(
+        when=When(start, end, start_zone, end_zone),
+        title=_given(exception.title, series.title),
+        description=_given(exception.description, series.description),
+        location=_given(exception.location, series.location),
+        status=_given(exception.status, series.status),
+        show_as=_given(exception.show_as, series.show_as),
+        visibility=series.visibility,
+        reminders=_given(exception.reminders, series.reminders),
+    )
+
+
+def without_nulls(value: Any) -> Any:
+    """Return a patch as a body for a new event."""
+    if isinstance(value, dict):
+        return {k: without_nulls(v) for k, v in value.items() if v is not None}
+    return value
+
+
+def _given(value: Any, otherwise: Any) -> Any:
+    return otherwise if value is None else value
+
+
+def _place(location: Location | None) -> str:
+    if location is None:
+        return ""
+    return text.one_line(location.name) or text.one_line(location.address)
+
+
+def _visibility(value: Visibility) -> str:
+    return value.value if value.value in _VISIBILITY else Visibility.PRIVATE.value
+
+
+def _to_reminders(reminders: tuple[Reminder, ...] | None) -> Reminders:
+    if reminders is None:
+        return {"useDefault": True, "overrides": []}
+    first = _ordered(reminders)[:5]
+    return {"useDefault": False, "overrides": [{"method": r.method, "minutes": r.minutes} for r in first]}
+
+
+def _source(url: str | None) -> dict[str, str] | None:
+    if not url or not url.startswith(("http://", "https://")):
+        return None
+    return {"title": url.split("/")[2] or url, "url": url}
