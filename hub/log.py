@@ -42,6 +42,16 @@ _SECRET_TEXTS = (
     re.compile(r"([?&]state=)[^&\s\"']+"),
     re.compile(r"(://[^/\s:@]*:)[^/\s@]+(?=@)"),
 )
+NOISY = (
+    "alembic",
+    "kombu",
+    "urllib3",
+    "httpx",
+    "werkzeug",
+    "celery.beat",
+    "celery.app.trace",
+    "celery.worker.strategy",
+)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -81,15 +91,7 @@ def configure(level: str = "INFO", format: str = "text", stream: TextIO | None =
     root.handlers = [handler]
     root.setLevel(level)
     # These tell at INFO what our own events say better.
-    for name in (
-        "alembic",
-        "kombu",
-        "urllib3",
-        "httpx",
-        "werkzeug",
-        "celery.app.trace",
-        "celery.worker.strategy",
-    ):
+    for name in NOISY:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
 
 

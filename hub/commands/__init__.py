@@ -1,0 +1,1 @@
+"""What the console script's larger commands do; `hub.cli` declares them."""
