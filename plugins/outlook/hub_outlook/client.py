@@ -14,6 +14,7 @@ import ssl
 import threading
 import time
 import uuid
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,6 +25,7 @@ import httpx
 from kiota_abstractions.authentication import (
     AccessTokenProvider,
     AllowedHostsValidator,
+    AnonymousAuthenticationProvider,
     BaseBearerTokenAuthenticationProvider,
 )
 from kiota_abstractions.base_request_builder import BaseRequestBuilder
@@ -72,6 +74,26 @@ class _Engine:
         client = httpx.AsyncClient(verify=ssl.create_default_context(), timeout=None)  # noqa: S113
         self.http = GraphClientFactory.create_with_default_middleware(client=client, options=_OPTIONS)
 
+
+def _load_builders() -> None:
+    """Import the SDK's builders that this plugin uses: they load at first use, each with a warning of its own."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        client = GraphServiceClient(request_adapter=GraphRequestAdapter(AnonymousAuthenticationProvider()))
+        calendar = client.me.calendars.by_calendar_id("x")
+        event = client.me.events.by_event_id("x")
+        groups = client.me.calendar_groups.by_calendar_group_id("x")
+        _ = (
+            client.me.calendar,
+            calendar.calendar_view.delta,
+            calendar.events.by_event_id("x"),
+            event.instances,
+            groups.calendars,
+            client.subscriptions.by_subscription_id("x"),
+        )
+
+
+_load_builders()
 
 _engine: _Engine | None = None
 _engine_lock = threading.Lock()

@@ -88,7 +88,9 @@ def _checked_range(span: dict[str, Any], start: date, zone: str) -> dict[str, An
     if first != start:
         raise _bad("The recurrence range's startDate must be the date of the event's start.")
     if kind == "endDate" and last < first:
-        raise GraphError(400, "ErrorCalendarEndDateIsEarlierThanStartDate", "The series ends before its start.")
+        raise GraphError(
+            400, "ErrorCalendarEndDateIsEarlierThanStartDate", "The series ends before its start."
+        )
     return {
         "type": kind,
         "startDate": first.isoformat(),

@@ -1,0 +1,184 @@
+"""What the sandbox accepts of an event's JSON, and how it is kept (Graph: user-post-events, event-update)."""
+
+from __future__ import annotations
+
+import html
+from datetime import datetime, timedelta
+from typing import Any
+
+from inscriptis import get_text
+
+from hub_outlook import zones
+from hub_outlook.sandbox import series
+from hub_outlook.sandbox.model import Item
+from hub_outlook.sandbox.problems import GraphError
+
+ENUMS = {
+    "showAs": ["free", "tentative", "busy", "oof", "workingElsewhere", "unknown"],
+    "sensitivity": ["normal", "personal", "private", "confidential"],
+    "importance": ["low", "normal", "high"],
+}
+FLAGS = {
+    "isReminderOn": True,
+    "responseRequested": True,
+    "allowNewTimeProposals": True,
+    "hideAttendees": False,
+    "isAllDay": False,
+}
+DEFAULTS: dict[str, Any] = {
+    "subject": None,
+    "body": {"text": "", "html": ""},
+    "location": None,
+    "attendees": [],
+    "categories": [],
+    "showAs": "busy",
+    "sensitivity": "normal",
+    "importance": "normal",
+    "reminderMinutesBeforeStart": 15,
+    "isOnlineMeeting": False,
+    **FLAGS,
+}
+MIDNIGHT = "The Event.{} property for an all-day event needs to be set to midnight."
+
+
+def new_event(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a new event, with Graph's defaults.
+
+    Raises:
+        GraphError: something is missing or not valid.
+    """
+    if "start" not in body or "end" not in body:
+        raise _bad("ErrorInvalidRequest", "The event needs a start and an end.")
+    fields = changes(body, None)
+    fields["values"] = DEFAULTS | fields["values"]
+    return fields
+
+
+def changes(body: dict[str, Any], item: Item | None, own: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return the fields that a body sets; `own` is what an occurrence has now, instead of its series."""
+    values = _values(body)
+    fields: dict[str, Any] = {"values": values}
+    now = own or {}
+    all_day = bool(values.get("isAllDay", now.get("isAllDay", item.values["isAllDay"] if item else False)))
+    if {"start", "end", "isAllDay"} & body.keys():
+        fields |= _times(body, item, now, all_day)
+    if "recurrence" in body:
+        start = fields.get("start", item.start if item else None)
+        zone = fields.get("zone", item.zone if item else "UTC")
+        rule = body["recurrence"]
+        fields["recurrence"] = series.checked(rule, start.date(), zone) if rule is not None else None
+    elif item and item.recurrence and own is None and fields.get("start", item.start) != item.start:
+        fields["recurrence"] = _moved(item, fields["start"])
+    if "singleValueExtendedProperties" in body:
+        fields["extended"] = {p["id"]: str(p["value"]) for p in body["singleValueExtendedProperties"] or []}
+    return fields
+
+
+def _bad(code: str, message: str) -> GraphError:
+    return GraphError(400, code, message)
+
+
+def _moved(item: Item, start: datetime) -> dict[str, Any]:
+    """Return the rule of a series whose first start was moved alone: its range begins there."""
+    assert item.recurrence
+    span = item.recurrence["range"] | {"startDate": start.date().isoformat()}
+    return {**item.recurrence, "range": span}
+
+
+def _values(body: dict[str, Any]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, allowed in ENUMS.items():
+        if name in body:
+            by_lower = {a.casefold(): a for a in allowed}
+            if str(body[name]).casefold() not in by_lower:
+                raise _bad("RequestBodyRead", f"Requested value '{body[name]}' was not found.")
+            values[name] = by_lower[str(body[name]).casefold()]
+    for name in (*FLAGS, "isOnlineMeeting"):
+        if name in body:
+            if not isinstance(body[name], bool):
+                raise _bad("RequestBodyRead", f"{name} must be a Boolean.")
+            values[name] = body[name]
+    if "subject" in body:
+        values["subject"] = body["subject"]
+    if "body" in body:
+        values["body"] = stored_body(body["body"] or {})
+    if "location" in body:
+        values["location"] = _location(body["location"])
+    if "reminderMinutesBeforeStart" in body:
+        values["reminderMinutesBeforeStart"] = int(body["reminderMinutesBeforeStart"] or 0)
+    for name in ("attendees", "categories"):
+        if name in body:
+            values[name] = list(body[name] or [])
+    return values
+
+
+def stored_body(body: dict[str, Any]) -> dict[str, str]:
+    """Return a body as Exchange keeps it: always HTML in its own wrapping, and the text in it."""
+    content = str(body.get("content") or "")
+    if str(body.get("contentType") or "text").casefold() == "html":
+        text = get_text(content).strip("\n")
+        inner = content
+    else:
+        text = content.replace("\r\n", "\n")
+        inner = "<br>\r\n".join(html.escape(line) for line in text.split("\n"))
+    wrapped = (
+        '<html><head>\r\n<meta http-equiv="Content-Type" content="text/html; charset=utf-8">'
+        '<meta name="Generator" content="Microsoft Exchange Server">\r\n<!-- converted from text -->'
+        f'</head>\r\n<body>\r\n<div class="PlainText">{inner}</div>\r\n</body>\r\n</html>\r\n'
+    )
+    return {"html": wrapped, "text": text.replace("\n", "\r\n") + ("\r\n" if text else "")}
+
+
+def _location(location: Any) -> dict[str, Any] | None:
+    if not isinstance(location, dict):
+        return None
+    name = location.get("displayName") or ""
+    return {
+        "displayName": name,
+        "locationType": "default",
+        "uniqueId": name or None,
+        "uniqueIdType": "private" if name else "unknown",
+        "address": location.get("address") or {},
+        "coordinates": location.get("coordinates") or {},
+    }
+
+
+def _times(body: dict[str, Any], item: Item | None, own: dict[str, Any], all_day: bool) -> dict[str, Any]:
+    now = {"start": own.get("start"), "end": own.get("end"), "zone": own.get("zone")}
+    if item and now["start"] is None:
+        now = {"start": item.start, "end": item.end, "zone": item.zone}
+    start, zone = read_time(body["start"]) if "start" in body else (now["start"], now["zone"])
+    end, end_zone = read_time(body["end"]) if "end" in body else (now["end"], now["zone"])
+    if all_day:
+        for name, value in (("Start", start), ("End", end)):
+            if value.time() != datetime.min.time() or zone != end_zone:
+                raise _bad("ErrorInvalidRequest", MIDNIGHT.format(name))
+        if end - start < timedelta(days=1):
+            raise _bad("ErrorInvalidRequest", "The duration of an all-day event must be at least 24 hours.")
+    elif zone != end_zone:
+        end = zones.to_wall(zones.to_utc(end, zones.to_iana(end_zone) or "UTC"), zones.to_iana(zone) or "UTC")
+    if end < start:
+        raise _bad("ErrorPropertyValidationFailure", "At least one property failed validation: End < Start.")
+    return {"start": start, "end": end, "zone": zone}
+
+
+def read_time(value: Any) -> tuple[datetime, str]:
+    """Return wall time and zone of a dateTimeTimeZone.
+
+    Raises:
+        GraphError: the zone is not supported, or the time is none.
+    """
+    if not isinstance(value, dict) or not isinstance(value.get("dateTime"), str):
+        raise _bad("ErrorInvalidParameter", "A dateTimeTimeZone is not valid.")
+    zone = str(value.get("timeZone") or "")
+    if zones.to_iana(zone) is None:
+        raise _bad(
+            "TimeZoneNotSupportedException",
+            "A valid TimeZone value must be specified. The following TimeZone value is not supported: "
+            f"'{zone}'.",
+        )
+    try:
+        wall = datetime.fromisoformat(value["dateTime"].rstrip("Z")[:19])
+    except ValueError:
+        raise _bad("ErrorInvalidParameter", "A dateTime is not valid.") from None
+    return wall, zones.to_windows(zone) or zone

@@ -1,0 +1,158 @@
+"""Rounds of calendarView/delta: stateless tokens that seal calendar, window, place (Graph: event-delta)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from bisect import bisect_right
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from hub_outlook.sandbox import show
+from hub_outlook.sandbox.model import Folder, Item, Model, Person, touches
+from hub_outlook.sandbox.problems import GraphError
+from hub_outlook.sandbox.show import Preferences
+
+REFUSED = ("$select", "$filter", "$orderby", "$search")
+
+
+def answer(
+    model: Model, person: Person, folder: Folder | None, query: dict[str, str], prefer: Preferences, base: str
+) -> dict[str, Any]:
+    """Return one page of a round."""
+    for name in REFUSED:
+        if name in query:
+            raise GraphError(
+                400, "ErrorInvalidUrlQuery", f"The query parameter {name} is not supported here."
+            )
+    if "$expand" in query:
+        raise GraphError(500, "InternalServerError", "Value cannot be null. Parameter name: type")
+    sealed = query.get("$skiptoken") or query.get("$deltatoken")
+    place = _open(model, person, sealed) if sealed else _start(model, folder, query)
+    items, place, done = _page(model, person, place, prefer)
+    value = [shown for item in items for shown in _shown(model, item, place, prefer)]
+    if model.switches["shuffle_delta"]:
+        model.random.shuffle(value)
+    if model.switches["duplicate_delta"] and value:
+        value.append(value[0])
+    path = f"{base}/users/{person.id}/calendars/{place['folder']}/calendarView/delta"
+    kind, link = ("deltaLink", "$deltatoken") if done else ("nextLink", "$skiptoken")
+    return {"value": value, f"@odata.{kind}": f"{path}?{link}={_seal(model, place)}"}
+
+
+def _start(model: Model, folder: Folder | None, query: dict[str, str]) -> dict[str, Any]:
+    assert folder
+    start, end = bound(query, "startDateTime"), bound(query, "endDateTime")
+    return {
+        "folder": folder.id,
+        "start": start.isoformat(),
+        "end": end.isoformat(),
+        "after": 0,
+        "seq": model.seq,
+        "first": True,
+    }
+
+
+def bound(query: dict[str, str], name: str) -> datetime:
+    """Return a bound of a view in naive UTC; its own offset decides, none is UTC.
+
+    Raises:
+        GraphError: it is missing or no time.
+    """
+    try:
+        at = datetime.fromisoformat(query.get(name, "").replace(" ", "+"))
+    except ValueError:
+        message = f"The value '{query.get(name, '')}' of parameter '{name}' is invalid."
+        raise GraphError(400, "ErrorInvalidParameter", message) from None
+    return at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo else at
+
+
+def _page(
+    model: Model, person: Person, place: dict[str, Any], prefer: Preferences
+) -> tuple[list[Item], dict[str, Any], bool]:
+    """Return the events of a page, the place after it, and whether the round is over."""
+    size = prefer.page_size or int(model.switches["delta_page_size"])
+    if model.switches["empty_delta_pages"] and not place.get("blank"):
+        return [], {**place, "blank": True}, False
+    folder = model.folders[place["folder"]]
+    found: list[Item] = []
+    source = _initial(model, folder, place) if place["first"] else model.changed_since(folder, place["seq"])
+    position = dict(place, blank=False)
+    for item in source:
+        if len(found) >= size:
+            return found, place if model.switches["endless_delta"] else position, False
+        found.append(item)
+        position["after" if place["first"] else "seq"] = item.serial if place["first"] else item.seq
+    person.links += 1
+    return found, {**position, "first": False, "issue": person.links, "after": 0}, True
+
+
+def _initial(model: Model, folder: Folder, place: dict[str, Any]) -> Iterator[Item]:
+    serials = model.serials.get(folder.id, [])
+    for serial in serials[bisect_right(serials, place["after"]) :]:
+        item = model.items[serial]
+        if not item.deleted and _in_window(model, item, place):
+            yield item
+
+
+def _window(place: dict[str, Any]) -> tuple[datetime, datetime]:
+    return datetime.fromisoformat(place["start"]), datetime.fromisoformat(place["end"])
+
+
+def _in_window(model: Model, item: Item, place: dict[str, Any]) -> bool:
+    start, end = _window(place)
+    if item.recurrence:
+        return bool(model.members(item, start, end))
+    return touches(model.span(item), start, end)
+
+
+def _shown(model: Model, item: Item, place: dict[str, Any], prefer: Preferences) -> list[dict[str, Any]]:
+    """Return what a page says of an event: whole, a series with its members, or a tombstone."""
+    kind = {"@odata.type": "#microsoft.graph.event"}
+    if item.deleted or not _in_window(model, item, place):
+        # A change outside of the window shows as removed, too (docs#6599).
+        return [{**kind, "id": model.event_id(item, prefer.immutable), "@removed": {"reason": "deleted"}}]
+    found = [kind | show.full(model, item, prefer)]
+    if item.recurrence:
+        for day in model.members(item, *_window(place)):
+            if day.isoformat() in item.exceptions:
+                found.append(kind | show.full(model, item, prefer, day))
+            else:
+                found.append(show.stub(model, item, prefer, day))
+    for shown in found:
+        for name in ("calendar@odata.associationLink", "calendar@odata.navigationLink"):
+            shown.pop(name, None)
+    return found
+
+
+# --- tokens ---
+
+
+def _seal(model: Model, place: dict[str, Any]) -> str:
+    packed = base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
+    return f"{packed}.{_signature(model, packed)}"
+
+
+def _signature(model: Model, packed: str) -> str:
+    return hmac.new(f"delta {model.seed}".encode(), packed.encode(), hashlib.sha256).hexdigest()[:24]
+
+
+def _open(model: Model, person: Person, sealed: str) -> dict[str, Any]:
+    packed, _, signature = sealed.partition(".")
+    place: dict[str, Any] = {}
+    if hmac.compare_digest(signature, _signature(model, packed)):
+        place = json.loads(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4)))
+    folder = model.folders.get(place.get("folder", ""))
+    if folder is None or folder.person != person.email.casefold():
+        raise GraphError(400, "ErrorInvalidUrlQuery", "Badly formed token.")
+    issue, kept = place.get("issue", person.links), int(model.switches["delta_generations"])
+    if (issue <= person.expired_links and "issue" in place) or (kept and issue <= person.links - kept):
+        raise GraphError(
+            410,
+            "SyncStateNotFound",
+            f"The sync state generation is not found; generation={issue};[highest={person.links}].",
+        )
+    return place

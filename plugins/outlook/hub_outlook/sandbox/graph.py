@@ -1,0 +1,351 @@
+"""Graph's wire protocol over the model: one dispatcher, since its paths come in many spellings."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from contextlib import contextmanager
+from datetime import date
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from hub_outlook.sandbox import accept, delta, query, show
+from hub_outlook.sandbox.grants import Grants
+from hub_outlook.sandbox.model import Folder, Item, Model, Person, touches
+from hub_outlook.sandbox.notifier import Notifier
+from hub_outlook.sandbox.problems import GraphError, not_found
+from hub_outlook.sandbox.show import Preferences
+
+JSON_TYPE = (
+    "application/json; odata.metadata=minimal; odata.streaming=true; IEEE754Compatible=false; charset=utf-8"
+)
+MOST_ON_A_PAGE = 1000
+WRITES = frozenset({"POST", "PATCH", "DELETE"})
+Answer = tuple[int, dict[str, Any] | None]
+
+
+class GraphWire:
+    """Answers /v1.0."""
+
+    def __init__(self, model: Model, grants: Grants, notifier: Notifier) -> None:
+        self.model = model
+        self.grants = grants
+        self.notifier = notifier
+        self.busy: dict[str, int] = {}
+        self.blueprint = Blueprint("graph", __name__, url_prefix="/v1.0")
+        self.blueprint.add_url_rule(
+            "/<path:path>", view_func=self.view, methods=["GET", "POST", "PATCH", "DELETE"]
+        )
+
+    def view(self, path: str) -> Response:
+        prefer = Preferences()
+        try:
+            prefer = Preferences.parse(request.headers.getlist("Prefer"))
+            person, scopes = self._signed_in()
+            with self._slot(person):
+                status, body = Call(self, person, scopes, prefer).answer(path)
+        except GraphError as error:
+            return self._refusal(error)
+        text = json.dumps(body) if body is not None else ""
+        response = Response(text, status, content_type=JSON_TYPE if text else None)
+        for applied in prefer.applied:
+            response.headers.add("Preference-Applied", applied)
+        return self._stamped(response)
+
+    def _signed_in(self) -> tuple[Person, set[str]]:
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        with self.model.lock:
+            email, scopes = self.grants.check(token)
+            person = self.model.person(email)
+        request.environ.get("hub_outlook.call", {})["person"] = person.email
+        return person, scopes
+
+    @contextmanager
+    def _slot(self, person: Person) -> Any:
+        """Count the calls in flight of a mailbox, and refuse too many if the switch says so."""
+        most = int(self.model.switches["concurrency"])
+        with self.model.lock:
+            now = self.busy.get(person.email, 0)
+            if most and now >= most:
+                wait = str(self.model.switches["retry_after"])
+                raise GraphError(
+                    429,
+                    "ApplicationThrottled",
+                    "Application is over its MailboxConcurrency limit.",
+                    headers={"Retry-After": wait} if wait else {},
+                )
+            self.busy[person.email] = now + 1
+        try:
+            yield
+        finally:
+            with self.model.lock:
+                self.busy[person.email] -= 1
+
+    def _refusal(self, error: GraphError) -> Response:
+        if error.empty:
+            return self._stamped(Response(status=error.status))
+        with self.model.lock:
+            request_id = str(self.model.guid(f"request {self.model.random.random()}"))
+        inner = {
+            "date": self.model.clock.now().strftime("%Y-%m-%dT%H:%M:%S"),
+            "request-id": request_id,
+            "client-request-id": request.headers.get("client-request-id", request_id),
+        }
+        body = {"error": {"code": error.code, "message": error.message, **error.more, "innerError": inner}}
+        response = Response(json.dumps(body), error.status, content_type=JSON_TYPE)
+        response.headers.update(error.headers)
+        return self._stamped(response)
+
+    def _stamped(self, response: Response) -> Response:
+        request_id = str(self.model.guid(f"request {self.model.seq} {request.path}"))
+        response.headers["request-id"] = request_id
+        response.headers["client-request-id"] = request.headers.get("client-request-id", request_id)
+        return response
+
+
+class Call:
+    """One request of one signed-in person."""
+
+    def __init__(self, wire: GraphWire, person: Person, scopes: set[str], prefer: Preferences) -> None:
+        self.wire = wire
+        self.model = wire.model
+        self.person = person
+        self.scopes = scopes
+        self.prefer = prefer
+        self.query = dict(request.args)
+
+    def answer(self, path: str) -> Answer:
+        parts = [p for p in path.split("/") if p]
+        if parts and parts[0].casefold() == "subscriptions":
+            self._need("calendars.read")
+            return self.wire.notifier.subscriptions.answer(
+                self.person, request.method, parts[1:], self._body(), self.prefer.immutable
+            )
+        if parts and parts[0].casefold() == "users" and len(parts) > 1:
+            with self.model.lock:
+                if self.model.person(parts[1]) is not self.person:
+                    raise GraphError(
+                        403, "ErrorAccessDenied", "Access is denied. Check credentials and try again."
+                    )
+            parts = ["me", *parts[2:]]
+        if not parts or parts[0].casefold() != "me":
+            raise GraphError(400, "BadRequest", f"Resource not found for the segment '{path.split('/')[0]}'.")
+        with self.model.lock:
+            return self._mailbox(parts[1:])
+
+    # --- routing ---
+
+    def _mailbox(self, parts: list[str]) -> Answer:
+        names = [_name(p) for p in parts]
+        if not parts:
+            self._need("user.read")
+            return 200, self._me()
+        self._need("calendars.readwrite" if request.method in WRITES else "calendars.read")
+        self._check_mailbox()
+        match names:
+            case ["calendars"] | ["calendargroups", _, "calendars"] if request.method == "GET":
+                group = parts[1] if len(parts) > 1 else "My Calendars"
+                return self._list([self._calendar(f) for f in self._folders(group)])
+            case ["calendargroups"] if request.method == "GET":
+                groups = dict.fromkeys(f.group for f in self.model.folders_of(self.person))
+                return self._list([{"id": _group_id(g), "name": g} for g in groups])
+            case ["calendar", *_]:
+                return self._in_folder(self.model.default_folder(self.person), parts[1:], names[1:])
+            case ["calendars", _, *_]:
+                return self._in_folder(self.model.folder(self.person, parts[1]), parts[2:], names[2:])
+            case ["calendarview", *_] | ["events"]:
+                return self._in_folder(self.model.default_folder(self.person), parts, names)
+            case ["events", "delta"]:
+                raise GraphError(
+                    400, "BadRequest", "Change tracking is not supported against 'microsoft.graph.event'."
+                )
+            case ["events", _, *_]:
+                return self._event(*self.model.find(self.person, parts[1]), parts[2:], names[2:])
+        raise GraphError(400, "BadRequest", f"Resource not found for the segment '{parts[-1]}'.")
+
+    def _in_folder(self, folder: Folder, parts: list[str], names: list[str]) -> Answer:
+        match names:
+            case []:
+                return 200, self._calendar(folder)
+            case ["events"] if request.method == "POST":
+                return self._create(folder)
+            case ["events"]:
+                return self._events(folder)
+            case ["events", _, *_] if names[1] != "delta":
+                item, day = self.model.find(self.person, parts[1])
+                if item.folder != folder.id:
+                    raise not_found()
+                return self._event(item, day, parts[2:], names[2:])
+            case ["calendarview"]:
+                return self._view(folder)
+            case ["calendarview", "delta"]:
+                base = f"{self.model.base_url}/v1.0"
+                return 200, delta.answer(self.model, self.person, folder, self.query, self.prefer, base)
+        raise GraphError(400, "BadRequest", "Resource not found for this segment.")
+
+    def _event(self, item: Item, day: date | None, parts: list[str], names: list[str]) -> Answer:
+        match (request.method, names):
+            case ("GET", []):
+                return 200, self._shown(item, day, single=True)
+            case ("PATCH", []):
+                return self._patch(item, day)
+            case ("DELETE", []):
+                return self._delete(item, day)
+            case ("GET", ["instances"]) if item.recurrence and day is None:
+                return self._instances(item)
+        raise GraphError(400, "BadRequest", f"Resource not found for the segment '{'/'.join(parts)}'.")
+
+    # --- checks ---
+
+    def _need(self, scope: str) -> None:
+        granted = {s.casefold() for s in self.scopes}
+        if scope not in granted and not (scope == "calendars.read" and "calendars.readwrite" in granted):
+            raise GraphError(403, "ErrorAccessDenied", "Access is denied. Check credentials and try again.")
+
+    def _check_mailbox(self) -> None:
+        if self.person.mailbox == "unlicensed":
+            raise GraphError(
+                404, "MailboxNotEnabledForRESTAPI", "REST API is not yet supported for this mailbox."
+            )
+        if self.person.mailbox == "guest":
+            raise GraphError(401, "", "", empty=True)
+
+    def _check_editable(self, folder: Folder) -> None:
+        if not folder.can_edit:
+            raise GraphError(403, "ErrorAccessDenied", "Access is denied. Check credentials and try again.")
+
+    def _body(self) -> dict[str, Any]:
+        if not request.get_data():
+            return {}
+        body = request.get_json(force=True, silent=True)
+        if not isinstance(body, dict):
+            raise GraphError(400, "BadRequest", "Unable to read JSON request payload.")
+        return body
+
+    # --- people and calendars ---
+
+    def _me(self) -> dict[str, Any]:
+        person = self.person
+        return {
+            "id": person.id,
+            "displayName": person.name,
+            "mail": person.email,
+            "userPrincipalName": person.email,
+        }
+
+    def _folders(self, group: str) -> list[Folder]:
+        mine = self.model.folders_of(self.person)
+        return [f for f in mine if group in (f.group, _group_id(f.group))]
+
+    def _calendar(self, folder: Folder) -> dict[str, Any]:
+        own = folder.owner == self.person.email
+        return {
+            "id": folder.id,
+            "name": folder.name,
+            "color": "auto",
+            "hexColor": folder.hex_color,
+            "isDefaultCalendar": folder.is_default,
+            "changeKey": "AAAA",
+            "canShare": own,
+            "canViewPrivateItems": own,
+            "canEdit": folder.can_edit,
+            "isRemovable": not folder.is_default,
+            "isTallyingResponses": folder.is_default,
+            "owner": {"name": folder.owner_name, "address": folder.owner},
+            "allowedOnlineMeetingProviders": ["teamsForBusiness"],
+            "defaultOnlineMeetingProvider": "teamsForBusiness",
+        }
+
+    # --- events ---
+
+    def _shown(self, item: Item, day: date | None = None, single: bool = False) -> dict[str, Any]:
+        whole = show.full(self.model, item, self.prefer, day)
+        return query.decorated(self.model, item, whole, self.query, self.prefer, single)
+
+    def _create(self, folder: Folder) -> Answer:
+        self._check_editable(folder)
+        body = self._body()
+        item = self.model.create(folder, accept.new_event(body), body.get("transactionId"))
+        self._mail(item, "invitation")
+        return 201, show.full(self.model, item, self.prefer)
+
+    def _patch(self, item: Item, day: date | None) -> Answer:
+        self._check_editable(self.model.folders[item.folder])
+        self.model.require_version(item, request.headers.get("If-Match"))
+        body = self._body()
+        if day is None:
+            self.model.update(item, accept.changes(body, item))
+        else:
+            start, end = self.model.span(item, day)
+            own = item.exceptions.get(day.isoformat(), {})
+            now = {"start": start, "end": end, "zone": "UTC", "isAllDay": item.values["isAllDay"]} | own
+            self.model.update_occurrence(item, day, accept.changes(body, item, now))
+        self._mail(item, "update")
+        return 200, show.full(self.model, item, self.prefer, day)
+
+    def _delete(self, item: Item, day: date | None) -> Answer:
+        self._check_editable(self.model.folders[item.folder])
+        self.model.require_version(item, request.headers.get("If-Match"))
+        if day is None:
+            self.model.delete(item)
+        else:
+            self.model.cancel_occurrence(item, day)
+        self._mail(item, "cancellation")
+        return 204, None
+
+    def _mail(self, item: Item, what: str) -> None:
+        """Exchange mails every guest at each write: there is no way to ask it not to."""
+        for guest in item.values["attendees"]:
+            to = (guest.get("emailAddress") or {}).get("address", "")
+            self.model.mails.append({"to": to, "subject": f"{what}: {item.values['subject']}"})
+
+    def _events(self, folder: Folder) -> Answer:
+        items = list(self.model.live(folder))
+        if "$filter" in self.query:
+            items = list(filter(query.matcher(self.model, self.query["$filter"]), items))
+        if "$orderby" in self.query:
+            items = query.ordered(self.model, items, self.query["$orderby"])
+        return self._list(items, self._shown)
+
+    def _view(self, folder: Folder) -> Answer:
+        start, end = delta.bound(self.query, "startDateTime"), delta.bound(self.query, "endDateTime")
+        found: list[tuple[Item, date | None]] = []
+        for item in self.model.live(folder):
+            if item.recurrence:
+                found += [(item, day) for day in self.model.members(item, start, end)]
+            elif touches(self.model.span(item), start, end):
+                found.append((item, None))
+        found.sort(key=lambda pair: self.model.span(*pair)[0])
+        return self._list(found, lambda pair: self._shown(*pair))
+
+    def _instances(self, item: Item) -> Answer:
+        start, end = delta.bound(self.query, "startDateTime"), delta.bound(self.query, "endDateTime")
+        days = self.model.members(item, start, end)
+        days.sort(key=lambda day: (day.isoformat() not in item.exceptions, day))
+        return self._list(days, lambda day: self._shown(item, day))
+
+    def _list(self, items: list[Any], shown: Callable[[Any], dict[str, Any]] = lambda item: item) -> Answer:
+        top = min(int(self.query.get("$top", "10")), MOST_ON_A_PAGE)
+        skip = int(self.query.get("$skip", "0"))
+        body: dict[str, Any] = {"value": [shown(item) for item in items[skip : skip + top]]}
+        if len(items) > skip + top:
+            args = {**self.query, "$top": str(top), "$skip": str(skip + top)}
+            link = f"{self.model.base_url}{request.path}"
+            body["@odata.nextLink"] = f"{link}?{_encoded(args)}"
+        return 200, body
+
+
+def _name(segment: str) -> str:
+    return re.sub(r"^microsoft\.graph\.", "", segment.casefold()).removesuffix("()")
+
+
+def _group_id(name: str) -> str:
+    return f"AAMkGroup{name.encode().hex()}"
+
+
+def _encoded(args: dict[str, str]) -> str:
+    from urllib.parse import quote
+
+    return "&".join(f"{name}={quote(value, safe='')}" for name, value in args.items())

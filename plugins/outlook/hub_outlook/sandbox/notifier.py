@@ -1,0 +1,172 @@
+"""Tells subscribers of changes: a thread of its own, so that no request waits for a webhook."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+import requests
+
+from hub_outlook.sandbox.model import Item, Model
+from hub_outlook.sandbox.subscriptions import Subscriptions, Watch
+
+TIMEOUT = 10
+FIRST_PAUSE = 0.5
+MOST_TRIES = 14
+"""With doubling pauses, about the four hours that Graph tries."""
+WARN_BEFORE = timedelta(hours=12)
+UPKEEP_SECONDS = 1.0
+
+
+@dataclass(order=True)
+class _Delivery:
+    due: float
+    order: int
+    url: str = field(compare=False)
+    item: dict[str, Any] = field(compare=False)
+    watch_id: str = field(compare=False)
+    tries: int = field(default=0, compare=False)
+
+
+class Notifier:
+    """The queue of deliveries and the thread that empties it."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.subscriptions = Subscriptions(model)
+        self._queue: list[_Delivery] = []
+        self._order = count()
+        self._wake = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="outlook-sandbox-notifier", daemon=True)
+        model.watch = self.changed
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        with self._wake:
+            self._closing = True
+            self._wake.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    # --- what to tell ---
+
+    def changed(self, item: Item, kind: str) -> None:
+        """Queue the notices of one change: of a series they name its master."""
+        person = self.model.people[item.person]
+        if not self.model.switches["notify"] or self.model.folders[item.folder].owner != person.email:
+            return
+        more = ["updated"] * int(self.model.switches["extra_updates"]) if kind == "created" else []
+        for watch in self.subscriptions.of(person.email):
+            for told in [kind, *more]:
+                if told in watch.kinds:
+                    self._put(watch, watch.url, self._notice(item, watch, told))
+
+    def _notice(self, item: Item, watch: Watch, kind: str) -> dict[str, Any]:
+        event_id = self.model.event_id(item, watch.immutable)
+        path = f"Users/{self.model.people[item.person].id}/Events/{event_id}"
+        return self._envelope(watch) | {
+            "changeType": kind,
+            "resource": path,
+            "resourceData": {
+                "@odata.type": "#Microsoft.Graph.Event",
+                "@odata.id": path,
+                "@odata.etag": f'W/"{item.change_key}"',
+                "id": event_id,
+            },
+        }
+
+    def _envelope(self, watch: Watch) -> dict[str, Any]:
+        return {
+            "subscriptionId": watch.id,
+            "subscriptionExpirationDateTime": watch.expires_at.isoformat(),
+            "clientState": watch.client_state,
+            "tenantId": str(self.model.guid("tenant")),
+        }
+
+    def lifecycle(self, watch: Watch, event: str) -> None:
+        """Queue a note about the subscription itself (Graph: change-notifications-lifecycle-events)."""
+        if watch.lifecycle_url:
+            note = self._envelope(watch) | {"lifecycleEvent": event, "resource": watch.resource}
+            self._put(watch, watch.lifecycle_url, note)
+
+    def consent_lost(self, email: str) -> None:
+        """End a person's subscriptions."""
+        for watch in self.subscriptions.of(email):
+            del self.subscriptions.watches[watch.id]
+            self.lifecycle(watch, "subscriptionRemoved")
+
+    def upkeep(self) -> None:
+        """Forget expired subscriptions, and warn before they expire."""
+        with self.model.lock:
+            now = self.model.clock.now()
+            for watch in list(self.subscriptions.watches.values()):
+                if watch.expires_at <= now:
+                    del self.subscriptions.watches[watch.id]
+                elif watch.expires_at - now < WARN_BEFORE and not watch.warned:
+                    watch.warned = True
+                    self.lifecycle(watch, "reauthorizationRequired")
+
+    def _put(self, watch: Watch, url: str, item: dict[str, Any]) -> None:
+        with self._wake:
+            heapq.heappush(self._queue, _Delivery(time.monotonic(), next(self._order), url, item, watch.id))
+            self._wake.notify_all()
+
+    # --- telling it ---
+
+    def _run(self) -> None:
+        while True:
+            batch = self._due()
+            if batch is None:
+                return
+            if not batch:
+                self.upkeep()
+                continue
+            if not _post(batch):
+                self._again(batch)
+
+    def _due(self) -> list[_Delivery] | None:
+        """Wait for what is due, all of one address; empty if it is time for upkeep, None at the end."""
+        with self._wake:
+            wait = self._queue[0].due - time.monotonic() if self._queue else UPKEEP_SECONDS
+            if wait > 0 and not self._closing:
+                self._wake.wait(min(wait, UPKEEP_SECONDS))
+            if self._closing:
+                return None
+            batch: list[_Delivery] = []
+            while self._queue and self._queue[0].due <= time.monotonic():
+                if batch and self._queue[0].url != batch[0].url:
+                    break
+                batch.append(heapq.heappop(self._queue))
+            return batch
+
+    def _again(self, batch: list[_Delivery]) -> None:
+        for delivery in batch:
+            delivery.tries += 1
+            if delivery.tries >= MOST_TRIES:
+                self._missed(delivery)
+                continue
+            delivery.due = time.monotonic() + FIRST_PAUSE * 2**delivery.tries
+            with self._wake:
+                heapq.heappush(self._queue, delivery)
+
+    def _missed(self, delivery: _Delivery) -> None:
+        with self.model.lock:
+            watch = self.subscriptions.watches.get(delivery.watch_id)
+            if watch and delivery.item.get("lifecycleEvent") != "missed":
+                self.lifecycle(watch, "missed")
+
+
+def _post(batch: list[_Delivery]) -> bool:
+    try:
+        answer = requests.post(batch[0].url, json={"value": [d.item for d in batch]}, timeout=TIMEOUT)
+    except requests.RequestException:
+        return False
+    return answer.ok

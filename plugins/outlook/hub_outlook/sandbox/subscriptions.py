@@ -1,0 +1,162 @@
+"""Subscriptions of the sandbox: who wants to be told, checked as Graph does (Graph: resources/subscription)."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+import requests
+
+from hub_outlook.sandbox.model import Model, Person
+from hub_outlook.sandbox.problems import GraphError
+
+HANDSHAKE_SECONDS = 10
+RESOURCE = re.compile(r"/?(me|users/[^/]+)/events$", re.IGNORECASE)
+KINDS = frozenset({"created", "updated", "deleted"})
+Answer = tuple[int, dict[str, Any] | None]
+
+
+@dataclass
+class Watch:
+    """One subscription."""
+
+    id: str
+    person: str
+    kinds: list[str]
+    url: str
+    lifecycle_url: str | None
+    client_state: str | None
+    expires_at: datetime
+    immutable: bool
+    resource: str
+    warned: bool = False
+    missed: bool = field(default=False)
+    """Whether deliveries were given up since the last `missed` note."""
+
+    def shown(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "resource": self.resource,
+            "changeType": ",".join(self.kinds),
+            "notificationUrl": self.url,
+            "lifecycleNotificationUrl": self.lifecycle_url,
+            "clientState": self.client_state,
+            "expirationDateTime": self.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "applicationId": "hub",
+            "notificationContentType": None,
+        }
+
+
+class Subscriptions:
+    """All subscriptions, by id."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.watches: dict[str, Watch] = {}
+
+    def answer(
+        self, person: Person, method: str, parts: list[str], body: dict[str, Any], immutable: bool
+    ) -> Answer:
+        """Answer /subscriptions. The handshake runs without the lock: it waits for the hub."""
+        if method == "POST" and not parts:
+            return self._create(person, body, immutable)
+        with self.model.lock:
+            if method == "GET" and not parts:
+                return 200, {"value": [w.shown() for w in self.of(person.email)]}
+            watch = self.watches.get(parts[0]) if len(parts) == 1 else None
+            if watch is None or watch.person != person.email or self._over(watch):
+                raise GraphError(404, "ResourceNotFound", "The object was not found.")
+            if method == "PATCH":
+                watch.expires_at = self._expiry(body)
+                watch.warned = False
+            if method == "DELETE":
+                del self.watches[watch.id]
+                return 204, None
+            return 200, watch.shown()
+
+    def of(self, email: str) -> list[Watch]:
+        return [w for w in self.watches.values() if w.person == email and not self._over(w)]
+
+    def _over(self, watch: Watch) -> bool:
+        return watch.expires_at <= self.model.clock.now()
+
+    def _create(self, person: Person, body: dict[str, Any], immutable: bool) -> Answer:
+        with self.model.lock:
+            watch = self._checked(person, body, immutable)
+        for url in filter(None, (watch.url, watch.lifecycle_url)):
+            _shake_hands(url)
+        with self.model.lock:
+            self._refuse_second(watch)
+            self.watches[watch.id] = watch
+        return 201, watch.shown()
+
+    def _checked(self, person: Person, body: dict[str, Any], immutable: bool) -> Watch:
+        kinds = [k.strip() for k in str(body.get("changeType") or "").split(",") if k.strip()]
+        url, resource = str(body.get("notificationUrl") or ""), str(body.get("resource") or "")
+        state = body.get("clientState")
+        if not kinds or not set(kinds) <= KINDS or not url or not RESOURCE.match(resource):
+            raise GraphError(400, "ValidationError", "changeType, notificationUrl or resource is not valid.")
+        if state is not None and len(str(state)) > 128:
+            raise GraphError(400, "ValidationError", "clientState must not be longer than 128 characters.")
+        watch = Watch(
+            str(uuid.uuid4()),
+            person.email,
+            kinds,
+            url,
+            body.get("lifecycleNotificationUrl"),
+            state,
+            self._expiry(body),
+            immutable,
+            resource,
+        )
+        if len(self.of(person.email)) >= int(self.model.switches["subscriptions_per_mailbox"]):
+            raise GraphError(403, "Forbidden", "The mailbox has reached its limit of active subscriptions.")
+        self._refuse_second(watch)
+        return watch
+
+    def _refuse_second(self, watch: Watch) -> None:
+        for other in self.of(watch.person):
+            if (other.resource, sorted(other.kinds)) == (watch.resource, sorted(watch.kinds)):
+                message = f"Subscription Id <{other.id}> already exists for the requested combination"
+                raise GraphError(409, "Conflict", message)
+
+    def _expiry(self, body: dict[str, Any]) -> datetime:
+        try:
+            at = datetime.fromisoformat(str(body.get("expirationDateTime")))
+        except ValueError:
+            raise GraphError(400, "ValidationError", "expirationDateTime is not valid.") from None
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        now, most = self.model.clock.now(), int(self.model.switches["subscription_minutes"])
+        if at <= now:
+            raise GraphError(400, "ExtensionError", "Subscription expiration must be in the future.")
+        if at > now + timedelta(minutes=most):
+            message = f"Subscription expiration can only be {most} minutes in the future."
+            raise GraphError(400, "ExtensionError", message)
+        return at
+
+
+def _shake_hands(url: str) -> None:
+    """Ask an address to echo a token (Graph: change-notifications-delivery-webhooks).
+
+    Raises:
+        GraphError: it did not, within ten seconds.
+    """
+    token = f"Validation: Testing client application reachability for subscription Request-Id: {uuid.uuid4()}"
+    joint = "&" if "?" in url else "?"
+    try:
+        answer = requests.post(
+            f"{url}{joint}{urlencode({'validationToken': token})}",
+            headers={"Content-Type": "text/plain; charset=utf-8"},
+            timeout=HANDSHAKE_SECONDS,
+        )
+    except requests.RequestException:
+        raise GraphError(400, "ValidationError", "Subscription validation request timed out.") from None
+    plain = answer.headers.get("Content-Type", "").startswith("text/plain")
+    if answer.status_code != 200 or answer.text != token or not plain:
+        raise GraphError(
+            400, "ValidationError", "Subscription validation request failed. Response must be the token."
+        )
