@@ -22,7 +22,7 @@ class EventStatus(StrEnum):
 
 
 class ShowAs(StrEnum):
-    """How the event's time counts for others (RFC 5545 TRANSP, refined by X-MICROSOFT-CDO-BUSYSTATUS)."""
+    """How the event's time counts for others (RFC 5545 TRANSP, refined)."""
 
     FREE = "free"
     TENTATIVE = "tentative"
