@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import or_, select, tuple_
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from hub.domain.recurrence import Occurrence, RecurrenceError, occurrences
@@ -109,7 +109,8 @@ def _candidates(
     while True:
         page = query
         if after is not None:
-            page = query.where(tuple_(Event.starts_at, Event.id) > tuple_(*after))
+            at, event_id = after
+            page = query.where(or_(Event.starts_at > at, and_(Event.starts_at == at, Event.id > event_id)))
         events = session.scalars(page).all()
         yield from events
         if len(events) < _CHUNK:

@@ -111,7 +111,7 @@ def _owed(session: Session, ids: list[str]) -> dict[str, _Owed]:
         )
         .group_by(EventCopy.link_id)
     )
-    return {link_id: _Owed(*figures) for link_id, *figures in rows}
+    return {link_id: _Owed(waiting, oldest, parked) for link_id, waiting, oldest, parked in rows}
 
 
 def _parked(session: Session, ids: list[str]) -> dict[str, list[Parked]]:
@@ -125,7 +125,9 @@ def _parked(session: Session, ids: list[str]) -> dict[str, list[Parked]]:
     )
     for link_id, remote_id, problem, at, event in copies:
         reason = problem or "It was refused."
-        found.setdefault(link_id, []).append(Parked(event.id, remote_id, event.title, reason, at))
+        found.setdefault(link_id, []).append(
+            Parked(event.id, remote_id, event.title, reason, at or event.updated_at)
+        )
     changes = select(ParkedChange).where(ParkedChange.link_id.in_(ids)).limit(MOST_PARKED)
     for row in session.scalars(changes):
         found.setdefault(row.link_id, []).append(Parked(None, row.remote_id, "", row.reason, row.at))

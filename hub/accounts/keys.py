@@ -125,6 +125,14 @@ def ensure_local(ports: Ports) -> str:
     return clear
 
 
+def find_local_user(session: Session) -> User | None:
+    """Return the user that visitors of an open page are, if there was a visit before."""
+    query = select(User).join(Tenant, Tenant.id == User.tenant_id)
+    return session.scalars(
+        query.where(Tenant.name == LOCAL_TENANT, User.external_id == LOCAL_USER)
+    ).one_or_none()
+
+
 def local_user(session: Session, ports: Ports) -> User:
     """Return the user that visitors of an open page are, made at the first visit."""
     now = ports.clock.now()

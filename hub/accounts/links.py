@@ -1,11 +1,12 @@
-"""Changing a link that exists: direction, policy and window."""
+"""Changing a link that exists: direction, policy and window; and syncing it now."""
 
 from __future__ import annotations
 
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from hub.db import after_commit
-from hub.models import Direction, Link
+from hub.models import Direction, EventCopy, Link
 from hub.outbound.linking import LinkingError, ask_for_pull, want_missing
 from hub.ports import Ports
 
@@ -39,3 +40,16 @@ def change_link(
     if wider:
         session.flush()
         ask_for_pull(session, ports, link.id, fresh=True)
+
+
+def sync_now(session: Session, ports: Ports, link: Link, *, full: bool = False) -> None:
+    """Pull as soon as possible, and try again what was parked."""
+    session.execute(
+        update(EventCopy)
+        .where(EventCopy.link_id == link.id, EventCopy.parked_at.is_not(None))
+        .values(parked_at=None, attempts=0, due_at=None)
+    )
+    link.due_at = None
+    session.flush()
+    ask_for_pull(session, ports, link.id, fresh=full)
+    after_commit(session, lambda: ports.queue.hint("push", link.id))

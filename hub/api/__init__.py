@@ -1,0 +1,1 @@
+"""User calls in: the REST API under /v1, its description, and the health of this process."""

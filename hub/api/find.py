@@ -1,0 +1,64 @@
+"""Finds rows by id for the calling tenant: another tenant's id is a 404, like one that does not exist."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
+
+from hub.api.context import tenant_id
+from hub.api.errors import not_found
+from hub.models import Account, Calendar, Event, Link, RemoteCalendar, User
+from hub.outbound.edit import get_event
+
+Row = TypeVar("Row")
+
+
+def _or_404(row: Row | None, what: str) -> Row:
+    if row is None:
+        raise not_found(what)
+    return row
+
+
+def user(session: Session, user_id: str) -> User:
+    query = select(User).where(User.id == user_id, User.tenant_id == tenant_id())
+    return _or_404(session.scalars(query).one_or_none(), "user")
+
+
+def account(session: Session, account_id: str) -> Account:
+    query = select(Account).where(Account.id == account_id, Account.tenant_id == tenant_id())
+    return _or_404(session.scalars(query).one_or_none(), "account")
+
+
+def calendar(session: Session, calendar_id: str) -> Calendar:
+    query = select(Calendar).where(
+        Calendar.id == calendar_id, Calendar.tenant_id == tenant_id(), Calendar.deleted_at.is_(None)
+    )
+    return _or_404(session.scalars(query).one_or_none(), "calendar")
+
+
+def remote_calendar(session: Session, remote_calendar_id: str) -> RemoteCalendar | None:
+    query = (
+        select(RemoteCalendar)
+        .join(Account, Account.id == RemoteCalendar.account_id)
+        .where(RemoteCalendar.id == remote_calendar_id, Account.tenant_id == tenant_id())
+    )
+    return session.scalars(query).one_or_none()
+
+
+def link(session: Session, link_id: str) -> Link:
+    query = (
+        select(Link)
+        .where(Link.id == link_id, Link.tenant_id == tenant_id(), Link.deleted_at.is_(None))
+        .options(joinedload(Link.remote_calendar))
+    )
+    return _or_404(session.scalars(query).one_or_none(), "link")
+
+
+def event(session: Session, event_id: str, *, lock: bool = False) -> Event:
+    found = get_event(session, event_id, lock=lock)
+    if found is None or found.tenant_id != tenant_id() or found.deleted_at is not None:
+        raise not_found("event")
+    calendar(session, found.calendar_id)
+    return found

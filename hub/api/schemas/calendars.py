@@ -1,0 +1,171 @@
+"""Calendars, links, changes and conflicts."""
+
+from __future__ import annotations
+
+import re
+
+from marshmallow import Schema, ValidationError, fields, validate
+
+from hub.api.schemas.common import Choice, Instant, PageQuery, Strict, Text, iana_zone
+from hub.models import Detail, Direction, Policy
+
+
+def hex_color(value: str) -> None:
+    if not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
+        raise ValidationError("must look like #1a73e8")
+
+
+class CalendarSchema(Strict):
+    """The hub's own calendar."""
+
+    id = fields.String(dump_only=True)
+    user_id = fields.String(required=True)
+    name = Text(200, 1, required=True)
+    zone = Text(64, load_default="UTC", validate=[iana_zone], metadata={"description": "IANA time zone"})
+    color = Text(20, load_default=None, allow_none=True, validate=[hex_color])
+    created_at = Instant(dump_only=True)
+
+
+class CalendarPatchSchema(Strict):
+    """What may be changed of a calendar."""
+
+    name = Text(200, 1)
+    zone = Text(64, validate=[iana_zone])
+    color = Text(20, allow_none=True, validate=[hex_color])
+
+
+class CalendarQuery(PageQuery):
+    user_id = fields.String()
+
+
+class ParkedSchema(Schema):
+    """An event that does not travel, and why."""
+
+    event_id = fields.String(allow_none=True)
+    remote_id = fields.String(allow_none=True)
+    title = fields.String()
+    reason = fields.String()
+    at = Instant()
+
+
+class HealthSchema(Schema):
+    """How well a link does."""
+
+    state = fields.String(
+        metadata={"description": "in_sync, syncing, behind, paused, stopped or needs_reconnect"}
+    )
+    lag_seconds = fields.Float()
+    heard_at = Instant(allow_none=True)
+    waiting = fields.Integer(metadata={"description": "events that are still to be written there"})
+    waiting_since = Instant(allow_none=True)
+    delivery = fields.String(metadata={"description": "push, or poll: asked every `poll_seconds`"})
+    poll_seconds = fields.Float()
+    problem = fields.String(allow_none=True, metadata={"description": "what is wrong and what to do"})
+    problem_at = Instant(allow_none=True)
+    parked_count = fields.Integer()
+    parked = fields.List(fields.Nested(ParkedSchema))
+
+
+_DAYS = validate.Range(0, 3660)
+
+
+class LinkSchema(Strict):
+    """Ties a calendar to a remote calendar."""
+
+    id = fields.String(dump_only=True)
+    calendar_id = fields.String(required=True)
+    remote_calendar_id = fields.String(required=True)
+    account_id = fields.String(dump_only=True)
+    direction = Choice(
+        Direction,
+        load_default="two_way",
+        metadata={"description": "seen from the hub: import reads only, export writes only"},
+    )
+    detail = Choice(
+        Detail, load_default="full", metadata={"description": "busy_only writes no title, place or text"}
+    )
+    policy = Choice(Policy, load_default="newest", metadata={"description": "who wins a conflict"})
+    past_days = fields.Integer(strict=True, load_default=90, validate=_DAYS)
+    future_days = fields.Integer(strict=True, load_default=400, validate=_DAYS)
+    state = fields.String(dump_only=True)
+    health = fields.Nested(HealthSchema, dump_only=True)
+    created_at = Instant(dump_only=True)
+
+
+class LinkPatchSchema(Strict):
+    """What may be changed of a link."""
+
+    direction = Choice(Direction)
+    policy = Choice(Policy)
+    past_days = fields.Integer(strict=True, validate=_DAYS)
+    future_days = fields.Integer(strict=True, validate=_DAYS)
+
+
+class LinkQuery(PageQuery):
+    calendar_id = fields.String()
+    account_id = fields.String()
+
+
+class SyncSchema(Strict):
+    """How to sync now."""
+
+    full = fields.Boolean(
+        truthy={True},
+        falsy={False},
+        load_default=False,
+        metadata={"description": "list everything again instead of only what changed"},
+    )
+
+
+class ChangeSchema(Schema):
+    """One line of the change log."""
+
+    seq = fields.Integer()
+    kind = fields.String(metadata={"description": "created, updated, deleted or restored"})
+    calendar_id = fields.String()
+    event_id = fields.String()
+    event_version = fields.Integer()
+    fields_ = fields.Dict(
+        attribute="fields", data_key="fields", metadata={"description": "by field: before and after"}
+    )
+    actor = fields.String(metadata={"description": "api_key, provider, page or hub"})
+    actor_id = fields.String(allow_none=True)
+    run_id = fields.String(allow_none=True)
+    at = Instant()
+
+
+class ChangesQuery(Strict):
+    after = fields.Integer(
+        load_default=0,
+        validate=validate.Range(0, 2**62),
+        metadata={"description": "the last number that you have seen"},
+    )
+    calendar_id = fields.String()
+    limit = fields.Integer(load_default=100, validate=validate.Range(1, 1000))
+
+
+class ChangesSchema(Schema):
+    """A stretch of the change log."""
+
+    items = fields.List(fields.Nested(ChangeSchema))
+    next_after = fields.Integer(metadata={"description": "pass it as `after`"})
+    more = fields.Boolean(metadata={"description": "whether there is more already"})
+
+
+class ConflictSchema(Schema):
+    """Both sides changed the same; the losing value is kept here."""
+
+    id = fields.String()
+    event_id = fields.String()
+    link_id = fields.String()
+    field = fields.String()
+    kept = fields.String(metadata={"description": "hub or provider"})
+    hub_value = fields.Dict()
+    provider_value = fields.Dict()
+    reason = fields.String()
+    at = Instant()
+
+
+class ConflictQuery(PageQuery):
+    event_id = fields.String()
+    link_id = fields.String()

@@ -1,0 +1,135 @@
+"""A provider's notification: the plugin reads it, its channels' links are marked, the answer goes out.
+
+A notification is only a reason to look: nothing of its content is kept. Known, unknown and forged ones
+get the same answer after the same work. Comes before `hub.inbound.pull`.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+
+from flask import Blueprint, Response, current_app, request
+from sqlalchemy import select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+from werkzeug.exceptions import NotFound, ServiceUnavailable
+
+from hub.db import after_commit
+from hub.ids import digest
+from hub.log import get_logger
+from hub.models import Channel, ChannelState, Link, LinkSignal, LinkState
+from hub.plugin.errors import ProviderError
+from hub.plugin.types import HttpAnswer, Notification, NotificationKind, ProviderRequest, Reception
+from hub.ports import Ports
+from hub.providers.manager import UnknownProviderError
+
+log = get_logger()
+
+BODY_LIMIT = 1_048_576
+MOST_NOTIFICATIONS = 1000
+LONGEST_ANSWER = 4096
+_NO_DIGEST = "0" * 64
+
+blp = Blueprint("webhooks", __name__)
+
+
+@blp.route("/webhooks/<provider>", methods=["GET", "POST"])
+def receive(provider: str) -> Response:
+    """Take one request from a provider."""
+    ports: Ports = current_app.extensions["hub"]
+    request.max_content_length = min(BODY_LIMIT, ports.settings.body_limit)
+    reception = _ask_plugin(ports, provider)
+    if reception.answer is not None:
+        return _handshake(reception.answer)
+    try:
+        accept(ports, reception.notifications[:MOST_NOTIFICATIONS])
+    except SQLAlchemyError as error:
+        log.error("notification_not_stored", provider=provider, exc_info=error)
+        raise ServiceUnavailable("The notification could not be stored: send it again.") from error
+    return Response(status=202)
+
+
+def _ask_plugin(ports: Ports, provider: str) -> Reception:
+    incoming = ProviderRequest(
+        method=request.method,
+        path=request.path,
+        query=request.args.to_dict(),
+        headers={name.lower(): value for name, value in request.headers.items()},
+        body=request.get_data(),
+    )
+    try:
+        reception: Reception = ports.gateway.plain(provider, "receive", request=incoming)
+    except UnknownProviderError:
+        raise NotFound("There is no such provider.") from None
+    except ProviderError as error:
+        # The sender is told nothing, and gains nothing by sending it again.
+        log.warning("notification_not_understood", provider=provider, reason=error.message)
+        return Reception()
+    return reception
+
+
+def _handshake(answer: HttpAnswer) -> Response:
+    """Echo what a provider wants to hear, never as something that a browser would run."""
+    response = Response(answer.body[:LONGEST_ANSWER], answer.status, content_type=answer.content_type)
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    return response
+
+
+def accept(ports: Ports, notifications: Sequence[Notification]) -> int:
+    """Mark the links of all genuine notifications, in one transaction; return how many were genuine."""
+    with ports.db.reading() as session:
+        wanted = {n.channel_id for n in notifications}
+        channels = {c.id: c for c in session.scalars(select(Channel).where(Channel.id.in_(wanted)))}
+    genuine = [n for n in notifications if _is_genuine(ports, channels.get(n.channel_id), n)]
+    if len(genuine) < len(notifications):
+        log.info("notifications_ignored", count=len(notifications) - len(genuine))
+    if genuine:
+        with ports.db.transaction() as session:
+            _mark(session, ports, [(channels[n.channel_id], n) for n in genuine])
+    return len(genuine)
+
+
+def _is_genuine(ports: Ports, channel: Channel | None, notification: Notification) -> bool:
+    """Compare in constant time, with the same work whether there is such a channel or not."""
+    kept = channel.secret_digest if channel is not None else _NO_DIGEST
+    knows_secret = hmac.compare_digest(kept, digest(notification.secret))
+    if channel is None or not knows_secret or channel.state == ChannelState.CLOSING:
+        return False
+    if channel.remote_id and notification.remote_id and channel.remote_id != notification.remote_id:
+        return False
+    return channel.expires_at is None or channel.expires_at > ports.clock.now()
+
+
+def _mark(session: Session, ports: Ports, genuine: list[tuple[Channel, Notification]]) -> None:
+    now = ports.clock.now()
+    links = _links(session, [channel for channel, _ in genuine])
+    session.execute(
+        update(LinkSignal)
+        .where(LinkSignal.link_id.in_(links))
+        .values(notified=LinkSignal.notified + 1, notified_at=now)
+    )
+    hints: set[tuple[str, ...]] = {("pull", link_id) for link_id in links}
+    for channel, notification in genuine:
+        if notification.kind == NotificationKind.REAUTHORIZE:
+            session.execute(update(Channel).where(Channel.id == channel.id).values(due_at=now))
+            hints.add(("renew",))
+        elif notification.kind == NotificationKind.REMOVED:
+            gone = {"state": ChannelState.CLOSING, "due_at": now}
+            session.execute(update(Channel).where(Channel.id == channel.id).values(gone))
+            hints |= {("subscribe", link_id) for link_id in _links(session, [channel])}
+    for hint in sorted(hints):
+        after_commit(session, lambda hint=hint: ports.queue.hint(*hint))  # type: ignore[misc]
+
+
+def _links(session: Session, channels: list[Channel]) -> list[str]:
+    """Return the links that the channels watch: one each, or all of an account."""
+    own = {channel.link_id for channel in channels if channel.link_id is not None}
+    accounts = {channel.account_id for channel in channels if channel.link_id is None}
+    query = select(Link.id).where(
+        (Link.id.in_(own)) | (Link.account_id.in_(accounts)),
+        Link.deleted_at.is_(None),
+        Link.state == LinkState.ACTIVE,
+    )
+    return sorted(session.scalars(query))

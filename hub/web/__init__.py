@@ -1,0 +1,1 @@
+"""Pages for people: connect, choose calendars, the week, the health of links. No build step."""

@@ -1,0 +1,200 @@
+"""Everything that the page shows a person, read in one short transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
+
+from hub.accounts.agenda import TooManyError, list_entries
+from hub.accounts.health import Health, health_of
+from hub.models import (
+    Account,
+    AccountState,
+    Actor,
+    ApiKey,
+    Calendar,
+    Change,
+    Event,
+    Link,
+    RemoteCalendar,
+    User,
+)
+from hub.plugin.types import ProviderInfo
+from hub.ports import Ports
+from hub.web.live import signature
+from hub.web.week import Day, bounds, layout, monday
+
+RECENT = 12
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLine:
+    """A link as people see it."""
+
+    link: Link
+    account: Account
+    health: Health
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeLine:
+    """A line of the change log in words."""
+
+    change: Change
+    title: str
+    who: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What the page is made of."""
+
+    providers: tuple[ProviderInfo, ...]
+    labels: dict[str, str]
+    accounts: list[Account]
+    remote_calendars: dict[str, list[RemoteCalendar]]
+    calendars: list[Calendar]
+    colors: dict[str, int]
+    links: dict[str, list[LinkLine]]
+    linked: set[str]
+    days: list[Day]
+    first: date
+    today: date
+    zone: str
+    too_many: bool
+    changes: list[ChangeLine]
+    now: datetime
+    signature: str
+
+
+def calendars_of(session: Session, user: User) -> list[Calendar]:
+    query = select(Calendar).where(Calendar.user_id == user.id, Calendar.deleted_at.is_(None))
+    return list(session.scalars(query.order_by(Calendar.created_at, Calendar.id)))
+
+
+def read(session: Session, ports: Ports, user: User, wanted: date | None) -> Overview:
+    """Return the page's content for the week of a day (today's if None)."""
+    calendars = calendars_of(session, user)
+    accounts = list(
+        session.scalars(
+            select(Account)
+            .where(Account.user_id == user.id, Account.state != AccountState.DISCONNECTED)
+            .order_by(Account.created_at)
+        )
+    )
+    providers = ports.gateway.providers()
+    labels = {info.name: info.label for info in providers}
+    links = _links(session, ports, accounts, labels)
+    zone = ZoneInfo(calendars[0].zone if calendars else "UTC")
+    today = ports.clock.now().astimezone(zone).date()
+    first = monday(wanted or today)
+    days, too_many = _days(session, calendars, first, zone, today)
+    return Overview(
+        providers=providers,
+        labels=labels,
+        accounts=accounts,
+        remote_calendars=_remote_calendars(session, accounts),
+        calendars=calendars,
+        colors={calendar.id: i % 6 for i, calendar in enumerate(calendars)},
+        links=links,
+        linked={line.link.remote_calendar_id for lines in links.values() for line in lines},
+        days=days,
+        first=first,
+        today=today,
+        zone=str(zone),
+        too_many=too_many,
+        changes=_changes(session, calendars, labels),
+        now=ports.clock.now(),
+        signature=signature(session, user),
+    )
+
+
+def _days(
+    session: Session, calendars: list[Calendar], first: date, zone: ZoneInfo, today: date
+) -> tuple[list[Day], bool]:
+    start, end = bounds(first, zone)
+    try:
+        # All-day events begin at another instant in each zone: look a day further on both sides.
+        entries = list_entries(session, calendars, start - timedelta(days=1), end + timedelta(days=1))
+    except TooManyError:
+        return layout([], first, zone, today), True
+    return layout(entries, first, zone, today), False
+
+
+def _remote_calendars(session: Session, accounts: list[Account]) -> dict[str, list[RemoteCalendar]]:
+    found: dict[str, list[RemoteCalendar]] = {account.id: [] for account in accounts}
+    query = select(RemoteCalendar).where(RemoteCalendar.account_id.in_(found))
+    order = (RemoteCalendar.primary.desc(), RemoteCalendar.name, RemoteCalendar.id)
+    for row in session.scalars(query.order_by(*order)):
+        found[row.account_id].append(row)
+    return found
+
+
+def _links(
+    session: Session, ports: Ports, accounts: list[Account], labels: dict[str, str]
+) -> dict[str, list[LinkLine]]:
+    owners = {account.id: account for account in accounts}
+    rows = list(
+        session.scalars(
+            select(Link)
+            .where(Link.account_id.in_(owners), Link.deleted_at.is_(None))
+            .options(joinedload(Link.remote_calendar))
+            .order_by(Link.created_at, Link.id)
+        )
+    )
+    health = health_of(session, ports, rows)
+    found: dict[str, list[LinkLine]] = {}
+    for link in rows:
+        account = owners[link.account_id]
+        label = labels.get(account.provider, account.provider)
+        found.setdefault(link.calendar_id, []).append(LinkLine(link, account, health[link.id], label))
+    return found
+
+
+def _changes(session: Session, calendars: list[Calendar], labels: dict[str, str]) -> list[ChangeLine]:
+    if not calendars:
+        return []
+    rows = session.execute(
+        select(Change, Event.title)
+        .outerjoin(Event, Event.id == Change.event_id)
+        .where(Change.tenant_id == calendars[0].tenant_id, Change.calendar_id.in_([c.id for c in calendars]))
+        .order_by(Change.seq.desc())
+        .limit(RECENT)
+    ).all()
+    names = _names(session, [change for change, _ in rows], labels)
+    return [
+        ChangeLine(change, title or "(untitled)", names.get(change.actor_id or "", "the hub"), _what(change))
+        for change, title in rows
+    ]
+
+
+def _names(session: Session, changes: list[Change], labels: dict[str, str]) -> dict[str, str]:
+    """Return who stands behind each actor's id."""
+    ids = {kind: {c.actor_id for c in changes if c.actor == kind and c.actor_id} for kind in Actor}
+    names: dict[str, str] = {}
+    via = select(Link.id, RemoteCalendar.name, Account.provider).join(
+        RemoteCalendar, RemoteCalendar.id == Link.remote_calendar_id
+    )
+    via = via.join(Account, Account.id == Link.account_id).where(Link.id.in_(ids[Actor.PROVIDER]))
+    for link_id, calendar, provider in session.execute(via):
+        names[link_id] = f"someone in {labels.get(provider, provider)} ({calendar})"
+    for key in session.scalars(select(ApiKey).where(ApiKey.id.in_(ids[Actor.API_KEY]))):
+        names[key.id] = f"the API key “{key.name}”"
+    for user in session.scalars(select(User).where(User.id.in_(ids[Actor.PAGE]))):
+        names[user.id] = f"{user.name or user.external_id}, on this page"
+    return names
+
+
+_FIELDS = {"when": "time", "show_as": "busy or free", "description": "notes"}
+
+
+def _what(change: Change) -> str:
+    if change.kind != "updated":
+        return str(change.kind)
+    return "changed " + (", ".join(_FIELDS.get(name, name) for name in change.fields) or "its metadata")

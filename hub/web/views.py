@@ -1,0 +1,164 @@
+"""The page itself, and the forms for accounts and links; importing it completes the blueprint."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from flask import abort, redirect, render_template, request, url_for
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from hub.accounts import calendars as account_calendars
+from hub.accounts.disconnect import disconnect
+from hub.accounts.links import change_link, sync_now
+from hub.models import Account, Calendar, Link, RemoteCalendar
+from hub.outbound import linking
+from hub.outbound.linking import LinkingError
+from hub.plugin.errors import ProviderError
+from hub.web import connect_views, event_views, overview
+from hub.web.site import blp, ports, visitor
+
+__all__ = ["blp", "connect_views", "event_views"]
+
+NOTES = {
+    "linked": "Linked. Events come in now; you can watch them arrive.",
+    "unlinked": "The link has ended. Both calendars keep their events.",
+    "disconnected": "The account is disconnected. Its events stay where they are.",
+    "refreshed": "The list of calendars is up to date.",
+    "saved": "Saved. It is on its way to the linked calendars.",
+    "deleted": "Deleted here; the linked calendars follow.",
+    "syncing": "Looking for changes now.",
+}
+
+
+@blp.get("/")
+def home() -> str:
+    return _page(note=NOTES.get(request.args.get("note", "")))
+
+
+def _page(*, note: str | None = None, error: str | None = None) -> str:
+    with ports().db.reading() as session:
+        content = overview.read(session, ports(), visitor(), _wanted_week())
+    return render_template("home.html", o=content, note=note, error=error, silence=ports().settings)
+
+
+def _wanted_week() -> date | None:
+    try:
+        wanted = date.fromisoformat(request.args.get("week", ""))
+    except ValueError:
+        return None
+    return wanted if 1900 < wanted.year < 2199 else None
+
+
+def _done(note: str) -> Response:
+    return redirect(url_for("page.home", note=note), 303)
+
+
+def _own_account(session: Session, account_id: str) -> Account:
+    account = session.get(Account, account_id)
+    if account is None or account.user_id != visitor().id:
+        abort(404)
+    return account
+
+
+def _own_link(session: Session, link_id: str) -> Link:
+    link = session.get(Link, link_id)
+    if link is None or link.deleted_at is not None:
+        abort(404)
+    _own_account(session, link.account_id)
+    return link
+
+
+@blp.post("/accounts/<account_id>/disconnect")
+def disconnect_account(account_id: str) -> Response:
+    with ports().db.reading() as session:
+        _own_account(session, account_id)
+    disconnect(ports(), account_id)
+    return _done("disconnected")
+
+
+@blp.post("/accounts/<account_id>/refresh")
+def refresh_account(account_id: str) -> Response | tuple[str, int]:
+    with ports().db.reading() as session:
+        _own_account(session, account_id)
+    try:
+        account_calendars.refresh(ports(), account_id)
+    except ProviderError as error:
+        return _page(error=error.message), 502
+    return _done("refreshed")
+
+
+@blp.post("/links")
+def add_links() -> Response | tuple[str, int]:
+    """Link the chosen remote calendars to one calendar: all of them, or none."""
+    chosen = request.form.getlist("remote")
+    if not chosen:
+        return _page(error="Choose at least one calendar to link."), 422
+    try:
+        with ports().db.transaction() as session:
+            remotes = [_own_remote(session, remote_id) for remote_id in chosen]
+            calendar = _chosen_calendar(session, remotes[0])
+            for remote in remotes:
+                writable = remote.access_role in ("owner", "writer")
+                direction = request.form.get("direction", "two_way") if writable else "import"
+                if direction not in ("two_way", "import", "export"):
+                    abort(422)
+                linking.create_link(session, ports(), calendar, remote, direction=direction)
+    except LinkingError as error:
+        return _page(error=f"Nothing was linked: {error}."), 422
+    return _done("linked")
+
+
+def _own_remote(session: Session, remote_id: str) -> RemoteCalendar:
+    remote = session.get(RemoteCalendar, remote_id)
+    if remote is None:
+        abort(404)
+    _own_account(session, remote.account_id)
+    return remote
+
+
+def _chosen_calendar(session: Session, remote: RemoteCalendar) -> Calendar:
+    wanted = request.form.get("calendar", "")
+    if wanted:
+        return own_calendar(session, wanted)
+    calendar = Calendar(
+        id=ports().ids.new("cal"),
+        tenant_id=visitor().tenant_id,
+        user_id=visitor().id,
+        name=request.form.get("name", "").strip()[:200] or remote.name[:200],
+        zone=remote.zone or "UTC",
+        created_at=ports().clock.now(),
+    )
+    session.add(calendar)
+    session.flush()
+    return calendar
+
+
+def own_calendar(session: Session, calendar_id: str) -> Calendar:
+    query = select(Calendar).where(
+        Calendar.id == calendar_id, Calendar.user_id == visitor().id, Calendar.deleted_at.is_(None)
+    )
+    calendar = session.scalars(query).one_or_none()
+    if calendar is None:
+        abort(404)
+    return calendar
+
+
+@blp.post("/links/<link_id>/<any(pause, resume, sync, unlink, importing):action>")
+def act_on_link(link_id: str, action: str) -> Response:
+    with ports().db.transaction() as session:
+        link = _own_link(session, link_id)
+        if action == "pause":
+            linking.pause(link)
+        elif action == "resume":
+            linking.resume(session, ports(), link)
+        elif action == "sync":
+            sync_now(session, ports(), link)
+        elif action == "importing":
+            change_link(session, ports(), link, direction="import")
+            linking.resume(session, ports(), link)
+        else:
+            linking.delete_link(session, ports(), link)
+    notes = {"unlink": "unlinked", "sync": "syncing", "resume": "syncing"}
+    return _done(notes.get(action, ""))
