@@ -17,7 +17,7 @@ PYTHON = $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 
 BIN := .venv/bin
 # Compiling on install would double its time; each module is compiled when it is first imported.
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install --no-compile
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check install --no-compile
 PROJECTS := pyproject.toml plugins/google/pyproject.toml plugins/outlook/pyproject.toml
 EDITABLE := --no-deps --no-build-isolation --editable . --editable plugins/google --editable plugins/outlook
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
@@ -36,7 +36,7 @@ install-test: .venv/installed-test
 	@echo "Making .venv with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv .venv >/dev/null 2>&1 || { \
 		rm -rf .venv && \
-		$(PYTHON) -m pip --quiet --disable-pip-version-check install --target .tools --upgrade \
+		$(PYTHON) -m pip -qq --disable-pip-version-check install --target .tools --upgrade \
 			--require-hashes -r requirements/bootstrap.txt && \
 		PYTHONPATH=.tools $(PYTHON) -m virtualenv --quiet .venv; }
 

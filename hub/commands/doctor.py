@@ -99,7 +99,7 @@ def _plugins(settings: Settings, providers: Providers) -> Iterator[Finding]:
                 what, True, f"installed ({status.distribution}); no client id: hub run plays its sandbox"
             )
         elif unconfigured or (without_client and status.info):
-            mend = f"Register the hub at the provider and set HUB_{client}; see the README of {status.distribution}."
+            mend = f"Register the hub there and set HUB_{client}; see the README of {status.distribution}."
             yield Finding(what, False, status.reason or f"HUB_{client} is missing: nobody can connect", mend)
         elif status.info is None:
             mend = f"Reinstall {status.distribution}, or tell its authors."

@@ -64,7 +64,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 # A group of its own: ctrl-C reaches the supervisor alone, which ends all in order.
                 start_new_session=True,
-                preexec_fn=_die_with_parent(self.orphan_signal, os.getpid()),
+                preexec_fn=die_with_parent(self.orphan_signal, os.getpid()),
             )
         if self.stdin and self.process.stdin:
             self.process.stdin.write(self.stdin.encode())
@@ -110,7 +110,7 @@ def _turn_over(log: Path) -> None:
         log.replace(log.with_suffix(".log.1"))
 
 
-def _die_with_parent(orphan_signal: int, parent: int) -> Callable[[], None] | None:
+def die_with_parent(orphan_signal: int, parent: int) -> Callable[[], None] | None:
     """Return what a new child does first, so that a supervisor that was killed leaves nobody behind."""
     if sys.platform != "linux":
         return None

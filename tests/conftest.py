@@ -1,0 +1,99 @@
+"""Fixtures that any test may ask for: databases of both kinds, a broker, and a home for settings."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from hypothesis import settings
+
+from hub import migrations
+from tests import servers
+
+# A loaded machine is no fault of the code: no example has to be quick.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
+
+KINDS = ["sqlite", "postgresql"] if servers.with_postgres() else ["sqlite"]
+
+
+def pytest_report_header() -> list[str]:
+    return servers.describe()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_environment() -> Iterator[None]:
+    """Keep the settings of whoever runs the tests out of them."""
+    kept = {name: value for name, value in os.environ.items() if name.startswith("HUB_")}
+    for name in kept:
+        if not name.startswith("HUB_TEST_"):
+            del os.environ[name]
+    yield
+    os.environ.update(kept)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The maintenance database of a PostgreSQL server of this test process."""
+    with servers.postgres() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_url: str) -> Iterator[str]:
+    """A migrated database on that server, to be copied."""
+    with servers.database(postgres_url) as url:
+        migrations.upgrade(url)
+        yield servers.database_name(url)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "hub.db"
+    migrations.upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(params=KINDS)
+def migrated_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A migrated database of each kind, without rows, for this test alone."""
+    if request.param == "sqlite":
+        path = tmp_path / "hub.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
+        return
+    server, template = (request.getfixturevalue(name) for name in ("postgres_url", "postgres_template"))
+    with servers.database(server, template) as url:
+        yield url
+
+
+@pytest.fixture(params=KINDS)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database of each kind without any table, for this test alone."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'hub.db'}"
+        return
+    with servers.database(request.getfixturevalue("postgres_url")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis_server_url() -> Iterator[str]:
+    """A Redis of this test process."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    with servers.redis_process(1 + int(worker.removeprefix("gw"))) as url:
+        yield url
+
+
+@pytest.fixture
+def redis_url(redis_server_url: str) -> Iterator[str]:
+    """That Redis, emptied for this test."""
+    with redis.Redis.from_url(redis_server_url) as client:
+        client.flushdb()
+        yield redis_server_url
+        client.flushdb()
