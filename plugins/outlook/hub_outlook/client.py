@@ -76,7 +76,7 @@ class _Engine:
 
 
 def _load_builders() -> None:
-    """Import the SDK's builders that this plugin uses: they load at first use, each with a warning of its own."""
+    """Import the SDK's builders used here, which else load at first use, each with a warning."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         client = GraphServiceClient(request_adapter=GraphRequestAdapter(AnonymousAuthenticationProvider()))

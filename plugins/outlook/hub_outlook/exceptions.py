@@ -31,7 +31,7 @@ def write_exceptions(graph: Graph, current: RemoteEvent, wanted: EventContent) -
     is_now = {e.original_start: e for e in shown.when.exceptions}
     to_be = {e.original_start: e for e in wanted.when.exceptions}
     starts = [s for s in {**is_now, **to_be} if is_now.get(s) != to_be.get(s)]
-    for start in sorted(starts):  # type: ignore[type-var]
+    for start in sorted(starts):
         before = is_now.get(start) or SeriesException(start)
         after = to_be.get(start) or SeriesException(start)
         _write(graph, current.remote_id, wanted, before, after)

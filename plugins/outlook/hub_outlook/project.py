@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import lru_cache
 from typing import TypeVar
 
@@ -187,7 +187,7 @@ def occurrence(master: EventContent, change: SeriesException) -> EventContent:
     """Return what a changed occurrence shows as a whole: its own values over those of its series."""
     when = master.when
     start = change.start if change.start is not None else change.original_start
-    end = change.end if change.end is not None else start + (when.end - when.start)
+    end = change.end if change.end is not None else start + recurrence.length(when.start, when.end)
     own = When(start, end, when.start_zone, when.end_zone)
     return replace(
         master,
@@ -247,7 +247,7 @@ def _exceptions(
         if shown:
             found.append(shown)
     by_start = {e.original_start: e for e in found}
-    return tuple(by_start[start] for start in sorted(by_start)), losses  # type: ignore[type-var]
+    return tuple(by_start[start] for start in sorted(by_start)), losses
 
 
 _Mover = Callable[[date | datetime, str | None], date | datetime]
@@ -266,10 +266,10 @@ def _held_occurrence(
     held: EventContent, change: SeriesException, original: date | datetime, move: _Mover, asked: When
 ) -> EventContent:
     start = original if change.start is None else move(change.start, change.start_zone or asked.start_zone)
-    end = start + (held.when.end - held.when.start)
+    end = start + recurrence.length(held.when.start, held.when.end)
     if change.end is not None:
         end = move(change.end, change.end_zone or change.start_zone or asked.end_zone)
-    end = max(end, start) if type(end) is type(start) else start + timedelta(0)
+    end = max(end, start)
     projected = replace(
         change,
         original_start=original,

@@ -254,7 +254,7 @@ def _check_occurrences(line: str, start: date | datetime, end: date | datetime, 
     found = list(islice(occurrences(line, start, zone), SAMPLE))
     if not found or found[0] != _datetime(start):
         raise UnmappableError("The first occurrence of this series does not fit its rule.")
-    span = end - start
+    span = length(start, end)
     if any(b - a < span for a, b in pairwise(found)):
         raise UnmappableError("Outlook has no series whose occurrences overlap.")
 
@@ -367,6 +367,11 @@ def first_start(line: str, start: date | datetime, start_zone: str | None) -> da
     if first is None:
         return start
     return first if isinstance(start, datetime) else first.date()
+
+
+def length(start: date | datetime, end: date | datetime) -> timedelta:
+    """Return how long an event lasts by the clock; both ends are of one kind."""
+    return _datetime(end) - _datetime(start)
 
 
 def _date(value: date | datetime) -> date:

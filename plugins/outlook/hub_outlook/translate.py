@@ -166,8 +166,8 @@ def _utc(value: DateTimeZone) -> datetime:
 def _when(event: Event, zone: str | None) -> When:
     if event.get("isAllDay"):
         # By the date part, whatever the label says: Graph relabels the midnights and never moves them.
-        first, last = (date.fromisoformat(event[k]["dateTime"][:10]) for k in ("start", "end"))  # type: ignore[literal-required]
-        return When(first, last)
+        first, last = (event[name]["dateTime"][:10] for name in ("start", "end"))
+        return When(date.fromisoformat(first), date.fromisoformat(last))
     zone = zone or zones.FALLBACK
     start, end = zones.to_wall(_utc(event["start"]), zone), zones.to_wall(_utc(event["end"]), zone)
     single = not event.get("recurrence") and not event.get("seriesMasterId")
@@ -199,7 +199,7 @@ def _content(event: Event, zone: str | None) -> EventContent:
 
 def _description(event: Event) -> str:
     body = event.get("body")
-    text = plain((body or {}).get("content") or "")
+    text = plain((body["content"] if body else "") or "")
     if event.get("isOnlineMeeting"):
         found = JOIN_BLOCK.search(text)
         text = plain(text[: found.start()]) if found else text
@@ -262,7 +262,7 @@ def _series(event: Event, content: EventContent, zone: str | None) -> EventConte
     line = recurrence.from_graph(rule, zone)
     when = content.when
     first = recurrence.first_start(line, when.start, zone)
-    when = replace(when, start=first, end=first + (when.end - when.start), recurrence=(line,))
+    when = replace(when, start=first, end=first + recurrence.length(when.start, when.end), recurrence=(line,))
     master = replace(content, when=when)
     gone = [_original(text, when) for text in event.get("cancelledOccurrences") or []]
     found = {start: SeriesException(start, cancelled=True) for start in gone}
@@ -271,7 +271,7 @@ def _series(event: Event, content: EventContent, zone: str | None) -> EventConte
         changed = difference(master, _content(item, zone), start)
         if changed:
             found[start] = changed
-    ordered = tuple(found[start] for start in sorted(found))  # type: ignore[type-var]
+    ordered = tuple(found[start] for start in sorted(found))
     return replace(master, when=replace(when, exceptions=ordered))
 
 

@@ -63,8 +63,8 @@ def changes(body: dict[str, Any], item: Item | None, own: dict[str, Any] | None 
     if {"start", "end", "isAllDay"} & body.keys():
         fields |= _times(body, item, now, all_day)
     if "recurrence" in body:
-        start = fields.get("start", item.start if item else None)
-        zone = fields.get("zone", item.zone if item else "UTC")
+        start: datetime = fields["start"] if "start" in fields or not item else item.start
+        zone: str = fields["zone"] if "zone" in fields or not item else item.zone
         rule = body["recurrence"]
         fields["recurrence"] = series.checked(rule, start.date(), zone) if rule is not None else None
     elif item and item.recurrence and own is None and fields.get("start", item.start) != item.start:
@@ -144,7 +144,7 @@ def _location(location: Any) -> dict[str, Any] | None:
 
 
 def _times(body: dict[str, Any], item: Item | None, own: dict[str, Any], all_day: bool) -> dict[str, Any]:
-    now = {"start": own.get("start"), "end": own.get("end"), "zone": own.get("zone")}
+    now: dict[str, Any] = {"start": own.get("start"), "end": own.get("end"), "zone": own.get("zone")}
     if item and now["start"] is None:
         now = {"start": item.start, "end": item.end, "zone": item.zone}
     start, zone = read_time(body["start"]) if "start" in body else (now["start"], now["zone"])

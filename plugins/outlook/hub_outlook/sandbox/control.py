@@ -120,7 +120,7 @@ class Control:
         for wanted in self._body.get("calendars") or []:
             if wanted["name"] not in names:
                 role = wanted.get("role", "owner")
-                more = {"can_edit": role in ("owner", "writer")}
+                more: dict[str, Any] = {"can_edit": role in ("owner", "writer")}
                 if role == "writer":
                     more |= {"owner": "other@example.test", "owner_name": "Other"}
                 self.model.add_folder(person, wanted["name"], **more)

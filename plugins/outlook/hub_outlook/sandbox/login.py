@@ -53,11 +53,11 @@ class Login:
         with self.model.lock:
             people = list(self.model.people.values())
         hidden = {k: v for k, v in asked.items() if k != "scope"} | {"asked": asked["scope"]}
-        scopes = [(s, MEANING.get(s.casefold(), s)) for s in _scopes(asked["scope"])]
+        wanted = [(s, MEANING.get(s.casefold(), s)) for s in _scopes(asked["scope"])]
         return render_template(
             "consent.html",
             hidden=hidden,
-            scopes=scopes,
+            scopes=wanted,
             people=people,
             tenant=tenant,
             hint=asked.get("login_hint", ""),

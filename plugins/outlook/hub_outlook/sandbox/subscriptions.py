@@ -1,4 +1,4 @@
-"""Subscriptions of the sandbox: who wants to be told, checked as Graph does (Graph: resources/subscription)."""
+"""Subscriptions of the sandbox: who is told, checked as Graph does (Graph: resources/subscription)."""
 
 from __future__ import annotations
 

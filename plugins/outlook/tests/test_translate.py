@@ -1,0 +1,238 @@
+"""What is written to Outlook reads back as projected, for any event; saved answers read as they should."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hub.plugin.testing import all_day, series, timed
+from hub.plugin.types import (
+    Answer,
+    Attendee,
+    Conference,
+    EventContent,
+    EventStatus,
+    Location,
+    Person,
+    Reminder,
+    SeriesException,
+    ShowAs,
+    Visibility,
+    When,
+)
+from hub_outlook import zones
+from hub_outlook.project import project
+from hub_outlook.sandbox import accept, query, show
+from hub_outlook.sandbox.clock import Clock
+from hub_outlook.sandbox.control import ALL, WHOLE
+from hub_outlook.sandbox.model import Model
+from hub_outlook.sandbox.show import Preferences
+from hub_outlook.translate import UnreadableError, from_remote, to_remote, version
+
+SAVED = Path(__file__).parent / "saved"
+PREFER = Preferences(immutable=True, text=True)
+
+
+def saved(name: str) -> Any:
+    return json.loads((SAVED / f"{name}.json").read_text())
+
+
+def shown_after_writing(content: EventContent) -> EventContent:
+    """Write an event to an empty mailbox without the wire, and read it."""
+    model = Model(Clock(), 1)
+    person = model.add_person("ann@example.test", "Ann")
+    fields = accept.new_event(to_remote(content, ALL))
+    item = model.create(model.default_folder(person), fields)
+    event = query.decorated(model, item, show.full(model, item, PREFER), WHOLE, PREFER, True)
+    return from_remote(event).content  # type: ignore[arg-type]
+
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=40)
+ZONES = st.sampled_from(
+    [
+        "Europe/Berlin",
+        "Europe/Madrid",
+        "America/New_York",
+        "Asia/Kolkata",
+        "UTC",
+        "Etc/UTC",
+        "Antarctica/Troll",
+    ]
+)
+PLACES = st.builds(Location, TEXT, TEXT, st.none() | st.just(52.5), st.none() | st.just(13.4))
+
+
+@st.composite
+def whens(draw: st.DrawFn) -> When:
+    if draw(st.booleans()):
+        first = draw(st.dates(date(2020, 1, 1), date(2030, 1, 1)))
+        return When(first, first + timedelta(days=draw(st.integers(1, 9))))
+    start = draw(st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1))).replace(microsecond=0)
+    zone = draw(ZONES | st.none())
+    return When(start, start + timedelta(minutes=draw(st.integers(0, 5000))), zone, zone)
+
+
+CONTENTS = st.builds(
+    EventContent,
+    when=whens(),
+    title=TEXT,
+    description=st.lists(TEXT, max_size=3).map("\n".join),
+    location=st.none() | PLACES,
+    status=st.sampled_from(EventStatus),
+    show_as=st.sampled_from(ShowAs),
+    visibility=st.sampled_from(Visibility),
+    reminders=st.none() | st.lists(st.builds(Reminder, st.integers(0, 999)), max_size=2).map(tuple),
+    attendees=st.just((Attendee("bob@example.test"),)) | st.just(()),
+    categories=st.lists(TEXT, max_size=3).map(tuple),
+    color=st.none() | st.just("tomato"),
+    priority=st.integers(0, 9),
+    url=st.none() | st.just("https://example.test/"),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(CONTENTS)
+def test_projecting_twice_changes_nothing_and_loses_nothing_more(content: EventContent) -> None:
+    once = project(content)
+    assert once.refusal is None
+    again = project(once.content)
+    assert again.content == once.content and again.losses == ()
+
+
+@settings(max_examples=300, deadline=None)
+@given(CONTENTS)
+def test_what_outlook_shows_is_the_projection(content: EventContent) -> None:
+    expected = project(content).content
+    assert shown_after_writing(expected) == expected
+
+
+def test_each_loss_is_named() -> None:
+    content = replace(
+        timed("Talk", datetime(2027, 1, 7, 12), zone="Europe/Madrid"),
+        status=EventStatus.TENTATIVE,
+        visibility=Visibility.PUBLIC,
+        reminders=(Reminder(30), Reminder(10)),
+        attendees=(Attendee("bob@example.test"),),
+        conference=Conference("https://meet.example.test/1"),
+        color="tomato",
+        priority=3,
+        url="https://example.test/",
+    )
+    held = project(content)
+    assert {loss.field for loss in held.losses} >= {
+        "when",
+        "status",
+        "visibility",
+        "reminders",
+        "attendees",
+        "conference",
+        "color",
+        "priority",
+        "url",
+    }
+    assert held.content.reminders == (Reminder(10),)
+    assert held.content.when.start_zone == "Europe/Paris" and held.content.show_as is ShowAs.TENTATIVE
+
+
+def test_a_time_that_comes_twice_is_written_in_utc() -> None:
+    content = timed("Night shift", datetime(2027, 10, 31, 2, 30))
+    held = project(content).content
+    assert (held.when.start_zone, held.when.start) == ("UTC", datetime(2027, 10, 31, 0, 30))
+    assert shown_after_writing(held) == held
+
+
+def test_a_series_in_a_zone_without_a_twin_is_refused() -> None:
+    content = series("Base", datetime(2027, 1, 4, 9), "FREQ=DAILY;COUNT=3", zone="Antarctica/Troll")
+    assert "Antarctica/Troll" in (project(content).refusal or "")
+
+
+def test_a_series_keeps_its_wall_time_over_a_clock_change() -> None:
+    content = series("Daily", datetime(2027, 3, 25, 9), "FREQ=DAILY;COUNT=6")
+    held = project(content).content
+    shown = shown_after_writing(held)
+    assert shown.when == held.when and shown.when.start == datetime(2027, 3, 25, 9)
+
+
+def test_an_exception_that_says_nothing_new_is_dropped() -> None:
+    start = datetime(2027, 1, 4, 9)
+    same = SeriesException(start + timedelta(days=1), title="Daily")
+    other = SeriesException(start + timedelta(days=2), description="Bring cake", location=Location(""))
+    held = project(series("Daily", start, "FREQ=DAILY;COUNT=6", same, other)).content
+    assert [e.original_start for e in held.when.exceptions] == [other.original_start]
+    assert held.when.exceptions[0].description == "Bring cake"
+
+
+def test_a_single_meeting_of_someone_else_is_read_only_with_its_guests() -> None:
+    event = from_remote(saved("meeting"))
+    assert event.read_only == "organised by someone else"
+    assert event.content.organizer == Person("dana@example.test", "Dana")
+    assert event.content.attendees[0].answer is Answer.ACCEPTED
+    assert event.content.conference and event.content.conference.provider == "teamsForBusiness"
+    assert event.content.description == "Agenda\n\n1. Budget"
+    assert (
+        event.content.when.start == datetime(2027, 3, 2, 10)
+        and event.content.when.start_zone == "Europe/Berlin"
+    )
+    assert event.created_at == datetime(2027, 1, 2, 8, 30, 15, tzinfo=UTC)
+
+
+def test_a_series_is_read_whole_with_cancelled_and_moved_occurrences() -> None:
+    event = from_remote(saved("series"))
+    when = event.content.when
+    assert when.recurrence == ("RRULE:FREQ=WEEKLY;BYDAY=MO;COUNT=6",)
+    gone, moved = when.exceptions
+    assert gone == SeriesException(datetime(2027, 3, 22, 9), cancelled=True)
+    # The second is named by originalStart in UTC, after the clocks went forward.
+    assert moved.original_start == datetime(2027, 3, 29, 9) and moved.start == datetime(2027, 3, 30, 14)
+    assert moved.title is None and moved.show_as is ShowAs.FREE
+    assert event.tag == "evt-7" and event.read_only is None
+
+
+def test_a_series_in_a_custom_zone_is_read_only() -> None:
+    data = saved("series")
+    data["recurrence"]["range"]["recurrenceTimeZone"] = "tzone://Microsoft/Custom"
+    assert from_remote(data).read_only == "a series in a custom time zone"
+
+
+def test_an_all_day_event_is_read_by_its_dates() -> None:
+    event = from_remote(saved("all_day"))
+    assert event.content == replace(
+        all_day("", date(2027, 5, 1), 2), show_as=ShowAs.FREE, reminders=(), categories=("Blue", "red")
+    )
+
+
+def test_the_version_moves_with_every_exception() -> None:
+    data = saved("series")
+    before = version(data)
+    data["exceptionOccurrences"][0]["changeKey"] = "other"
+    assert version(data) != before and version(data).startswith(data["changeKey"] + "~")
+
+
+@pytest.mark.parametrize("broken", ["start", "recurrence", "id"])
+def test_an_event_that_makes_no_sense_is_told_so(broken: str) -> None:
+    data = saved("series")
+    data[broken] = None if broken == "start" else {"pattern": {"type": "lunar"}, "range": {}}
+    if broken == "id":
+        del data["id"]
+    with pytest.raises(UnreadableError):
+        from_remote(data)
+
+
+@pytest.mark.parametrize("name", ["tzone://Microsoft/Custom", "Customized Time Zone", "", None])
+def test_zones_that_nobody_knows_are_none(name: str | None) -> None:
+    assert zones.to_iana(name) is None
+
+
+def test_every_windows_zone_comes_back_as_itself() -> None:
+    from tzlocal import windows_tz
+
+    for name in windows_tz.win_tz:
+        iana = zones.to_iana(name)
+        assert (iana and zones.to_windows(iana) == name) or iana == "UTC"
