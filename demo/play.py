@@ -70,12 +70,17 @@ class Demo:
             account = stage.connect(provider, PERSON)
             print(f"connected {account['email']} at {provider}")
             remote = stage.remote_calendar(account)
-            self.remote[provider] = remote["remote_id"]
+            self.remote[provider] = self._remote_id(provider, remote["name"])
             body = {"calendar_id": self.calendar_id, "remote_calendar_id": remote["id"]}
             links.append(stage.api("POST", "/links", body)["id"])
             print(f"linked {remote['name']!r}")
         for link_id in links:
             wait_until(lambda link_id=link_id: self._is_live(link_id), f"link {link_id} to be in sync")
+
+    def _remote_id(self, provider: str, name: str) -> str:
+        people = self.stage.sandboxes[provider].people()
+        person = next(p for p in people if p["email"] == PERSON)
+        return next(c["remote_id"] for c in person["calendars"] if c["name"] == name)  # type: ignore[no-any-return]
 
     def _is_live(self, link_id: str) -> bool:
         health = self.stage.api("GET", f"/links/{link_id}")["health"]
