@@ -18,11 +18,7 @@ def test_a_database_comes_migrated_and_empty(migrated_database_url: str) -> None
         assert not pending(db)
         with db.transaction() as session:
             assert session.execute(text("SELECT count(*) FROM tenants")).scalar_one() == 0
-            session.execute(
-                text(
-                    "INSERT INTO tenants (id, name, created_at) VALUES ('ten_1', 'left behind', '2027-01-01')"
-                )
-            )
+            session.add(Tenant(id="ten_1", name="left behind", created_at=datetime(2027, 1, 1, tzinfo=UTC)))
     finally:
         db.engine.dispose()
 
