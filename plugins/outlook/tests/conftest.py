@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -18,6 +18,7 @@ from hub.plugin.control import SandboxControl, serving
 from hub.plugin.testing import PERSON, VERIFIER, Callback, Connected, free_port
 from hub.plugin.types import AuthorizationRequest, CodeExchange, NewGrant, RemoteCalendar, SandboxOptions
 
+Connect = Callable[..., NewGrant]
 BACK = "http://127.0.0.1:9/connect/callback"
 
 
@@ -37,21 +38,27 @@ def box(hooks: Any) -> Iterator[tuple[SandboxControl, dict[str, str]]]:
         yield SandboxControl(f"http://127.0.0.1:{port}"), dict(sandbox.settings)
 
 
-def connect(hooks: Any, control: SandboxControl, settings: dict[str, str], person: str = PERSON) -> NewGrant:
-    """Consent as a person and exchange the code, as the hub does."""
-    challenge = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
-    url = hooks.authorization_url(settings=settings, request=AuthorizationRequest(BACK, "s", challenge))
-    code = parse_qs(urlsplit(control.consent(url, person)).query)["code"][0]
-    exchange = CodeExchange(code, BACK, VERIFIER)
-    grant = hooks.exchange_code(settings=settings, request=exchange, now=datetime.now(UTC))
-    assert isinstance(grant, NewGrant)
-    return grant
+@pytest.fixture(scope="session")
+def connect(hooks: Any) -> Connect:
+    """Consents as a person and exchanges the code, as the hub does."""
+
+    def connected(control: SandboxControl, settings: dict[str, str], person: str = PERSON) -> NewGrant:
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=")
+        request = AuthorizationRequest(BACK, "s", challenge.decode())
+        url = hooks.authorization_url(settings=settings, request=request)
+        code = parse_qs(urlsplit(control.consent(url, person)).query)["code"][0]
+        exchange = CodeExchange(code, BACK, VERIFIER)
+        grant = hooks.exchange_code(settings=settings, request=exchange, now=datetime.now(UTC))
+        assert isinstance(grant, NewGrant)
+        return grant
+
+    return connected
 
 
 @pytest.fixture
-def ann(hooks: Any, box: tuple[SandboxControl, dict[str, str]]) -> Iterator[Connected]:
+def ann(hooks: Any, box: tuple[SandboxControl, dict[str, str]], connect: Connect) -> Iterator[Connected]:
     control, settings = box
-    grant = connect(hooks, control, settings)
+    grant = connect(control, settings)
     callback = Callback(hooks, settings)
     yield Connected(hooks, control, settings, grant, callback, datetime.now(UTC).replace(microsecond=0))
     callback.close()
