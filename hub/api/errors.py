@@ -21,6 +21,10 @@ from hub.providers.manager import UnknownProviderError
 log = get_logger()
 
 MEDIA_TYPE = "application/problem+json"
+_DETAILS = {
+    404: "There is nothing at this address: /docs lists what there is.",
+    405: "This address does not take this method: see the header Allow.",
+}
 
 
 class FaultSchema(Schema):
@@ -140,7 +144,8 @@ def _from_http(error: HTTPException) -> Problem:
         limit = request.max_content_length
         detail = f"The body is larger than {limit} bytes." if limit else "The body is too large."
         return Problem(413, detail, kind="body_too_large", headers=headers)
-    return Problem(status, error.description or HTTPStatus(status).phrase, headers=headers)
+    known = _DETAILS.get(status) if error.description == type(error).description else None
+    return Problem(status, known or error.description or HTTPStatus(status).phrase, headers=headers)
 
 
 def _faults(messages: Mapping[str, Any]) -> Iterator[dict[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from hub.api.errors import fault, invalid
@@ -88,11 +88,12 @@ def when_faults(when: When, given: tuple[SeriesException, ...] = ()) -> list[dic
     except RecurrenceError as error:
         faults.append(fault("/end", str(error)))
     if when.is_series:
+        # The rule is judged by itself, so that a fault of the end does not hide its own.
+        length = timedelta(days=1) if when.all_day else timedelta(0)
         try:
-            check(dataclasses.replace(when, end=when.start if not when.all_day else when.end))
+            check(dataclasses.replace(when, end=when.start + length, end_zone=when.start_zone))
         except RecurrenceError as error:
-            if not (faults and when.all_day):
-                faults.append(fault("/recurrence", str(error)))
+            faults.append(fault("/recurrence", str(error)))
     return faults + _exception_faults(when, given)
 
 
