@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from hub.plugin.errors import CalendarLostError, GoneError, RefusedError, RetryL
 from hub.plugin.testing import PERSON, Connected, series, timed
 from hub.plugin.types import (
     Attendee,
+    EventContent,
     Location,
     PushCreate,
     PushDelete,
@@ -21,6 +22,7 @@ from hub.plugin.types import (
     RemoteCalendar,
     SeriesException,
     ShowAs,
+    When,
 )
 
 MONDAY = datetime(2027, 1, 4, 9)
@@ -128,6 +130,23 @@ def test_a_changed_occurrence_moves_the_version_of_its_series(ann: Connected, ca
     )
     with pytest.raises(VersionMovedError):
         ann.update(cal, event, series("Weekly", MONDAY, RULE, cancelled(1)))
+
+
+def test_an_all_day_series_keeps_its_dates_and_exceptions(ann: Connected, cal: RemoteCalendar) -> None:
+    first, week = date(2027, 1, 4), timedelta(weeks=1)
+    to = first + 2 * week + timedelta(days=2)
+    exceptions = (
+        SeriesException(first + week, cancelled=True),
+        SeriesException(first + 2 * week, start=to, end=to + timedelta(days=1)),
+    )
+    rule = "RRULE:FREQ=WEEKLY;BYDAY=MO;UNTIL=20270215"
+    when = When(first, first + timedelta(days=1), recurrence=(rule,), exceptions=exceptions)
+    event = ann.create(cal, EventContent(when=when, title="Cleaning"))
+    assert event.content.when == when
+    event = ann.update(
+        cal, event, EventContent(when=replace(when, exceptions=exceptions[:1]), title="Cleaning")
+    )
+    assert event.content.when.exceptions == exceptions[:1]
 
 
 def test_guests_are_never_written_nor_mailed(ann: Connected, cal: RemoteCalendar) -> None:

@@ -48,7 +48,6 @@ class FaultyWire:
         self.app = app
         self.faults: list[Fault] = []
         self.calls: list[dict[str, Any]] = []
-        self.in_flight: dict[str, int] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
 

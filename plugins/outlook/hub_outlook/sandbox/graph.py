@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from datetime import date
 from typing import Any
+from urllib.parse import quote
 
 from flask import Blueprint, Response, request
 
@@ -346,6 +347,4 @@ def _group_id(name: str) -> str:
 
 
 def _encoded(args: dict[str, str]) -> str:
-    from urllib.parse import quote
-
     return "&".join(f"{name}={quote(value, safe='')}" for name, value in args.items())

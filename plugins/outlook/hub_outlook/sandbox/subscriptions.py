@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -34,8 +34,6 @@ class Watch:
     immutable: bool
     resource: str
     warned: bool = False
-    missed: bool = field(default=False)
-    """Whether deliveries were given up since the last `missed` note."""
 
     def shown(self) -> dict[str, Any]:
         return {
