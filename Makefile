@@ -15,6 +15,9 @@ USABLE := import sys; from importlib.util import find_spec as f; sys.exit(not (s
 PYTHON = $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	"$$p" -c '$(USABLE)' 2>/dev/null && echo "$$p" && break; done)
 
+# Every process would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 BIN := .venv/bin
 # Compiling on install would double its time; each module is compiled when it is first imported.
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check install --no-compile

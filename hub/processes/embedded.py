@@ -47,6 +47,8 @@ class Embedded:
         self.runtime = settings.home / "run"
         self.logs = settings.home / "logs"
         self.environ = dict(os.environ) | {"HUB_HOME": str(settings.home), "PYTHONUNBUFFERED": "1"}
+        # Six processes start at once: without compiled modules each of them would compile everything.
+        self.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         self.sandboxes = {
             point.name: settings.port + offset
             for offset, point in enumerate(sandbox.installed(), start=1)
