@@ -21,7 +21,7 @@ from hub.plugin.types import (
     Visibility,
     When,
 )
-from hub_google import recurrence, text, times, translate
+from hub_google import recurrence, text, times, translate, values
 from hub_google.wire import Event
 
 MAX_TITLE = 1024
@@ -42,7 +42,7 @@ def project(content: EventContent) -> Projection:
         reminders=_fit_reminders(content.reminders),
         when=_fit_when(content.when),
     )
-    item: Event = translate.without_nulls(translate.to_remote(fitted))
+    item: Event = values.without_nulls(translate.to_remote(fitted))
     item["id"] = "x"
     changed = [e for e in fitted.when.exceptions if not e.cancelled]
     instances = [_instance(e, fitted) for e in changed]

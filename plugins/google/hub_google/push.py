@@ -23,7 +23,7 @@ from hub.plugin.types import (
     SeriesException,
     changed_fields,
 )
-from hub_google import recurrence, series, times, translate
+from hub_google import recurrence, series, times, translate, values
 from hub_google.client import Client
 from hub_google.errors import About
 from hub_google.projection import project
@@ -56,7 +56,7 @@ class _Writer:
 
     def create(self, push: PushCreate) -> RemoteEvent:
         wanted = _fitted(push.content)
-        body: Event = translate.without_nulls(translate.to_remote(wanted))
+        body: Event = values.without_nulls(translate.to_remote(wanted))
         body["id"] = push.create_id
         body["extendedProperties"] = {"private": {translate.TAG_KEY: push.tag}}
         try:

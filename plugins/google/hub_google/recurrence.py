@@ -14,7 +14,13 @@ from dateutil.rrule import rrulestr
 
 from hub_google.times import Time, at_midnight, find_zone, to_utc, to_wall
 
-_ORDER = ("FREQ", "INTERVAL", "COUNT", "UNTIL")
+# fmt: off
+_ORDER = (
+    "FREQ", "INTERVAL", "BYMONTH", "BYWEEKNO", "BYYEARDAY", "BYMONTHDAY", "BYDAY", "BYHOUR", "BYMINUTE",
+    "BYSECOND", "BYSETPOS", "WKST", "COUNT", "UNTIL",
+)
+# fmt: on
+_DEFAULTS = {"INTERVAL": "1", "WKST": "MO"}
 _STAMP = re.compile(r"^(\d{8})(?:T(\d{6})(Z?))?$")
 
 
@@ -117,16 +123,15 @@ def _rule(value: str, start: Time, zone: str | None) -> str:
     parts = {k: v for k, _, v in pairs}
     if "FREQ" not in parts:
         raise ValueError("a rule has no frequency")
-    if parts.get("INTERVAL") == "1":
-        del parts["INTERVAL"]
+    parts = {k: v for k, v in parts.items() if _DEFAULTS.get(k) != v}
     if "UNTIL" in parts:
         parts["UNTIL"] = _until(parts["UNTIL"], start, zone)
     if parts["FREQ"] == "YEARLY" and "BYMONTHDAY" in parts and not parts.keys() & {"BYMONTH", "BYWEEKNO"}:
         # Google means the month of the start; RFC 5545 read strictly means every month.
         parts["BYMONTH"] = str(start.month)
-    rank = {name: n for n, name in enumerate(_ORDER)}
-    ordered = sorted(parts.items(), key=lambda p: (rank.get(p[0], 9), p[0]))
-    text = ";".join(f"{k}={v}" for k, v in ordered)
+    if unknown := parts.keys() - set(_ORDER):
+        raise ValueError(f"a rule with {min(unknown)} cannot be held")
+    text = ";".join(f"{name}={parts[name]}" for name in _ORDER if name in parts)
     rrulestr(_naive(text, zone), dtstart=at_midnight(start))
     return text
 

@@ -16,7 +16,7 @@ def find_zone(name: str | None) -> ZoneInfo | None:
     """Return the IANA zone of that name, or None if there is no such zone."""
     try:
         return ZoneInfo(name) if name else None
-    except (ValueError, OSError):
+    except (KeyError, ValueError, OSError):
         return None
 
 

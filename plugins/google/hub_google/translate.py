@@ -14,25 +14,17 @@ from datetime import datetime
 from typing import Any
 
 from hub.plugin.types import (
-    Answer,
     Attachment,
-    Attendee,
-    Conference,
     EventContent,
-    EventStatus,
     Location,
-    Person,
-    Reminder,
     RemoteEvent,
-    Role,
     SeriesException,
     ShowAs,
-    Visibility,
     When,
 )
-from hub_google import recurrence, text, times
+from hub_google import recurrence, text, times, values
 from hub_google.colors import color_id, color_value
-from hub_google.wire import Event, Reminders
+from hub_google.wire import Event
 
 TAG_KEY = "coordinoterHub"
 """The private extended property that carries the hub's mark (at most 44 characters, sheet 4.10)."""
@@ -51,13 +43,6 @@ FIELD_KEYS: Mapping[str, tuple[str, ...]] = {
 }
 """Which keys of Google's event carry a field; the fields that are not here are never written."""
 
-_VISIBILITY = {v.value: v for v in (Visibility.DEFAULT, Visibility.PUBLIC, Visibility.PRIVATE)}
-_ANSWERS = {
-    "needsAction": Answer.NEEDS_ACTION,
-    "accepted": Answer.ACCEPTED,
-    "tentative": Answer.TENTATIVE,
-    "declined": Answer.DECLINED,
-}
 _TYPES = {
     "birthday": "a birthday from the contacts",
     "fromGmail": "made by Gmail from a message",
@@ -88,8 +73,8 @@ def from_remote(item: Event, instances: Iterable[Event], zone: str) -> RemoteEve
         uid=item.get("iCalUID"),
         tag=item.get("extendedProperties", {}).get("private", {}).get(TAG_KEY),
         web_link=item.get("htmlLink"),
-        created_at=_instant(item.get("created")),
-        updated_at=_instant(item.get("updated")),
+        created_at=values.read_instant(item.get("created")),
+        updated_at=values.read_instant(item.get("updated")),
         read_only=read_only(item),
     )
 
@@ -128,15 +113,14 @@ def content_from(item: Event, instances: Iterable[Event], zone: str) -> EventCon
         title=text.one_line(item.get("summary", "")),
         description=text.read_description(description),
         description_html=description if text.is_html(description) else None,
-        location=_location(item.get("location", "")),
-        status=_status(item.get("status")),
-        show_as=_show_as(item.get("transparency")),
-        # `confidential` is kept by Google for compatibility and means private.
-        visibility=_VISIBILITY.get(item.get("visibility", "default"), Visibility.PRIVATE),
-        reminders=_reminders(item.get("reminders")),
-        organizer=_organizer(item),
-        attendees=_attendees(item),
-        conference=_conference(item),
+        location=values.read_location(item.get("location", "")),
+        status=values.read_status(item.get("status")),
+        show_as=values.read_show_as(item.get("transparency")),
+        visibility=values.read_visibility(item.get("visibility")),
+        reminders=values.read_reminders(item.get("reminders")),
+        organizer=values.read_organizer(item),
+        attendees=values.read_attendees(item),
+        conference=values.read_conference(item),
         attachments=tuple(
             Attachment(a["fileUrl"], a.get("title", ""), a.get("mimeType", ""))
             for a in item.get("attachments", ())
@@ -201,12 +185,18 @@ def exception_from(instance: Event, master: Event, series: EventContent) -> Seri
             text.read_description(master.get("description", "")),
         ),
         location=_other(
-            _location(instance.get("location", "")), _location(master.get("location", "")), Location("")
+            values.read_location(instance.get("location", "")),
+            values.read_location(master.get("location", "")),
+            Location(""),
         ),
-        status=_other(_status(instance.get("status")), _status(master.get("status"))),
-        show_as=_other(_show_as(instance.get("transparency")), _show_as(master.get("transparency"))),
-        reminders=_other(_reminders(instance.get("reminders")), _reminders(master.get("reminders"))),
-        attendees=_other(_attendees(instance), _attendees(master)),
+        status=_other(values.read_status(instance.get("status")), values.read_status(master.get("status"))),
+        show_as=_other(
+            values.read_show_as(instance.get("transparency")), values.read_show_as(master.get("transparency"))
+        ),
+        reminders=_other(
+            values.read_reminders(instance.get("reminders")), values.read_reminders(master.get("reminders"))
+        ),
+        attendees=_other(values.read_attendees(instance), values.read_attendees(master)),
     )
 
 
@@ -240,65 +230,6 @@ def _other(value: Any, of_series: Any, cleared: Any = None) -> Any:
     return cleared if value is None else value
 
 
-def _location(value: str) -> Location | None:
-    name = text.one_line(value)
-    return Location(name) if name else None
-
-
-def _status(value: str | None) -> EventStatus:
-    return EventStatus.TENTATIVE if value == "tentative" else EventStatus.CONFIRMED
-
-
-def _show_as(value: str | None) -> ShowAs:
-    return ShowAs.FREE if value == "transparent" else ShowAs.BUSY
-
-
-def _reminders(value: Reminders | None) -> tuple[Reminder, ...] | None:
-    if value is None or value.get("useDefault", False):
-        return None
-    return _ordered(Reminder(o["minutes"], o["method"]) for o in value.get("overrides", ()))
-
-
-def _ordered(reminders: Iterable[Reminder]) -> tuple[Reminder, ...]:
-    return tuple(sorted(set(reminders), key=lambda r: (r.minutes, r.method)))
-
-
-def _organizer(item: Event) -> Person | None:
-    """Return the organizer where it tells something: of a meeting, or if it is somebody else."""
-    who = item.get("organizer", {})
-    if not who.get("email") or (who.get("self") and not item.get("attendees")):
-        return None
-    return Person(who["email"], who.get("displayName", ""))
-
-
-def _attendees(item: Event) -> tuple[Attendee, ...]:
-    found = (
-        Attendee(
-            a["email"],
-            a.get("displayName", ""),
-            Role.RESOURCE if a.get("resource") else Role.OPTIONAL if a.get("optional") else Role.REQUIRED,
-            _ANSWERS.get(a.get("responseStatus", ""), Answer.NEEDS_ACTION),
-        )
-        for a in item.get("attendees", ())
-        if a.get("email")
-    )
-    return tuple(sorted(found, key=lambda a: a.email))
-
-
-def _conference(item: Event) -> Conference | None:
-    data = item.get("conferenceData", {})
-    entries = [e for e in data.get("entryPoints", ()) if e.get("uri")]
-    video = next((e for e in entries if e.get("entryPointType") == "video"), entries[0] if entries else {})
-    url = video.get("uri") or item.get("hangoutLink")
-    if not url:
-        return None
-    return Conference(url, data.get("conferenceSolution", {}).get("name", ""), video.get("label", ""))
-
-
-def _instant(stamp: str | None) -> datetime | None:
-    return datetime.fromisoformat(stamp) if stamp else None
-
-
 # --- to Google ---------------------------------------------------------------------------------------
 
 
@@ -311,13 +242,13 @@ def to_remote(content: EventContent) -> Event:
     return {
         "summary": text.one_line(content.title),
         "description": text.write_description(content.description),
-        "location": _place(content.location),
+        "location": values.write_location(content.location),
         "status": content.status.value,
         "transparency": "transparent" if content.show_as is ShowAs.FREE else "opaque",
-        "visibility": _visibility(content.visibility),
-        "reminders": _to_reminders(content.reminders),
+        "visibility": values.write_visibility(content.visibility),
+        "reminders": values.write_reminders(content.reminders),
         "colorId": color_id(content.color) if content.color else None,
-        "source": _source(content.url),
+        "source": values.write_source(content.url),
         "start": times.write_time(when.start, when.start_zone),
         "end": times.write_time(when.end, when.end_zone or when.start_zone),
         "recurrence": recurrence_lines(when) or None,
@@ -372,35 +303,5 @@ def occurrence(exception: SeriesException, series: EventContent) -> EventContent
     )
 
 
-def without_nulls(value: Any) -> Any:
-    """Return a patch as a body for a new event."""
-    if isinstance(value, dict):
-        return {k: without_nulls(v) for k, v in value.items() if v is not None}
-    return value
-
-
 def _given(value: Any, otherwise: Any) -> Any:
     return otherwise if value is None else value
-
-
-def _place(location: Location | None) -> str:
-    if location is None:
-        return ""
-    return text.one_line(location.name) or text.one_line(location.address)
-
-
-def _visibility(value: Visibility) -> str:
-    return value.value if value.value in _VISIBILITY else Visibility.PRIVATE.value
-
-
-def _to_reminders(reminders: tuple[Reminder, ...] | None) -> Reminders:
-    if reminders is None:
-        return {"useDefault": True, "overrides": []}
-    first = _ordered(reminders)[:5]
-    return {"useDefault": False, "overrides": [{"method": r.method, "minutes": r.minutes} for r in first]}
-
-
-def _source(url: str | None) -> dict[str, str] | None:
-    if not url or not url.startswith(("http://", "https://")):
-        return None
-    return {"title": url.split("/")[2] or url, "url": url}

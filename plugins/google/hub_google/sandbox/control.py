@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from hub.plugin.codec import CodecError, content_from_json, to_json
 from hub.plugin.types import EventContent, SeriesException
-from hub_google import times, translate
+from hub_google import times, translate, values
 from hub_google.sandbox import channels, faults, oauth, people, render
 from hub_google.sandbox.events import Events
 from hub_google.sandbox.failure import ApiError, OAuthError
@@ -78,7 +78,7 @@ class Control:
         body = _body()
         events = self._events(body)
         content = content_from_json(body["content"])
-        sent = translate.without_nulls(translate.to_remote(content) | _extras(content))
+        sent = values.without_nulls(translate.to_remote(content) | _extras(content))
         if content.organizer and content.organizer.email != events.person:
             sent["iCalUID"] = f"{self.state.event_id()}@elsewhere.example.test"
             sent["organizer"] = {"email": content.organizer.email, "displayName": content.organizer.name}

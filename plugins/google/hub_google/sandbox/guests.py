@@ -38,8 +38,6 @@ def withdraw(state: State, calendar: CalendarState, record: Record, mails: str) 
 
 def _copy(state: State, home: CalendarState, record: Record, data: dict[str, Any]) -> None:
     copy = home.records.get(record.id)
-    if record.master is not None and record.master not in home.records:
-        return
     if copy is None:
         copy = Record(
             id=record.id,
@@ -52,7 +50,8 @@ def _copy(state: State, home: CalendarState, record: Record, data: dict[str, Any
             original=record.original,
         )
         state.add(home, copy)
-        if record.master is not None:
+        # Who is invited to one occurrence only has no master for it (sheet 3.6).
+        if record.master in home.records:
             home.records[record.master].children.append(record.id)
     kept = {k: copy.data[k] for k in _OWN if k in copy.data}
     private = copy.data.get("extendedProperties", {}).get("private")

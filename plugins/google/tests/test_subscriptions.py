@@ -1,0 +1,158 @@
+"""Channels: how long they live, who is told, and what is no notification."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Request, Response
+
+from hub.plugin.errors import GoneError, MisconfiguredError, PollOnlyError, RefusedError
+from hub.plugin.testing import free_port
+from hub.plugin.types import ProviderRequest, SubscribeRequest, Subscription
+from hub_google import hooks
+from hub_google.testing import Google
+
+
+class Webhook:
+    """Takes notifications; answers with the statuses that were set, then 202."""
+
+    def __init__(self) -> None:
+        self.seen: list[dict[str, str]] = []
+        self.statuses: list[int] = []
+        self.came = threading.Condition()
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}/hook"
+        self._server = make_server("127.0.0.1", port, self._app, threaded=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+
+    def _app(self, environ: Any, start_response: Any) -> Any:
+        request = Request(environ)
+        with self.came:
+            self.seen.append(
+                {k.lower(): v for k, v in request.headers.items()} | {"body": request.get_data(as_text=True)}
+            )
+            status = self.statuses.pop(0) if self.statuses else 202
+            self.came.notify_all()
+        return Response(status=status)(environ, start_response)
+
+    def wait(self, count: int) -> list[dict[str, str]]:
+        with self.came:
+            assert self.came.wait_for(lambda: len(self.seen) >= count, timeout=15), self.seen
+            return list(self.seen)
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join(5)
+        self._server.server_close()
+
+
+@pytest.fixture
+def webhook() -> Iterator[Webhook]:
+    hook = Webhook()
+    yield hook
+    hook.close()
+
+
+def subscribe(google: Google, url: str, channel: str = "c" * 20, days: float = 3) -> Subscription:
+    request = SubscribeRequest(channel, "secret-1", url, google.now + timedelta(days=days))
+    return hooks.subscribe(google.call, google.calendar, request)
+
+
+def test_a_channel_lives_at_most_a_week_or_what_google_says(google: Google, webhook: Webhook) -> None:
+    short = subscribe(google, webhook.url, "a" * 20, days=3)
+    assert abs(short.expires_at - google.now - timedelta(days=3)) < timedelta(seconds=2)
+    assert subscribe(google, webhook.url, "b" * 20, days=30).expires_at <= google.now + timedelta(
+        days=7, minutes=1
+    )
+    google.control.switches(channel_seconds=3600)
+    assert subscribe(google, webhook.url, "d" * 20).expires_at < google.now + timedelta(hours=2)
+
+
+def test_notifications_come_as_documented_and_rise_in_number(google: Google, webhook: Webhook) -> None:
+    subscription = subscribe(google, webhook.url)
+    google.insert()
+    google.insert()
+    sync, first, second = webhook.wait(3)
+    assert (sync["x-goog-resource-state"], sync["x-goog-message-number"]) == ("sync", "1")
+    assert (
+        first["x-goog-resource-state"] == "exists" and first["x-goog-resource-id"] == subscription.remote_id
+    )
+    assert int(second["x-goog-message-number"]) > int(first["x-goog-message-number"]) > 1
+    assert first["x-goog-channel-token"] == "secret-1" and first["body"] == ""
+    assert first["user-agent"].startswith("APIs-Google") and first["x-goog-channel-expiration"].endswith(
+        "GMT"
+    )
+
+
+def test_a_busy_webhook_is_asked_again_and_in_order(google: Google, webhook: Webhook) -> None:
+    webhook.statuses = [202, 503, 500]
+    subscribe(google, webhook.url)
+    webhook.wait(1)
+    google.insert()
+    google.insert()
+    numbers = [n["x-goog-message-number"] for n in webhook.wait(5)]
+    assert [int(n) for n in numbers] == sorted(int(n) for n in numbers)
+
+
+def test_a_refusing_webhook_is_not_asked_again(google: Google, webhook: Webhook) -> None:
+    webhook.statuses = [202, 404]
+    subscribe(google, webhook.url)
+    webhook.wait(1)
+    google.insert(summary="lost")
+    webhook.wait(2)
+    google.insert(summary="told")
+    assert len(webhook.wait(3)) == 3
+
+
+def test_no_call_waits_for_a_webhook_that_is_not_there(google: Google) -> None:
+    subscribe(google, "http://127.0.0.1:9/hook")
+    assert google.insert()["id"]
+
+
+def test_a_used_channel_id_stays_used(google: Google, webhook: Webhook) -> None:
+    subscription = subscribe(google, webhook.url)
+    hooks.unsubscribe(google.call, subscription)
+    with pytest.raises(RefusedError):
+        subscribe(google, webhook.url)
+    with pytest.raises(GoneError):
+        hooks.unsubscribe(google.call, subscription)
+
+
+def test_holidays_are_polled(google: Google, webhook: Webhook) -> None:
+    holidays = next(c for c in hooks.list_calendars(google.call) if not c.can_watch)
+    request = SubscribeRequest("h" * 20, "s", webhook.url, google.now + timedelta(days=1))
+    with pytest.raises(PollOnlyError):
+        hooks.subscribe(google.call, holidays, request)
+    body = {"id": "h" * 20, "type": "web_hook", "address": webhook.url}
+    answer = google.api("POST", google.events("/watch", holidays.remote_id), body)
+    assert answer.json()["error"]["errors"][0]["reason"] == "pushNotSupportedForRequestedResource"
+
+
+def test_an_address_that_google_does_not_take_is_the_operator_s_matter(
+    google: Google, webhook: Webhook
+) -> None:
+    with pytest.raises(MisconfiguredError):
+        subscribe(google, "http://hub.example.test/hook")
+    google.control.switches(webhook_unauthorized=True)
+    with pytest.raises(MisconfiguredError):
+        subscribe(google, webhook.url)
+
+
+def receive(**headers: str) -> Any:
+    return hooks.receive(
+        ProviderRequest("POST", "/hook", {}, {k.replace("_", "-"): v for k, v in headers.items()})
+    )
+
+
+def test_headers_count_in_any_case_and_the_opening_message_is_no_news() -> None:
+    headers = {"X_Goog_Channel_Id": "c1", "X_GOOG_RESOURCE_ID": "r1", "x_goog_channel_token": "s"}
+    (notice,) = receive(**headers, X_Goog_Resource_State="exists").notifications
+    assert (notice.channel_id, notice.secret, notice.remote_id) == ("c1", "s", "r1")
+    assert receive(**headers, X_Goog_Resource_State="sync").notifications == ()
+    assert receive(X_Goog_Resource_State="exists").notifications == ()
