@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-import secrets
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -84,8 +83,9 @@ def _trust_proxies(app: Flask, hops: int) -> None:
 
 def _begin() -> None:
     """Give the request an id, and bind it to all that is logged."""
+    world: Ports = current_app.extensions[EXTENSION]
     given = request.headers.get("X-Request-Id", "")
-    g.request_id = given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
+    g.request_id = given if _REQUEST_ID.fullmatch(given) else world.ids.new("req")
     hub_log.unbind_all()
     hub_log.bind(request_id=g.request_id, method=request.method, path=request.path)
 
