@@ -34,13 +34,17 @@ def project(content: EventContent) -> Projection:
     """Return what Google would show of `content` after a push."""
     if reason := refusal(content.when):
         return Projection(content, refusal=reason)
+    try:
+        when = _fit_when(content.when)
+    except ValueError as e:
+        return Projection(content, refusal=f"Google Calendar cannot hold this recurrence: {e}.")
     fitted = dataclasses.replace(
         content,
         title=text.one_line(content.title)[:MAX_TITLE].strip(),
         description=text.clean(text.clean(content.description)[:MAX_DESCRIPTION]),
         location=_cut(content.location),
         reminders=_fit_reminders(content.reminders),
-        when=_fit_when(content.when),
+        when=when,
     )
     item: Event = values.without_nulls(translate.to_remote(fitted))
     item["id"] = "x"

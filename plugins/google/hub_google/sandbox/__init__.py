@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from pathlib import Path
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 
 from hub.plugin.types import Sandbox, SandboxOptions
 from hub_google.sandbox import channels, control, faults, pages, people, wire
@@ -42,7 +42,7 @@ def build(options: SandboxOptions) -> Sandbox:
 
     @app.after_request
     def keep(response: Response) -> Response:
-        if keeper:
+        if keeper and request.method not in ("GET", "HEAD"):
             keeper.changed()
         return response
 
