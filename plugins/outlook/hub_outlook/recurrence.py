@@ -295,11 +295,12 @@ def _rule_parts(pattern: Pattern) -> list[str]:
             return ["FREQ=MONTHLY", *every, *_weekday_of(pattern)]
         case "absoluteyearly":
             month = pattern["month"]
-            day = min(pattern["dayOfMonth"], calendar.monthrange(2000, month)[1])
-            sure = calendar.monthrange(2001, month)[1]
-            return ["FREQ=YEARLY", *every, f"BYMONTH={month}", *_month_day(day, sure)]
+            return ["FREQ=YEARLY", *every, f"BYMONTH={month}", *_year_day(pattern["dayOfMonth"], month)]
         case "relativeyearly":
-            return ["FREQ=YEARLY", *every, f"BYMONTH={pattern['month']}", *_weekday_of(pattern)]
+            month = pattern["month"]
+            if _is_last_day(pattern):
+                return ["FREQ=YEARLY", *every, f"BYMONTH={month}", *_year_day(31, month)]
+            return ["FREQ=YEARLY", *every, f"BYMONTH={month}", *_weekday_of(pattern)]
     raise UnmappableError(f"The repetition “{pattern['type']}” is not known.")
 
 
@@ -317,6 +318,15 @@ def _month_day(day: int, sure: int) -> list[str]:
     if day == 31:
         return ["BYMONTHDAY=-1"]
     return ["BYMONTHDAY=" + ",".join(str(d) for d in range(28, day + 1)), "BYSETPOS=-1"]
+
+
+def _year_day(day: int, month: int) -> list[str]:
+    longest, shortest = (calendar.monthrange(year, month)[1] for year in (2000, 2001))
+    return _month_day(min(day, longest), shortest)
+
+
+def _is_last_day(pattern: Pattern) -> bool:
+    return len(_codes(pattern)) == 7 and (pattern.get("index") or "").casefold() == "last"
 
 
 def _weekday_of(pattern: Pattern) -> list[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 import hub_outlook.hooks
 from hub.plugin.testing import ProviderContract
 
 
 class TestContract(ProviderContract):
-    plugin = hub_outlook.hooks
+    plugin: ClassVar[Any] = hub_outlook.hooks

@@ -38,7 +38,7 @@ class Wire:
         self.token = ann.call.access_token
 
     def __call__(
-        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None, **query: str
+        self, method: str, path: str, body: Any = None, headers: Any = None, **query: Any
     ) -> requests.Response:
         url = path if path.startswith("http") else f"{self.base}/{path}"
         sent = {"Authorization": f"Bearer {self.token}", **(headers or {})}
