@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from hub.plugin.testing import timed
-from hub_google.testing import ANN, Google
+from hub_google.testing import ANN, Google, connect
 
 
 def reason(answer: requests.Response) -> tuple[int, str]:
@@ -164,3 +164,35 @@ def test_of_many_events_an_incremental_listing_shows_what_changed(google: Google
     google.api("PATCH", google.events(f"/{one}"), {"summary": "x"})
     assert len(ids(page)) == 300
     assert ids(google.listed(syncToken=page["nextSyncToken"])) == {one}
+
+
+def test_tombstones_are_forgotten_by_full_listings_after_a_time(google: Google) -> None:
+    event = google.insert()
+    google.api("DELETE", google.events(f"/{event['id']}"))
+    google.control.switches(tombstone_days=10)
+    assert event["id"] in ids(google.listed(showDeleted="true"))
+    google.control.advance(11 * 86400)
+    google.grant = connect(google.control, google.settings)
+    assert event["id"] not in ids(google.listed(showDeleted="true"))
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_changed_occurrences_before_the_span_are_listed_by_switch(google: Google, ignored: bool) -> None:
+    google.control.switches(exceptions_ignore_time_min=ignored)
+    event = google.insert(recurrence=["RRULE:FREQ=DAILY"])
+    one = f"{event['id']}_20270105T080000Z"
+    google.api("DELETE", google.events(f"/{one}"))
+    page = google.listed(timeMin="2027-02-01T00:00:00Z")
+    assert event["id"] in ids(page) and (one in ids(page)) is ignored
+
+
+def test_errors_come_in_the_newer_shape_by_switch(google: Google) -> None:
+    google.control.switches(error_details=True)
+    error = google.api("GET", google.events("/nosuch")).json()["error"]
+    assert error["details"][0]["reason"] == error["errors"][0]["reason"] == "notFound"
+
+
+def test_a_late_answer_is_an_answer(google: Google) -> None:
+    google.control.fault("late", seconds=0.05, path="/events$")
+    assert google.listed()["items"] == []
+    assert google.control.ledger()["calls"][-1]["status"] == 200

@@ -156,3 +156,28 @@ def test_headers_count_in_any_case_and_the_opening_message_is_no_news() -> None:
     assert (notice.channel_id, notice.secret, notice.remote_id) == ("c1", "s", "r1")
     assert receive(**headers, X_Goog_Resource_State="sync").notifications == ()
     assert receive(X_Goog_Resource_State="exists").notifications == ()
+
+
+def test_notifications_are_dropped_doubled_or_trail_on_by_switch(google: Google, webhook: Webhook) -> None:
+    google.control.switches(drop_notifications=100)
+    subscription = subscribe(google, webhook.url)
+    google.insert()
+    google.control.switches(drop_notifications=0, duplicate_notifications=100)
+    google.insert()
+    assert [n["x-goog-resource-state"] for n in webhook.wait(3)] == ["sync", "exists", "exists"]
+    google.control.switches(duplicate_notifications=0, deliver_after_stop=True)
+    webhook.statuses = [503]
+    google.insert()
+    webhook.wait(4)
+    hooks.unsubscribe(google.call, subscription)
+    assert len(webhook.wait(5)) == 5
+
+
+def test_the_calendar_list_has_a_channel_of_its_own(google: Google, webhook: Webhook) -> None:
+    body = {"id": "list-channel", "type": "web_hook", "address": webhook.url}
+    google.api("POST", "users/me/calendarList/watch", body).raise_for_status()
+    webhook.wait(1)
+    google.insert()
+    google.control.add_person("ann@example.test", calendars=[{"name": "New one"}])
+    notice = webhook.wait(2)[1]
+    assert notice["x-goog-resource-uri"].partition("?")[0].endswith("/users/me/calendarList")
