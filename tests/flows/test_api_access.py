@@ -1,4 +1,4 @@
-"""Who may call what: every route of the API, without a key, with a weak one, and with another tenant's ids."""
+"""Who may call what: every route, without a key, with a weak one, and with another tenant's ids."""
 
 from __future__ import annotations
 
