@@ -14,6 +14,8 @@ from hub.api.paging import page
 from hub.api.schemas.calendars import ChangesQuery, ChangesSchema, ConflictQuery, ConflictSchema
 from hub.api.schemas.people import ProvidersSchema
 from hub.models import Change, Conflict
+from hub.providers.gateway import ProviderGateway
+from hub.providers.manager import ProviderStatus
 
 blp = resource("changes", "What happened, and which providers there are")
 
@@ -57,17 +59,18 @@ class Conflicts(MethodView):
 class ProviderList(MethodView):
     @blp.response(200, ProvidersSchema)
     def get(self) -> dict[str, Any]:
-        """List the providers whose plugins are loaded, with what a person is asked to allow."""
-        infos = ports().gateway.providers()
-        return {
-            "items": [
-                {
-                    "name": info.name,
-                    "label": info.label,
-                    "state": "loaded",
-                    "reason": None,
-                    "scopes": info.scopes,
-                }
-                for info in infos
-            ]
-        }
+        """List the installed providers, what a person is asked to allow, and why one is not loaded."""
+        gateway = ports().gateway
+        assert isinstance(gateway, ProviderGateway)
+        return {"items": [_provider(status) for status in gateway.loaded.statuses]}
+
+
+def _provider(status: ProviderStatus) -> dict[str, Any]:
+    info = status.info
+    return {
+        "name": status.name,
+        "label": info.label if info else status.name,
+        "state": status.state,
+        "reason": status.reason,
+        "scopes": info.scopes if info else [],
+    }

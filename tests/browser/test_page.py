@@ -1,0 +1,154 @@
+"""A person with a real browser and a running hub: connect, link, watch events come and go, on any screen."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from demo.stage import Stage, running_hub
+from hub.plugin.testing import timed
+
+PERSON = "ann@example.test"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
+PROVIDERS = ("google", "outlook")
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = os.environ.get("HUB_TEST_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    with running_hub(PROVIDERS) as running:
+        yield running
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page whose script may not fail and may not break the content security policy."""
+    context = browser.new_context(viewport={"width": 1360, "height": 900})
+    opened = context.new_page()
+    trouble: list[str] = []
+    opened.on("pageerror", lambda error: trouble.append(str(error)))
+    opened.on(
+        "console",
+        lambda line: trouble.append(line.text) if "Content Security Policy" in line.text else None,
+    )
+    yield opened
+    context.close()
+    assert trouble == []
+
+
+def connect(page: Page, stage: Stage, label: str) -> None:
+    page.goto(stage.url)
+    page.get_by_role("link", name=f"Connect {label}").click()
+    page.locator("[name=person]").first.wait_for()
+    chooser = page.locator("[name=person]").first
+    if chooser.evaluate("e => e.tagName") == "SELECT":
+        chooser.select_option(PERSON)
+    elif chooser.get_attribute("type") in ("radio", "hidden"):
+        page.locator(f"[name=person][value='{PERSON}']").first.evaluate("e => { e.checked = true; }")
+    else:
+        chooser.fill(PERSON)
+    page.locator("[name=decision][value=allow]").click()
+    expect(page.locator("#accounts")).to_contain_text(PERSON)
+
+
+def link_main_calendars(page: Page) -> None:
+    for account in page.locator("#choose fieldset").all():
+        account.locator("label.check", has_text="main calendar").locator("input").check()
+    page.get_by_role("button", name="Link the ticked calendars").click()
+    expect(page.locator("[data-link]")).to_have_count(2)
+
+
+def test_a_person_connects_links_and_sees_events_arrive_live(page: Page, stage: Stage) -> None:
+    """The whole story in one go, since each step needs the one before."""
+    labels = {p["name"]: p["label"] for p in stage.api("GET", "/providers")["items"]}
+    for provider in PROVIDERS:
+        connect(page, stage, labels[provider])
+    expect(page.locator("#choose")).to_contain_text("read-only for this account")
+    link_main_calendars(page)
+    expect(page.locator("[data-link][data-state=in_sync]")).to_have_count(2, timeout=60_000)
+
+    # What a person does at one provider shows up here without a reload, and at the other one.
+    page.evaluate("window.stayed = true")
+    sandbox = stage.sandboxes["google"]
+    start = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0, tzinfo=None)
+    remote_id = sandbox.create(PERSON, PERSON, timed("Tea <b>with</b> Zoë", start, zone="UTC"))
+    chip = page.locator(".grid .event", has_text="Tea <b>with</b> Zoë")
+    expect(chip).to_be_visible(timeout=30_000)
+    sandbox.update(PERSON, PERSON, remote_id, title="Coffee with Zoë")
+    chip = page.locator(".grid .event", has_text="Coffee with Zoë")
+    expect(chip).to_be_visible(timeout=30_000)
+    assert page.evaluate("window.stayed") is True
+
+    # What is changed here travels there.
+    chip.click()
+    page.get_by_label("Title").fill("Cake with Zoë")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".grid .event", has_text="Cake with Zoë")).to_be_visible()
+    expect(page.locator("#changes")).to_contain_text("on this page")
+    expect(page.locator("[data-link][data-state=in_sync]")).to_have_count(2, timeout=30_000)
+    assert sandbox.events(PERSON, PERSON)[remote_id].title == "Cake with Zoë"
+
+    # What is deleted there goes away here.
+    sandbox.delete(PERSON, PERSON, remote_id)
+    expect(page.locator(".grid .event", has_text="Zoë")).to_have_count(0, timeout=30_000)
+
+    # An event made here by keyboard reaches the provider.
+    page.get_by_role("link", name="New event").click()
+    expect(page.get_by_label("Title")).to_be_focused()
+    page.keyboard.type("Typed by hand")
+    page.keyboard.press("Enter")
+    expect(page.locator(".grid .event", has_text="Typed by hand")).to_be_visible()
+    expect(page.locator("[data-link][data-state=in_sync]")).to_have_count(2, timeout=30_000)
+    assert "Typed by hand" in [e.title for e in sandbox.events(PERSON, PERSON).values()]
+
+    # A link can rest and go on.
+    first = page.locator("[data-link]").first
+    first.locator("summary", has_text="…").click()
+    first.get_by_role("button", name="Pause").click()
+    expect(page.locator("[data-link][data-state=paused]")).to_have_count(1)
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator("[data-link][data-state=in_sync]")).to_have_count(2, timeout=30_000)
+
+
+def test_the_page_fits_a_phone_in_light_and_dark(browser: Browser, stage: Stage) -> None:
+    for scheme in ("light", "dark"):
+        phone = browser.new_page(viewport={"width": 360, "height": 740}, color_scheme=scheme)
+        for path in ("/", "/docs", "/connect/nobody"):
+            phone.goto(stage.url + path)
+            assert phone.evaluate("document.documentElement.scrollWidth") <= 360, path
+        phone.close()
+
+
+def test_a_person_who_declines_is_told_in_plain_words_and_can_try_again(page: Page, stage: Stage) -> None:
+    page.goto(stage.url)
+    page.get_by_role("link", name="Connect").first.click()
+    page.locator("[name=decision][value=deny]").click()
+    expect(page.get_by_role("heading", name="Not connected")).to_be_visible()
+    page.get_by_role("link", name="Try again").click()
+    page.locator("[name=decision][value=allow]").wait_for()
+
+
+def test_the_week_can_be_walked_through(page: Page, stage: Stage) -> None:
+    today = datetime.now(UTC).date()
+    page.goto(stage.url)
+    here = page.locator("h1").inner_text()
+    page.get_by_role("link", name="Week after").click()
+    expect(page.locator("h1")).not_to_have_text(here)
+    expect(page.locator("h1")).to_contain_text(str((today + timedelta(days=13 - today.weekday())).day))
+    page.get_by_role("link", name="Today").click()
+    expect(page.locator("h1")).to_have_text(here)
