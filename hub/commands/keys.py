@@ -11,10 +11,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from hub.accounts.keys import SCOPES, add_key, revoke_key
-from hub.commands.parts import ports_without_plugins
 from hub.models import ApiKey, Grant, Tenant
 from hub.ports import Ports
 from hub.processes.embedded import hold
+from hub.processes.offline import ports_without_plugins
 from hub.settings import Settings
 from hub.settings_values import SecretKey, secret_keys, write_private
 

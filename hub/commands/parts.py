@@ -9,7 +9,6 @@ from typing import ParamSpec, TypeVar
 
 import click
 
-from hub.ports import Ports
 from hub.processes.child import CONFIG_FAULT
 from hub.processes.embedded import environment_file, is_running
 from hub.settings import Settings, SettingsError
@@ -41,18 +40,3 @@ def tell_faults(command: Callable[Parameters, Result]) -> Callable[Parameters, R
             raise SystemExit(CONFIG_FAULT) from error
 
     return run
-
-
-class NoQueue:
-    """Sends no hints: the sweep of the running workers finds what a command left to do."""
-
-    def hint(self, task: str, *arguments: str) -> None:
-        """Do nothing."""
-
-
-def ports_without_plugins(settings: Settings) -> Ports:
-    """Return ports for work on the database alone; no plugin is imported."""
-    from hub.providers.manager import Providers
-    from hub.wiring import build_ports
-
-    return build_ports(settings, NoQueue(), Providers())

@@ -257,6 +257,6 @@ def _local_url(settings: Settings) -> str:
 def _local_key(settings: Settings) -> str:
     """Return the API key of the local tenant, made at the first run."""
     from hub.accounts.keys import ensure_local
-    from hub.commands.parts import ports_without_plugins
+    from hub.processes.offline import ports_without_plugins
 
     return ensure_local(ports_without_plugins(settings))

@@ -9,10 +9,10 @@ import pytest
 
 from hub.accounts.keys import local_user
 from hub.commands import keys
-from hub.commands.parts import ports_without_plugins
 from hub.models import Account, Grant
 from hub.plugin.types import Tokens
 from hub.processes.embedded import CannotRunError, hold
+from hub.processes.offline import ports_without_plugins
 from hub.providers.grants import save_tokens
 from hub.settings import Settings
 from hub.settings_values import SecretKey
