@@ -99,10 +99,9 @@ class OneUser(MethodView):
 
 @blp.route("/users/<user_id>/connect")
 class Connect(MethodView):
-    @idempotent
+    # Not repeatable by Idempotency-Key: its reply holds a secret, and beginning twice does no harm.
     @blp.arguments(ConnectSchema)
     @blp.response(201, ConsentSchema)
-    @blp.doc(parameters=[IDEMPOTENCY_KEY])
     def post(self, data: dict[str, Any], user_id: str) -> dict[str, Any]:
         """Begin connecting an account: send the person to the address in the answer."""
         with ports().db.transaction() as session:

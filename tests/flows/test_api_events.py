@@ -75,12 +75,16 @@ def test_all_faults_are_named_at_once_with_their_pointers(hub: HubApp) -> None:
         ({"end": {"date_time": "2026-12-01T11:00:00"}}, ["/end"]),
         ({"end": {"date": "2026-12-02"}}, ["/end"]),
         ({"start": {"date": "2026-12-02"}, "end": {"date": "2026-12-02"}}, ["/end"]),
-        ({"recurrence": ["RRULE:FREQ=SOMETIMES"]}, ["/recurrence"]),
+        ({"recurrence": ["RRULE:FREQ=SOMETIMES"]}, ["/recurrence/0"]),
         (
-            {"recurrence": ["RRULE:FREQ=SOMETIMES"], "end": {"date_time": "2026-12-01T11:00:00"}},
+            {"recurrence": ["RRULE:FREQ=DAILY;BYDAY=XX"], "end": {"date_time": "2026-12-01T11:00:00"}},
             ["/end", "/recurrence"],
         ),
         ({"recurrence": ["EXDATE:20261201T120000"]}, ["/recurrence/0"]),
+        ({"recurrence": ["RRULE:FREQ=MONTHLY;INTERVAL=0;BYDAY=MO"]}, ["/recurrence/0"]),
+        ({"recurrence": ["RRULE:FREQ=SECONDLY;COUNT=100000000"]}, ["/recurrence/0"]),
+        ({"recurrence": ["RRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30"]}, ["/recurrence"]),
+        ({"recurrence": ["RRULE:FREQ=YEARLY;BYMONTH=5;BYSETPOS=3;BYMONTHDAY=3"]}, ["/recurrence"]),
         ({"exceptions": [{"original_start": "2026-12-08T12:00:00"}]}, ["/exceptions"]),
         (
             {

@@ -235,6 +235,17 @@ def _rule_line(value: str) -> None:
         raise ValidationError("cancel an occurrence by an entry in exceptions instead of EXDATE")
     if not upper.startswith(("RRULE:", "RDATE:", "RDATE;")) or not value.isprintable():
         raise ValidationError("must be one RFC 5545 line that begins with RRULE: or RDATE")
+    if not upper.startswith("RRULE:"):
+        return
+    # Rules that no calendar provider keeps, and that take for ever to compute.
+    parts = dict(part.partition("=")[::2] for part in upper.removeprefix("RRULE:").split(";"))
+    if parts.get("FREQ") not in ("DAILY", "WEEKLY", "MONTHLY", "YEARLY"):
+        raise ValidationError("FREQ must be DAILY, WEEKLY, MONTHLY or YEARLY")
+    if parts.keys() & {"BYHOUR", "BYMINUTE", "BYSECOND"}:
+        raise ValidationError("an event repeats at its own time of day: BYHOUR and the like are not taken")
+    for name in ("INTERVAL", "COUNT"):
+        if not re.fullmatch("[1-9][0-9]{0,3}", parts.get(name, "1")):
+            raise ValidationError(f"{name} must be a whole number from 1 to 9999")
 
 
 def _one_rule(lines: list[str]) -> None:
@@ -357,7 +368,9 @@ class EventQuery(PageQuery):
     end = Instant(metadata={"description": "only what starts before this instant"})
     expand = fields.Boolean(
         load_default=False,
-        metadata={"description": "give occurrences instead of series; needs start and end, 400 days apart "},
+        metadata={
+            "description": "give occurrences instead of series; needs start and end, at most 400 days apart"
+        },
     )
 
     @validates_schema
