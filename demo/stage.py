@@ -156,11 +156,11 @@ def _is_ready(url: str, process: subprocess.Popen[bytes], output: Path) -> bool:
     return ready and (output.parent / "api-key").exists() and "http" in output.read_text()
 
 
-def wait_until(test: Callable[[], Any], what: str, seconds: float = 20.0) -> float:
-    """Ask until `test` is true; return how many seconds it took."""
+def wait_until(test: Callable[[], Any], what: str, seconds: float = 20.0, pause: float = 0.02) -> float:
+    """Ask until `test` is true, with a pause in between; return how many seconds it took."""
     start = time.monotonic()
     while time.monotonic() - start < seconds:
         if test():
             return time.monotonic() - start
-        time.sleep(0.02)
+        time.sleep(pause)
     raise StageError(f"waited {seconds:g} seconds in vain for {what}")

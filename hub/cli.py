@@ -128,7 +128,7 @@ def plugins() -> None:
     rows = [(status.name, status.distribution, status.state, status.reason or "") for status in statuses]
     _table(("provider", "distribution", "state", "reason"), rows)
     if not rows:
-        click.echo("No plugin is installed; try pip install hub-google hub-outlook.")
+        click.echo("No plugin is installed: install one for each calendar service that you need.")
 
 
 @main.command()

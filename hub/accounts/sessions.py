@@ -7,26 +7,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ForeignKey, String, delete
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import delete
+from sqlalchemy.orm import Session
 
-from hub.db import Base
 from hub.ids import digest
-from hub.models import User
+from hub.models import PageSession, User
 from hub.ports import Ports
 
 TICKET_LIFE = timedelta(minutes=10)
-
-
-class PageSession(Base):
-    """A person who is signed in to the page, or (`is_ticket`) a link that signs in once."""
-
-    __tablename__ = "page_sessions"
-
-    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
-    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
-    is_ticket: Mapped[bool] = mapped_column(default=False)
-    expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
 def add_ticket(session: Session, ports: Ports, user_id: str) -> tuple[str, datetime]:

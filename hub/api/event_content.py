@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,9 +21,6 @@ from hub.plugin.types import (
     When,
 )
 
-LEAP_CYCLE = 40
-"""Years within which each day of the year falls on each day of the week."""
-_LIMITS = re.compile(r";?(COUNT|UNTIL)=[^;]*", re.IGNORECASE)
 _TIME = ("start", "end", "recurrence", "exceptions")
 _WORDS: dict[str, Any] = {"status": EventStatus, "show_as": ShowAs, "visibility": Visibility}
 _TUPLES = ("reminders", "attendees", "attachments", "categories")
@@ -95,24 +91,10 @@ def when_faults(when: When, given: tuple[SeriesException, ...] = ()) -> list[dic
         # The rule is judged by itself, so that a fault of the end does not hide its own.
         length = timedelta(days=1) if when.all_day else timedelta(0)
         try:
-            if _never_occurs(when):
-                raise RecurrenceError("the rule has no occurrence")
             check(dataclasses.replace(when, end=when.start + length, end_zone=when.start_zone, exceptions=()))
         except RecurrenceError as error:
             faults.append(fault("/recurrence", str(error)))
     return faults + _exception_faults(when, given)
-
-
-def _never_occurs(when: When) -> bool:
-    """Say whether the rules have no occurrence at all, without a search until the end of time.
-
-    dateutil looks for a first occurrence up to the year 9999 (github.com/dateutil/dateutil/issues/1441),
-    so the rules are tried from a start shortly before it.
-    """
-    start = when.start.replace(year=9999 - LEAP_CYCLE, day=min(when.start.day, 28))
-    endless = tuple(_LIMITS.sub("", line) for line in when.recurrence)
-    moved = dataclasses.replace(when, start=start, recurrence=endless, start_zone=None, exceptions=())
-    return next(iter(starts(moved)), None) is None
 
 
 def _exception_faults(when: When, given: tuple[SeriesException, ...]) -> list[dict[str, str]]:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from itertools import islice
 from zoneinfo import ZoneInfo
 
@@ -20,6 +21,10 @@ from hub.plugin.types import SeriesException, When
 
 MOST_STEPS = 50_000
 """How many occurrences of one rule are looked at before the search is given up."""
+LEAP_CYCLE = 40
+"""Years within which every weekday meets every date, leap days too, with some to spare."""
+_LIMITS = re.compile(r";?(UNTIL|COUNT|INTERVAL)=[^;]*", re.IGNORECASE)
+_NO_INTERVAL = re.compile(r"INTERVAL=0+(?![0-9])", re.IGNORECASE)
 _UNTIL = re.compile(r"UNTIL=(\d{8})(T\d{6})?(Z?)")
 
 
@@ -135,6 +140,8 @@ def starts(when: When) -> Iterator[date | datetime]:
         RecurrenceError: the rule cannot be read.
     """
     first = _wall(when.start)
+    if never_occurs(when.recurrence, when.start):
+        raise RecurrenceError(f"the rule {' '.join(when.recurrence)!r} has no occurrence")
     lines = [_local_until(line, when) for line in when.recurrence]
     try:
         rules = rrulestr("\n".join(lines), dtstart=first, forceset=True, unfold=False)
@@ -145,6 +152,29 @@ def starts(when: When) -> Iterator[date | datetime]:
             yield naive if isinstance(when.start, datetime) else naive.date()
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise RecurrenceError(f"the rule {' '.join(when.recurrence)!r} cannot be read: {error}") from error
+
+
+@lru_cache(maxsize=4096)
+def never_occurs(recurrence: tuple[str, ...], start: date | datetime) -> bool:
+    """Say whether the rules have no occurrence at all, without a search until the end of time.
+
+    dateutil looks for a first occurrence up to the year 9999 (github.com/dateutil/dateutil/issues/1441)
+    and never ends for INTERVAL=0, so the rules are tried without end and interval from a start shortly
+    before that year.
+
+    Raises:
+        RecurrenceError: the rule cannot be read.
+    """
+    if not any(line.upper().startswith("RRULE") for line in recurrence):
+        return False
+    if any(_NO_INTERVAL.search(line) for line in recurrence):
+        return True
+    late = _wall(start).replace(year=9999 - LEAP_CYCLE, day=min(start.day, 28))
+    endless = [_LIMITS.sub("", line) for line in recurrence if line.upper().startswith("RRULE")]
+    try:
+        return next(iter(rrulestr("\n".join(endless), dtstart=late, forceset=True)), None) is None
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        raise RecurrenceError(f"the rule {' '.join(recurrence)!r} cannot be read: {error}") from error
 
 
 def _local_until(line: str, when: When) -> str:

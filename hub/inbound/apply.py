@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from hub.domain.fingerprint import fingerprints
 from hub.domain.merge import Merged, Side, merge
-from hub.domain.recurrence import span
+from hub.domain.recurrence import RecurrenceError, span, starts
 from hub.inbound.pairing import Pairing
 from hub.log import get_logger
 from hub.models import (
@@ -65,6 +65,7 @@ class _Page:
         self.provider = session.get_one(Account, link.account_id).provider
         self.now = ports.clock.now()
         self.touched: list[Event] = []
+        self.parked: set[str] = set()
 
     def apply(self, changes: dict[str, RemoteChange]) -> None:
         copies = self._copies(changes)
@@ -76,8 +77,9 @@ class _Page:
         unknown: list[RemoteEvent] = []
         for remote_id, change in changes.items():
             copy = copies.get(remote_id)
-            if change.fault is not None:
-                self._park(remote_id, change.fault)
+            fault = change.fault or (change.event and _unusable(change.event.content))
+            if fault:
+                self._park(remote_id, fault)
             elif change.event is None:
                 if copy is not None and copy.removed_at is None:
                     self._removed(copy, events[copy.event_id])
@@ -88,7 +90,7 @@ class _Page:
             else:
                 copy.seen_generation = self.link.generation
         self._add(unknown)
-        self._unpark([r for r, c in changes.items() if c.fault is None])
+        self._unpark([r for r in changes if r not in self.parked])
         self.session.flush()
         fan_out(self.session, self.ports, self.touched, source=self.link)
         self.session.flush()
@@ -132,7 +134,7 @@ class _Page:
             return
         if event.deleted_at is not None:
             self._restore(event, copy)
-        self._take(event, copy, ours, merged)
+        self._take(event, copy, ours, merged, remote)
 
     def _merge(
         self,
@@ -158,15 +160,20 @@ class _Page:
             return "provider"
         if self.link.policy == Policy.HUB:
             return "hub"
-        edited_at = remote.updated_at or self.now
-        return "provider" if edited_at >= event.updated_at else "hub"
+        return "provider" if self._edited_at(remote) >= event.updated_at else "hub"
 
-    def _take(self, event: Event, copy: EventCopy, ours: EventContent, merged: Merged) -> None:
+    def _edited_at(self, remote: RemoteEvent) -> datetime:
+        """When the person made the edit, as far as the provider tells; never in the future."""
+        return min(remote.updated_at or self.now, self.now)
+
+    def _take(
+        self, event: Event, copy: EventCopy, ours: EventContent, merged: Merged, remote: RemoteEvent
+    ) -> None:
         """Store what came of a merge; the copy stays wanted for what the provider still lacks."""
         if merged.taken:
             write_content(event, merged.content, self.calendar.zone)
             event.version += 1
-            event.updated_at = self.now
+            event.updated_at = max(event.updated_at, self._edited_at(remote))
             if event.deleted_at is None:
                 fields = differences(ours, merged.content)
                 record(self.session, self.ports, event, ChangeKind.UPDATED, fields, self.author)
@@ -253,7 +260,7 @@ class _Page:
             merged = dataclasses.replace(
                 merged, content=ours, taken=frozenset(), clashes=(), owed=merged.owed | merged.taken
             )
-        self._take(event, copy, ours, merged)
+        self._take(event, copy, ours, merged, remote)
 
     def _is_past(self, content: EventContent) -> bool:
         _, ends_at = span(content.when, self.calendar.zone)
@@ -269,7 +276,7 @@ class _Page:
             version=1,
             extra={},
             created_at=self.now,
-            updated_at=self.now,
+            updated_at=self._edited_at(remote),
             has_exceptions=bool(content.when.exceptions),
             exceptions=[exception_row(e) for e in content.when.exceptions],
         )
@@ -293,6 +300,7 @@ class _Page:
     # --- what could not be understood ---
 
     def _park(self, remote_id: str, reason: str) -> None:
+        self.parked.add(remote_id)
         self.session.merge(
             ParkedChange(link_id=self.link.id, remote_id=remote_id, reason=reason, at=self.now)
         )
@@ -309,3 +317,14 @@ class _Page:
 def _only(names: Iterable[str], changed: EventContent, rest: EventContent) -> EventContent:
     """Return `rest` with the named fields of `changed`."""
     return dataclasses.replace(rest, **{name: getattr(changed, name) for name in names})
+
+
+def _unusable(content: EventContent) -> str | None:
+    """Return why an event cannot be taken in, if its rule makes no sense."""
+    if not content.when.is_series:
+        return None
+    try:
+        next(starts(content.when), None)
+    except RecurrenceError as error:
+        return str(error)
+    return None

@@ -19,6 +19,7 @@ from hub.db import after_commit
 from hub.ids import digest
 from hub.log import get_logger
 from hub.models import Channel, ChannelState, Link, LinkSignal, LinkState
+from hub.outbound import lease
 from hub.plugin.errors import ProviderError
 from hub.plugin.types import HttpAnswer, Notification, NotificationKind, ProviderRequest, Reception
 from hub.ports import Ports
@@ -110,7 +111,8 @@ def _mark(session: Session, ports: Ports, genuine: list[tuple[Channel, Notificat
         .where(LinkSignal.link_id.in_(links))
         .values(notified=LinkSignal.notified + 1, notified_at=now)
     )
-    hints: set[tuple[str, ...]] = {("pull", link_id) for link_id in links}
+    after_commit(session, lambda: lease.hint(ports, "pull", links))
+    hints: set[tuple[str, ...]] = set()
     for channel, notification in genuine:
         if notification.kind == NotificationKind.REAUTHORIZE:
             session.execute(update(Channel).where(Channel.id == channel.id).values(due_at=now))

@@ -23,6 +23,7 @@ from hub.models import (
     IdempotentReply,
     Link,
     LinkState,
+    PageSession,
     RemoteCalendar,
 )
 from hub.outbound.lease import owed_pulls, owed_pushes
@@ -134,10 +135,11 @@ def _unwatched(session: Session, ports: Ports) -> list[str]:
 
 
 def expire(ports: Ports) -> None:
-    """Forget what has served its time: consents, stored replies, old tombstones."""
+    """Forget what has served its time: consents, browser sessions, stored replies, old tombstones."""
     now = ports.clock.now()
     with ports.db.transaction() as session:
         session.execute(delete(Consent).where(Consent.expires_at < now))
+        session.execute(delete(PageSession).where(PageSession.expires_at < now))
         session.execute(delete(IdempotentReply).where(IdempotentReply.created_at < now - REPLY_LIFE))
         session.execute(delete(Event).where(Event.deleted_at < now - TOMBSTONE_LIFE))
 

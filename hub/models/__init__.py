@@ -6,7 +6,7 @@ from hub.models.change import Actor, Change, ChangeKind, Conflict
 from hub.models.copy import EventCopy, ParkedChange
 from hub.models.event import Event, SeriesExceptionRow
 from hub.models.link import Channel, ChannelState, Detail, Direction, Link, LinkSignal, LinkState, Policy
-from hub.models.tenant import ApiKey, Heartbeat, IdempotentReply, Tenant, User
+from hub.models.tenant import ApiKey, Heartbeat, IdempotentReply, PageSession, Tenant, User
 
 __all__ = [
     "Account",
@@ -30,6 +30,7 @@ __all__ = [
     "Link",
     "LinkSignal",
     "LinkState",
+    "PageSession",
     "ParkedChange",
     "Policy",
     "RemoteCalendar",

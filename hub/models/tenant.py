@@ -56,6 +56,17 @@ class User(Base):
     created_at: Mapped[datetime]
 
 
+class PageSession(Base):
+    """A person who is signed in to the page, or (`is_ticket`) a link that signs in once."""
+
+    __tablename__ = "page_sessions"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    is_ticket: Mapped[bool] = mapped_column(default=False)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class IdempotentReply(Base):
     """The stored reply of one request with an Idempotency-Key (IETF idempotency-key-header draft)."""
 

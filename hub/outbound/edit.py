@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, selectinload
 from hub.db import after_commit, before_commit
 from hub.models import Actor, Calendar, Change, ChangeKind, Direction, Event, EventCopy, Link, Tenant
 from hub.models.content import content_of, exception_row, write_content
+from hub.outbound import lease
 from hub.plugin.codec import to_json
 from hub.plugin.types import EventContent, changed_fields
 from hub.ports import Ports
@@ -195,11 +196,11 @@ def fan_out(session: Session, ports: Ports, events: list[Event], *, source: Link
             Link.imported_at.is_not(None),
         )
     ).all()
-    for link in links:
-        if source is None or link.id != source.id:
-            want_copies(session, ports, link, [e for e in events if e.calendar_id == link.calendar_id])
-            hint = link.id
-            after_commit(session, lambda hint=hint: ports.queue.hint("push", hint))  # type: ignore[misc]
+    others = [link for link in links if source is None or link.id != source.id]
+    for link in others:
+        want_copies(session, ports, link, [e for e in events if e.calendar_id == link.calendar_id])
+    if others:
+        after_commit(session, lambda: lease.hint(ports, "push", [link.id for link in others]))
 
 
 def want_copies(session: Session, ports: Ports, link: Link, events: list[Event]) -> None:

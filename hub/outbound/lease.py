@@ -33,6 +33,8 @@ class Lease:
 def acquire(ports: Ports, link_id: str) -> Lease | None:
     """Take the link's lease; None if it is taken, at rest, or its account is busy enough."""
     now = ports.clock.now()
+    if not _free(ports, [link_id]):
+        return None
     run_id = ports.ids.new("run")
     with ports.db.transaction() as session:
         row = session.execute(
@@ -106,6 +108,25 @@ def release(ports: Ports, lease: Lease) -> None:
         ports.queue.hint("pull", link_id)
     for link_id in pushes:
         ports.queue.hint("push", link_id)
+
+
+def hint(ports: Ports, task: str, link_ids: list[str]) -> None:
+    """Hint a task for those links that no run holds, after the wish for it was committed.
+
+    A run that holds a link looks for owed work after its release, when it can see the wish: a hint
+    would only wake another worker in vain.
+    """
+    for link_id in _free(ports, link_ids):
+        ports.queue.hint(task, link_id)
+
+
+def _free(ports: Ports, link_ids: list[str]) -> list[str]:
+    now = ports.clock.now()
+    with ports.db.reading() as session:
+        query = select(Link.id).where(
+            Link.id.in_(link_ids), or_(Link.lease_until.is_(None), Link.lease_until < now)
+        )
+        return sorted(session.scalars(query))
 
 
 def _workable(now: datetime) -> list[ColumnElement[bool]]:

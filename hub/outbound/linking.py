@@ -25,6 +25,7 @@ from hub.models import (
     LinkState,
     RemoteCalendar,
 )
+from hub.outbound import lease
 from hub.outbound.edit import want_copies
 from hub.ports import Ports
 
@@ -135,7 +136,7 @@ def ask_for_pull(session: Session, ports: Ports, link_id: str, *, fresh: bool = 
     session.execute(
         update(LinkSignal).where(LinkSignal.link_id == link_id).values(notified=LinkSignal.notified + 1)
     )
-    after_commit(session, lambda: ports.queue.hint("pull", link_id))
+    after_commit(session, lambda: lease.hint(ports, "pull", [link_id]))
 
 
 def delete_link(session: Session, ports: Ports, link: Link) -> None:

@@ -157,6 +157,19 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_consents_expires_at"), ["expires_at"], unique=False)
 
     op.create_table(
+        "page_sessions",
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("user_id", sa.String(length=40), nullable=False),
+        sa.Column("is_ticket", sa.Boolean(), nullable=False),
+        sa.Column("expires_at", db.UtcDateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("digest"),
+    )
+    with op.batch_alter_table("page_sessions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_page_sessions_expires_at"), ["expires_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_page_sessions_user_id"), ["user_id"], unique=False)
+
+    op.create_table(
         "events",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("tenant_id", sa.String(length=40), nullable=False),
@@ -430,6 +443,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_events_deleted_at"))
 
     op.drop_table("events")
+    with op.batch_alter_table("page_sessions", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_page_sessions_user_id"))
+        batch_op.drop_index(batch_op.f("ix_page_sessions_expires_at"))
+
+    op.drop_table("page_sessions")
     with op.batch_alter_table("consents", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_consents_expires_at"))
 
