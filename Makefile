@@ -11,8 +11,9 @@ SHELL := /bin/sh
 .PHONY: help install install-test run demo test lint format bench lock clean
 
 # The first Python that is new enough and can make an environment; say PYTHON=... to choose another.
+# 3.13 comes last, since the wheel that brings a Redis server does not know it yet.
 USABLE := import sys; from importlib.util import find_spec as f; sys.exit(not (sys.version_info >= (3, 11) and (f("ensurepip") or f("pip"))))
-PYTHON = $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+PYTHON = $(shell for p in python3.12 python3.11 python3 python3.13 python; do \
 	"$$p" -c '$(USABLE)' 2>/dev/null && echo "$$p" && break; done)
 
 # Every process would compile all modules anew.
@@ -59,7 +60,7 @@ run: .venv/installed-run
 	@exec $(BIN)/hub run
 
 demo: .venv/installed-run
-	@exec $(BIN)/python demo/play.py
+	@exec $(BIN)/python -m demo.play
 
 bench: .venv/installed-test
 	@exec $(BIN)/python bench/run.py

@@ -14,7 +14,7 @@ from celery.signals import setup_logging, worker_process_init
 from kombu.exceptions import OperationalError
 
 from hub import log as hub_log
-from hub.accounts.calendars import refresh
+from hub.accounts import calendars
 from hub.inbound.pull import pull_link
 from hub.keeping import subscriptions, sweep
 from hub.outbound.push import push_link
@@ -39,7 +39,8 @@ app = Celery("hub")
 
 
 def configure(settings: Settings) -> Celery:
-    """Point the Celery app at the broker and say what the beat does."""
+    """Point the Celery app at the broker, set up the log, and say what the beat does."""
+    hub_log.configure(settings.log_level, settings.log_format)
     sweep_every = settings.sweep_interval
     app.conf.update(
         broker_url=settings.redis_url,
@@ -111,8 +112,7 @@ def _after_fork(**_: Any) -> None:
 
 @setup_logging.connect
 def _logging(**_: Any) -> None:
-    settings = ports().settings
-    hub_log.configure(settings.log_level, settings.log_format)
+    """Keep Celery from setting up logs of its own; `configure` has done it."""
 
 
 def _task(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -151,7 +151,7 @@ def renew() -> None:
 
 @_task("refresh_calendars")
 def refresh_calendars(account_id: str) -> None:
-    refresh(ports(), account_id)
+    calendars.keep_fresh(ports(), account_id)
 
 
 @_task("sweep")

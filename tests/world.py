@@ -112,7 +112,7 @@ class World:
             "push": push_link,
             "subscribe": subscriptions.subscribe_link,
             "renew": subscriptions.keep_channels,
-            "refresh_calendars": calendars.refresh,
+            "refresh_calendars": calendars.keep_fresh,
         }
         for service in self.services.values():
             service.clock = self.clock.now

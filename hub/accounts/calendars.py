@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from hub.log import get_logger
 from hub.models import Account, Link, LinkState, RemoteCalendar
 from hub.plugin import types
+from hub.plugin.errors import ProviderError
 from hub.ports import Ports
+from hub.providers.manager import UnknownProviderError
+
+log = get_logger()
+
+LIST_LIFE = timedelta(hours=12)
+"""After this time a list of calendars is read again."""
+RETRY_AFTER = timedelta(minutes=10)
 
 
 def refresh(ports: Ports, account_id: str) -> int:
@@ -24,6 +35,17 @@ def refresh(ports: Ports, account_id: str) -> int:
         account = session.get_one(Account, account_id)
         store(session, ports, account, shown)
     return len(shown)
+
+
+def keep_fresh(ports: Ports, account_id: str) -> None:
+    """Read the account's calendars because the list has grown old; a failure waits for a while."""
+    try:
+        refresh(ports, account_id)
+    except (ProviderError, UnknownProviderError) as error:
+        log.warning("calendars_not_listed", account_id=account_id, reason=str(error))
+        with ports.db.transaction() as session:
+            account = session.get_one(Account, account_id)
+            account.calendars_at = ports.clock.now() - LIST_LIFE + RETRY_AFTER
 
 
 def store(session: Session, ports: Ports, account: Account, shown: tuple[types.RemoteCalendar, ...]) -> None:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, delete, or_, select
 from sqlalchemy.orm import Session
 
+from hub.accounts.calendars import LIST_LIFE
 from hub.log import get_logger
 from hub.models import (
     Account,
@@ -35,7 +36,6 @@ log = get_logger()
 
 TOMBSTONE_LIFE = timedelta(days=30)
 REPLY_LIFE = timedelta(days=1)
-CALENDAR_LIST_LIFE = timedelta(hours=12)
 
 
 def sweep(ports: Ports) -> None:
@@ -50,7 +50,7 @@ def sweep(ports: Ports) -> None:
         stale_lists = session.scalars(
             select(Account.id).where(
                 Account.state == AccountState.CONNECTED,
-                or_(Account.calendars_at.is_(None), Account.calendars_at < now - CALENDAR_LIST_LIFE),
+                or_(Account.calendars_at.is_(None), Account.calendars_at < now - LIST_LIFE),
             )
         ).all()
     for link_id in pulls:
