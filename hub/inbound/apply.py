@@ -74,6 +74,10 @@ class _Page:
             for copy in copies.values()
             if not self._is_known(copy, changes[copy.remote_id or ""])
         )
+        if events:
+            copies = self._copies(
+                changes
+            )  # Now that no one else can edit the events: what is wanted of them.
         unknown: list[RemoteEvent] = []
         for remote_id, change in changes.items():
             copy = copies.get(remote_id)
@@ -101,8 +105,10 @@ class _Page:
         return change.event is not None and change.event.version == copy.remote_version != ""
 
     def _copies(self, changes: dict[str, RemoteChange]) -> dict[str, EventCopy]:
-        query = select(EventCopy).where(
-            EventCopy.link_id == self.link.id, EventCopy.remote_id.in_(list(changes))
+        query = (
+            select(EventCopy)
+            .where(EventCopy.link_id == self.link.id, EventCopy.remote_id.in_(list(changes)))
+            .execution_options(populate_existing=True)
         )
         return {copy.remote_id or "": copy for copy in self.session.scalars(query)}
 

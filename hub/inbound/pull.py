@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from hub.db import after_commit
 from hub.inbound.apply import apply_page
 from hub.log import get_logger
-from hub.models import Account, Direction, Event, EventCopy, Link, LinkSignal, RemoteCalendar
+from hub.models import Account, Event, EventCopy, Link, LinkSignal, RemoteCalendar
 from hub.outbound import trouble
 from hub.outbound.lease import Lease, LeaseLostError, acquire, held, release
 from hub.outbound.linking import want_missing
@@ -44,7 +44,7 @@ class Listing:
     cursor: str | None
     window: Window
     notified: int
-    is_import: bool
+    has_uncertain: bool
 
 
 def pull_link(ports: Ports, link_id: str) -> None:
@@ -67,7 +67,8 @@ def _pull(ports: Ports, lease: Lease) -> None:
         listing = _begin(ports, lease)
         if listing is None:
             return
-        _resolve_uncertain(ports, lease)
+        if listing.has_uncertain:
+            _resolve_uncertain(ports, lease)
         try:
             _list(ports, lease, listing)
         except CursorExpiredError:
@@ -101,8 +102,19 @@ def _begin(ports: Ports, lease: Lease) -> Listing | None:
             link.cursor,
             Window(link.window_start, link.window_end),
             signal.notified,
-            link.imported_at is None,
+            _has_uncertain(session, link),
         )
+
+
+def _has_uncertain(session: Session, link: Link) -> bool:
+    """Whether the answer to a create was lost, so that its event may be listed as new."""
+    query = select(EventCopy.id).where(
+        EventCopy.link_id == link.id,
+        EventCopy.wanted_version > EventCopy.pushed_version,
+        EventCopy.parked_at.is_(None),
+        EventCopy.uncertain,
+    )
+    return session.scalar(query.limit(1)) is not None
 
 
 def _window(ports: Ports, session: Session, link: Link, now: datetime) -> tuple[datetime, datetime]:
@@ -156,6 +168,8 @@ def _store(
         spread = 0.75 + ports.ids.jitter() / 2
         link.poll_at = now + timedelta(seconds=ports.settings.poll_interval * spread)
         trouble.clear(link)
+        if page.window is not None:
+            link.window_start, link.window_end = page.window.start, page.window.end
         if page.scope is Scope.SNAPSHOT and link.imported_at is None:
             link.imported_at = now
             want_missing(session, ports, link)
@@ -202,34 +216,36 @@ def _ask(ports: Ports, listing: Listing, remote_id: str) -> RemoteChange:
 def _confirm_missing(ports: Ports, lease: Lease, listing: Listing) -> None:
     """Ask about each copy that the last full listing should have shown and did not.
 
-    Until an answer came the copy stays as it is; a crash in between leaves the question open.
+    Until an answer came the copy stays as it is; a crash in between leaves the question open for the
+    next pull.
     """
     while True:
-        missing = _missing(ports, lease, listing)
-        if not missing:
-            return
+        with ports.db.reading() as session:
+            link = session.get_one(Link, lease.link_id)
+            if link.confirmed >= link.generation or link.cursor is None:
+                return
+            missing = _missing(session, link)
         changes = [_ask(ports, listing, remote_id) for remote_id in missing]
         with ports.db.transaction() as session:
             link = held(session, ports, lease)
-            apply_page(session, ports, link, changes, lease.run_id)
+            if missing:
+                apply_page(session, ports, link, changes, lease.run_id)
+            else:
+                link.confirmed = link.generation
 
 
-def _missing(ports: Ports, lease: Lease, listing: Listing) -> list[str]:
-    with ports.db.reading() as session:
-        link = session.get_one(Link, lease.link_id)
-        query = (
-            select(EventCopy.remote_id)
-            .join(Event, Event.id == EventCopy.event_id)
-            .where(
-                EventCopy.link_id == link.id,
-                EventCopy.remote_id.is_not(None),
-                EventCopy.removed_at.is_(None),
-                EventCopy.seen_generation < link.generation,
-                Event.starts_at < listing.window.end,
-                or_(Event.ends_at.is_(None), Event.ends_at > listing.window.start),
-            )
-            .limit(CONFIRM_BATCH)
+def _missing(session: Session, link: Link) -> list[str]:
+    query = (
+        select(EventCopy.remote_id)
+        .join(Event, Event.id == EventCopy.event_id)
+        .where(
+            EventCopy.link_id == link.id,
+            EventCopy.remote_id.is_not(None),
+            EventCopy.removed_at.is_(None),
+            EventCopy.seen_generation < link.generation,
+            Event.starts_at < link.window_end,
+            or_(Event.ends_at.is_(None), Event.ends_at > link.window_start),
         )
-        if link.direction == Direction.EXPORT and link.imported_at is None:
-            return []
-        return [remote_id for remote_id in session.scalars(query) if remote_id is not None]
+        .limit(CONFIRM_BATCH)
+    )
+    return [remote_id for remote_id in session.scalars(query) if remote_id is not None]

@@ -82,6 +82,8 @@ class Link(Base):
     window_end: Mapped[datetime | None]
     generation: Mapped[int] = mapped_column(default=0)
     """Counts full listings: what a finished one did not show is suspected gone."""
+    confirmed: Mapped[int] = mapped_column(default=0)
+    """The last generation whose missing events the provider was asked about."""
     imported_at: Mapped[datetime | None]
     """When the first full listing was complete."""
     pulled: Mapped[int] = mapped_column(BigInteger, default=0)

@@ -158,7 +158,7 @@ def settled(ports: Ports, lease: Lease, work: Work, remote: RemoteEvent | None) 
     """Write down a success: what the provider now shows is the copy's new base."""
     with ports.db.transaction() as session:
         link = held(session, ports, lease)
-        copy = session.get_one(EventCopy, work.copy_id)
+        copy = session.get_one(EventCopy, work.copy_id, with_for_update=True)
         copy.pushed_version = max(copy.pushed_version, work.version)
         copy.attempts, copy.due_at, copy.problem = 0, None, None
         if isinstance(work.push, PushDelete) or (work.push is None and copy.remote_id is None):
@@ -200,7 +200,7 @@ def gone(ports: Ports, lease: Lease, work: Work) -> None:
     """
     with ports.db.transaction() as session:
         link = held(session, ports, lease)
-        copy = session.get_one(EventCopy, work.copy_id)
+        copy = session.get_one(EventCopy, work.copy_id, with_for_update=True)
         if isinstance(work.push, PushDelete) or link.direction == "export":
             copy.pushed_version = work.version
             copy.removed_at = ports.clock.now()
@@ -241,12 +241,16 @@ def note_deletion_conflict(
 def failed(ports: Ports, lease: Lease, work: Work, error: ProviderError, *, park: bool) -> None:
     """Write down a failure of one event: try again later, or park it with its reason.
 
-    An event that only had to wait for a busy provider is parked no sooner than other events go through.
+    An event that only had to wait for a busy provider is parked no sooner than other events go through;
+    one that was edited meanwhile is a fresh wish, and not parked for what the older one was refused.
     """
     now = ports.clock.now()
     with ports.db.transaction() as session:
         link = held(session, ports, lease)
-        copy = session.get_one(EventCopy, work.copy_id)
+        copy = session.get_one(EventCopy, work.copy_id, with_for_update=True)
+        if copy.wanted_version > work.version:
+            copy.uncertain = copy.uncertain and not park
+            return
         copy.attempts += 1
         copy.problem = error.message
         after = error.after if isinstance(error, RetryLaterError) else None

@@ -248,6 +248,7 @@ def upgrade() -> None:
         sa.Column("window_start", db.UtcDateTime(timezone=True), nullable=True),
         sa.Column("window_end", db.UtcDateTime(timezone=True), nullable=True),
         sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("confirmed", sa.Integer(), nullable=False),
         sa.Column("imported_at", db.UtcDateTime(timezone=True), nullable=True),
         sa.Column("pulled", sa.BigInteger(), nullable=False),
         sa.Column("lease_owner", sa.String(length=40), nullable=True),
