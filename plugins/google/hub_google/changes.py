@@ -27,6 +27,9 @@ from hub_google.wire import Event, EventList
 BUNDLE = 20
 """How many series one call reads at most, to stay within its deadline."""
 
+FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
+"""The end of what a full listing covers: Google is asked without an upper bound."""
+
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError)
 """What translating an item that makes no sense raises."""
 
@@ -83,7 +86,7 @@ def fetch(
         scope=Scope.DELTA if cursor else Scope.SNAPSHOT,
         next_page=None if done else place.write(),
         next_cursor=place.sync if done else None,
-        window=None if cursor else window,
+        window=None if cursor else Window(window.start, FOREVER),
     )
 
 
@@ -101,7 +104,8 @@ def _list(
     answer: EventList = client.run(client.events.list(pageToken=place.token, **query), About.CALENDAR)
     _go_on(place, answer)
     zone = answer.get("timeZone") or calendar.zone or "UTC"
-    return _sort_out(answer.get("items", []), zone, place, None if cursor else window.start)
+    whole = cursor is None and place.sync is not None and not place.seen
+    return _sort_out(answer.get("items", []), zone, place, window.start if whole else None)
 
 
 def _go_on(place: _Place, answer: EventList) -> None:
@@ -122,8 +126,10 @@ def _go_on(place: _Place, answer: EventList) -> None:
 def _sort_out(items: Iterable[Event], zone: str, place: _Place, since: datetime | None) -> list[RemoteChange]:
     """Return what the page tells for certain; put the rest on the list of series to be read.
 
-    A full listing (`since` is set) shows a series with its instances, but leaves out those that ended
-    before; an incremental one shows only the items that changed.
+    A full listing on one page (`since` is set) shows a series with its instances, but leaves out those
+    that ended before. On one of several pages an instance may be elsewhere, and an incremental listing
+    shows only the items that changed: there each series is read by itself, since one that came without
+    its exceptions would look as if a person had taken them back.
     """
     masters: dict[str, Event] = {}
     instances: dict[str, list[Event]] = {}
