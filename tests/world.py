@@ -7,9 +7,10 @@ Nothing of the hub is patched: the ports are the real ones but for the queue (wh
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import select
@@ -73,31 +74,33 @@ class HintQueue:
     def __init__(self) -> None:
         self.hints: deque[tuple[str, tuple[str, ...]]] = deque()
         self.lossy = False
+        self._lock = Lock()
 
     def hint(self, task: str, *arguments: str) -> None:
-        if not self.lossy and (task, arguments) not in self.hints:
-            self.hints.append((task, arguments))
+        with self._lock:
+            if not self.lossy and (task, arguments) not in self.hints:
+                self.hints.append((task, arguments))
 
 
-class World:
-    """One user with an account at each of several in-memory providers.
+class HubWorld:
+    """A hub with one user and one calendar, whatever its providers are.
 
     Args:
         url: the database; its tables are made anew.
-        providers: plugins by name.
+        plugins: what speaks for each provider, by its name.
     """
 
-    def __init__(self, url: str, home: Path, *plugins: MemoryPlugin, **settings: str) -> None:
-        plugins = plugins or (MemoryPlugin("left"), MemoryPlugin("right"))
+    def __init__(
+        self, url: str, home: Path, clock: TestClock, plugins: Mapping[str, Any], **settings: str
+    ) -> None:
         environ = {"HUB_DATABASE_URL": url, "HUB_HOME": str(home), "HUB_PUBLIC_URL": "http://hub.test"}
         environ |= {f"HUB_{name.upper()}": value for name, value in settings.items()}
         loaded_settings = Settings.load(environ)
-        self.clock = TestClock()
+        self.clock = clock
         self.queue = HintQueue()
-        self.services = {p.name: MemoryService(p.name) for p in plugins}
         loaded = Providers()
-        for plugin in plugins:
-            loaded.add(plugin.name, "tests", plugin, loaded_settings)
+        for name, plugin in plugins.items():
+            loaded.add(name, "tests", plugin, loaded_settings)
         db = Database(url)
         Base.metadata.drop_all(db.engine)
         Base.metadata.create_all(db.engine)
@@ -114,9 +117,6 @@ class World:
             "renew": subscriptions.keep_channels,
             "refresh_calendars": calendars.keep_fresh,
         }
-        for service in self.services.values():
-            service.clock = self.clock.now
-            service.deliver = self._deliver
         self._make_user()
 
     def _make_user(self) -> None:
@@ -137,14 +137,98 @@ class World:
                 )
             )
 
+    # --- setting up ---
+
+    def link(self, account_id: str, name: str = "Main", **options: Any) -> str:
+        """Link one of an account's calendars to the hub's calendar; return the link's id."""
+        with self.ports.db.transaction() as session:
+            remote = session.scalars(
+                select(RemoteCalendar).where(
+                    RemoteCalendar.account_id == account_id, RemoteCalendar.name == name
+                )
+            ).one()
+            calendar = session.get_one(Calendar, "cal_1")
+            return linking.create_link(session, self.ports, calendar, remote, **options).id
+
+    # --- letting time pass ---
+
+    def settle(self, most: int = 2000) -> int:
+        """Run hints until none is left; return how many ran."""
+        ran = 0
+        while self.queue.hints:
+            task, arguments = self.queue.hints.popleft()
+            self.tasks[task](self.ports, *arguments)
+            ran += 1
+            assert ran < most, f"the hub does not come to rest: {task}{arguments}"
+        return ran
+
+    def wait(self, seconds: float = 1000, steps: int = 1) -> None:
+        """Let time pass with a sweep at the end of each step, and run what it finds."""
+        for _ in range(steps):
+            self.clock.advance(seconds)
+            sweep.sweep(self.ports)
+            self.settle()
+
+    # --- looking ---
+
+    def hub_events(self) -> dict[str, EventContent]:
+        with self.ports.db.reading() as session:
+            ids = session.scalars(select(Event.id).where(Event.deleted_at.is_(None))).all()
+            found = [edit.get_event(session, event_id) for event_id in ids]
+            return {event.id: content_of(event) for event in found if event}
+
+    def hub_titles(self) -> list[str]:
+        return sorted(content.title for content in self.hub_events().values())
+
+    def conflicts(self) -> list[Conflict]:
+        with self.ports.db.reading() as session:
+            return list(session.scalars(select(Conflict).order_by(Conflict.id)))
+
+    def get_link(self, link_id: str) -> Link:
+        with self.ports.db.reading() as session:
+            return session.get_one(Link, link_id)
+
+    def copies(self, link_id: str) -> list[EventCopy]:
+        with self.ports.db.reading() as session:
+            return list(session.scalars(select(EventCopy).where(EventCopy.link_id == link_id)))
+
+    # --- acting ---
+
+    def api_creates(self, content: EventContent) -> str:
+        with self.ports.db.transaction() as session:
+            calendar = session.get_one(Calendar, "cal_1")
+            return edit.create_event(session, self.ports, calendar, content, TESTER).id
+
+    def api_updates(self, event_id: str, content: EventContent) -> None:
+        with self.ports.db.transaction() as session:
+            event = edit.get_event(session, event_id, lock=True)
+            assert event is not None
+            edit.update_event(session, self.ports, event, content, TESTER)
+
+    def api_deletes(self, event_id: str) -> None:
+        with self.ports.db.transaction() as session:
+            event = edit.get_event(session, event_id, lock=True)
+            assert event is not None
+            edit.delete_event(session, self.ports, event, TESTER)
+
+
+class World(HubWorld):
+    """A hub whose user has an account at each of several in-memory providers."""
+
+    def __init__(self, url: str, home: Path, *plugins: MemoryPlugin, **settings: str) -> None:
+        plugins = plugins or (MemoryPlugin("left"), MemoryPlugin("right"))
+        super().__init__(url, home, TestClock(), {plugin.name: plugin for plugin in plugins}, **settings)
+        self.services = {p.name: MemoryService(p.name) for p in plugins}
+        for service in self.services.values():
+            service.clock = self.clock.now
+            service.deliver = self._deliver
+
     def _deliver(self, url: str, headers: dict[str, str]) -> None:
         """Play the webhook for a notification of a memory provider."""
         with self.ports.db.transaction() as session:
             channel = session.get(Channel, headers["X-Channel"])
             if channel and channel.link_id and channel.secret_digest == digest(headers["X-Secret"]):
                 linking.ask_for_pull(session, self.ports, channel.link_id)
-
-    # --- setting up ---
 
     def connect(self, provider: str, email: str = "ann@example.test") -> str:
         """Connect a person's account; return its id."""
@@ -174,43 +258,11 @@ class World:
         calendars.refresh(self.ports, account_id)
         return account_id
 
-    def link(self, account_id: str, name: str = "Main", **options: Any) -> str:
-        """Link one of an account's calendars to the hub's calendar; return the link's id."""
-        with self.ports.db.transaction() as session:
-            remote = session.scalars(
-                select(RemoteCalendar).where(
-                    RemoteCalendar.account_id == account_id, RemoteCalendar.name == name
-                )
-            ).one()
-            calendar = session.get_one(Calendar, "cal_1")
-            return linking.create_link(session, self.ports, calendar, remote, **options).id
-
     def linked_pair(self) -> tuple[str, str]:
         """Connect and link the main calendars of `left` and `right`, and let the first listings end."""
         links = self.link(self.connect("left")), self.link(self.connect("right"))
         self.settle()
         return links
-
-    # --- letting time pass ---
-
-    def settle(self, most: int = 2000) -> int:
-        """Run hints until none is left; return how many ran."""
-        ran = 0
-        while self.queue.hints:
-            task, arguments = self.queue.hints.popleft()
-            self.tasks[task](self.ports, *arguments)
-            ran += 1
-            assert ran < most, f"the hub does not come to rest: {task}{arguments}"
-        return ran
-
-    def wait(self, seconds: float = 1000, steps: int = 1) -> None:
-        """Let time pass with a sweep at the end of each step, and run what it finds."""
-        for _ in range(steps):
-            self.clock.advance(seconds)
-            sweep.sweep(self.ports)
-            self.settle()
-
-    # --- looking ---
 
     def remote(self, provider: str, calendar: str = "ann@example.test") -> dict[str, EventContent]:
         """Return what a provider's calendar holds, by remote id."""
@@ -220,32 +272,9 @@ class World:
     def titles(self, provider: str) -> list[str]:
         return sorted(content.title for content in self.remote(provider).values())
 
-    def hub_events(self) -> dict[str, EventContent]:
-        with self.ports.db.reading() as session:
-            ids = session.scalars(select(Event.id).where(Event.deleted_at.is_(None))).all()
-            found = [edit.get_event(session, event_id) for event_id in ids]
-            return {event.id: content_of(event) for event in found if event}
-
-    def hub_titles(self) -> list[str]:
-        return sorted(content.title for content in self.hub_events().values())
-
-    def conflicts(self) -> list[Conflict]:
-        with self.ports.db.reading() as session:
-            return list(session.scalars(select(Conflict).order_by(Conflict.id)))
-
-    def get_link(self, link_id: str) -> Link:
-        with self.ports.db.reading() as session:
-            return session.get_one(Link, link_id)
-
-    def copies(self, link_id: str) -> list[EventCopy]:
-        with self.ports.db.reading() as session:
-            return list(session.scalars(select(EventCopy).where(EventCopy.link_id == link_id)))
-
     def writes(self) -> int:
         """Return how many writes the hub has made at all providers."""
         return sum(call["write"] for service in self.services.values() for call in service.calls)
-
-    # --- acting ---
 
     def person_creates(self, provider: str, content: EventContent) -> str:
         service = self.services[provider]
@@ -259,20 +288,3 @@ class World:
     def person_deletes(self, provider: str, remote_id: str) -> None:
         service = self.services[provider]
         service.remove(service.calendar("ann@example.test", "ann@example.test"), remote_id)
-
-    def api_creates(self, content: EventContent) -> str:
-        with self.ports.db.transaction() as session:
-            calendar = session.get_one(Calendar, "cal_1")
-            return edit.create_event(session, self.ports, calendar, content, TESTER).id
-
-    def api_updates(self, event_id: str, content: EventContent) -> None:
-        with self.ports.db.transaction() as session:
-            event = edit.get_event(session, event_id, lock=True)
-            assert event is not None
-            edit.update_event(session, self.ports, event, content, TESTER)
-
-    def api_deletes(self, event_id: str) -> None:
-        with self.ports.db.transaction() as session:
-            event = edit.get_event(session, event_id, lock=True)
-            assert event is not None
-            edit.delete_event(session, self.ports, event, TESTER)
