@@ -63,7 +63,7 @@ demo: .venv/installed-run
 	@exec $(BIN)/python -m demo.play
 
 bench: .venv/installed-test
-	@exec $(BIN)/python bench/run.py
+	@exec $(BIN)/python -m bench.run
 
 # The suite runs even when lint complains, so that one run tells everything.
 test: .venv/installed-test
