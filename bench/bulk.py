@@ -15,7 +15,8 @@ from sqlalchemy import Column, Integer, MetaData, String, Table, Text, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bench.figures import Figure, balance
-from bench.rig import ZONE, Rig, wait_until
+from bench.rig import ZONE, Rig
+from demo.stage import wait_until
 from hub.inbound.apply import apply_page
 from hub.models import Change, Event, EventCopy, Link, LinkSignal, LinkState, RemoteCalendar
 from hub.outbound.lease import acquire, held, release
@@ -44,7 +45,7 @@ Item = dict[str, Any]
 
 def measure(rig: Rig, events: int, changes: int, rounds: int) -> list[Figure]:
     """Fill a calendar, import it again and again, then change many of its events again and again."""
-    (primary,) = (c for c in rig.person("google", PERSON) if c["primary"])
+    (primary,) = (c for c in rig.person("google", PERSON, calendars=1) if c["primary"])
     account = rig.connect("google", PERSON)
     remote = rig.stage.remote_calendar(account, primary["name"])
     fill = {"person": PERSON, "calendar": primary["remote_id"], "count": events}
@@ -92,7 +93,7 @@ def _pages(url: str, token: str) -> Iterator[list[Item]]:
         page: str | None = None
         while True:
             since = datetime.now(UTC).isoformat()
-            query = {"maxResults": 2500, "singleEvents": "false", "timeMin": since, "pageToken": page}
+            query = {"maxResults": "2500", "singleEvents": "false", "timeMin": since, "pageToken": page}
             answer = session.get(url, params=query, timeout=60)
             answer.raise_for_status()
             found = json.loads(answer.content)

@@ -1,4 +1,4 @@
-"""What the hub asks of the providers: calls per change, alone and in a burst, and writes in a quiet system."""
+"""What the hub asks of the providers: calls per change, alone and in a burst, and what a quiet hub writes."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class FloorServer(WebServer):
         self.floor_app = app
         super().__init__(settings)
 
-    def load(self) -> Flask:
+    def load(self) -> Any:
         return self.floor_app
 
 

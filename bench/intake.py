@@ -54,7 +54,7 @@ def _home(rig: Rig) -> dict[str, str]:
 def _processes(rig: Rig, null: int) -> tuple[list[int], list[int]]:
     """Return the processes of the web servers, and all others."""
     web = [null, *(pid for pid, _ in descendants(null))]
-    others = []
+    others: list[int] = []
     for pid, line in descendants(rig.stage.process):
         (web if "hub.cli serve" in line else others).append(pid)
     boxes = [pid for pid, line in descendants(os.getpid()) if "bench.provider" in line]

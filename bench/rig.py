@@ -75,7 +75,7 @@ class Rig:
 
         def live() -> bool:
             health = self.stage.api("GET", f"/links/{link_id}")["health"]
-            return health["state"] == "in_sync" and health["delivery"] == "push"
+            return (health["state"], health["delivery"]) == ("in_sync", "push")
 
         wait_until(live, f"link {link_id} to be in sync", seconds=60)
         return link_id
@@ -104,7 +104,7 @@ class Rig:
                 )
             )
         with redis.Redis.from_url(self.redis_url) as broker:
-            waiting = sum(int(broker.llen(queue)) for queue in ("inbound", "outbound"))  # type: ignore[arg-type]
+            waiting = sum(int(broker.llen(queue)) for queue in ("inbound", "outbound"))
         return not busy and not owed and not waiting
 
     def settle(self, seconds: float = 120.0) -> None:
