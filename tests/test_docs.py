@@ -275,7 +275,7 @@ def paste(stage: Stage, tmp_path: Path, *pages: Path) -> str:
     (bin / "python3").symlink_to(sys.executable)
     environ = {"PATH": f"{bin}{os.pathsep}{os.environ['PATH']}", "HOME": str(tmp_path)}
     ended = subprocess.run(
-        ["sh"], input=script, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=90
+        ["sh"], input=script, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=200
     )
     assert ended.returncode == 0, ended.stdout[-2000:] + ended.stderr[-2000:]
     return ended.stdout
