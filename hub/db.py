@@ -2,11 +2,15 @@
 
 No transaction is held open across a network call: drivers read, leave the block, call, and write in a
 new one. On SQLite every writing transaction begins IMMEDIATE, so that two writers wait for each other
-instead of failing half way.
+instead of failing half way; they wait in short steps, since SQLite's own grow to 100 ms while a
+transaction takes one or two.
 """
 
 from __future__ import annotations
 
+import sqlite3
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -17,6 +21,10 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
+
+BUSY_SECONDS = 15.0
+"""How long a writer waits for others on SQLite before it fails."""
+_STEPS = (0.0002, 0.0005, 0.001)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -79,11 +87,12 @@ class Database:
         self.is_sqlite = url.startswith("sqlite")
         self.engine = _engine(url)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
+        self._writer = threading.Lock()
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """Yield a session; commit at the end of the block, roll back if it raises."""
-        with self._open(writing=True) as session:
+        with self._turn(), self._open(writing=True) as session:
             yield session
             for callback in session.info.pop("before_commit", ()):
                 callback()
@@ -96,6 +105,16 @@ class Database:
         """Yield a session for reading: never commits, takes no write lock."""
         with self._open(writing=False) as session:
             yield session
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Let the threads of this process write in turn on SQLite, so that only one of them contends."""
+        mine = self.is_sqlite and self._writer.acquire(timeout=BUSY_SECONDS)
+        try:
+            yield
+        finally:
+            if mine:
+                self._writer.release()
 
     @contextmanager
     def _open(self, *, writing: bool) -> Iterator[Session]:
@@ -111,7 +130,8 @@ class Database:
                 raise
 
     def dispose(self) -> None:
-        """Forget inherited connections, as a forked worker must."""
+        """Forget inherited connections and turns, as a forked worker must."""
+        self._writer = threading.Lock()
         self.engine.dispose(close=False)
 
 
@@ -128,7 +148,7 @@ def after_commit(session: Session, callback: Callable[[], None]) -> None:
 def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
         return create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=30, pool_recycle=1800)
-    engine = create_engine(url, connect_args={"timeout": 15, "check_same_thread": False})
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, record: Any) -> None:  # noqa: ARG001
@@ -141,7 +161,29 @@ def _engine(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
-        writing = connection.get_execution_options().get("hub_writing", True)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+        if connection.get_execution_options().get("hub_writing", True):
+            _begin_writing(connection)
+        else:
+            connection.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def _begin_writing(connection: Any) -> None:
+    """Begin as the only writer: try again and again for `BUSY_SECONDS`, then fail as SQLite does."""
+    raw = connection.connection.dbapi_connection
+    until = time.monotonic() + BUSY_SECONDS
+    steps = iter(_STEPS)
+    raw.execute("PRAGMA busy_timeout=0")
+    try:
+        while time.monotonic() < until:
+            try:
+                raw.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+                time.sleep(next(steps, _STEPS[-1]))
+    finally:
+        raw.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000:.0f}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
