@@ -312,15 +312,26 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+def links(page: Path) -> list[str]:
+    return [
+        one or other for one, other in re.findall(r'\]\(([^)\s]+)\)|<img src="([^"]+)"', page.read_text())
+    ]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_each_relative_link_leads_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+    for target in links(page):
         if re.match(r"[a-z]+:", target):
             continue
         path, _, anchor = target.partition("#")
         there = (page.parent / path).resolve() if path else page
         assert there.exists(), f"{named(page)} links to {target}"
         assert not anchor or anchor in anchors(there), f"{named(page)} links to {target}"
+
+
+def test_each_picture_is_shown_somewhere() -> None:
+    shown = {(page.parent / target).resolve() for page in PAGES for target in links(page)}
+    assert [named(p) for p in tracked() if p.suffix == ".png" and p not in shown] == []
 
 
 def test_there_are_pages_to_check() -> None:
