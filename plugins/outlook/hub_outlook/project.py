@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import date, datetime
 from functools import lru_cache
+from itertools import islice
 from typing import TypeVar
 
 from hub.plugin.types import (
@@ -29,6 +30,8 @@ T = TypeVar("T")
 DEFAULT_REMINDER = (Reminder(15),)
 """What Outlook does where nothing is said (Graph: user-post-events); it has no calendar default to show."""
 LONGEST_TITLE = 255
+MOST_STEPS = 50_000
+"""Occurrences of a rule that are looked at for where its exceptions belong."""
 
 REASONS = {
     "title": "Outlook keeps titles on one line of at most 255 characters.",
@@ -236,8 +239,13 @@ def _exceptions(
     found: list[SeriesException] = []
     losses: list[Loss] = []
     move = _mover(asked, when)
-    for change in when.exceptions:
-        original = move(change.original_start, asked.start_zone)
+    originals = {e: move(e.original_start, asked.start_zone) for e in when.exceptions}
+    made = _made(when, originals.values())
+    for change, original in originals.items():
+        if original not in made:
+            if not change.cancelled:
+                losses.append(Loss("when", "A changed occurrence that the rule does not make is left out."))
+            continue
         if change.cancelled:
             found.append(SeriesException(original, cancelled=True))
             continue
@@ -248,6 +256,23 @@ def _exceptions(
             found.append(shown)
     by_start = {e.original_start: e for e in found}
     return tuple(by_start[start] for start in sorted(by_start)), losses
+
+
+def _made(when: When, wanted: Collection[date | datetime]) -> set[date | datetime]:
+    """Return those of the wanted starts that the rule makes: Outlook has no other occurrences."""
+    fitting = {w for w in wanted if isinstance(w, datetime) != when.all_day}
+    found: set[date | datetime] = set()
+    if not fitting:
+        return found
+    last = max(fitting)
+    rule = recurrence.occurrences(when.recurrence[0], when.start, when.start_zone)
+    for moment in islice(rule, MOST_STEPS):
+        start = moment.date() if when.all_day else moment
+        if start > last:
+            break
+        if start in fitting:
+            found.add(start)
+    return found
 
 
 _Mover = Callable[[date | datetime, str | None], date | datetime]

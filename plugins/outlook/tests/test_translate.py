@@ -236,3 +236,17 @@ def test_every_windows_zone_comes_back_as_itself() -> None:
     for name in windows_tz.win_tz:
         iana = zones.to_iana(name)
         assert (iana and zones.to_windows(iana) == name) or iana == "UTC"
+
+
+def test_a_change_of_a_day_that_the_rule_does_not_make_is_left_out_and_said() -> None:
+    first = datetime(2026, 12, 2, 9)
+    kept = SeriesException(first + timedelta(days=7), title="Kept")
+    orphans = (
+        SeriesException(first + timedelta(days=1), title="Nowhere"),
+        SeriesException(first + timedelta(days=2), cancelled=True),
+    )
+    held = project(series("Weekly", first, "FREQ=WEEKLY;COUNT=4", *orphans, kept))
+    assert held.content.when.exceptions == (kept,)
+    assert [loss.reason for loss in held.losses if loss.field == "when"] == [
+        "A changed occurrence that the rule does not make is left out."
+    ]

@@ -141,10 +141,13 @@ class Control:
         return {"remote_id": self.model.event_id(item, True), "content": to_json(self._content(item))}
 
     def create(self) -> tuple[Any, int]:
-        _, folder = self._place(self._body)
+        person, folder = self._place(self._body)
         content = content_from_json(self._body["content"])
         fields = accept.new_event(_written(content, ALL))
         item = self.model.create(folder, fields)
+        if content.organizer and content.organizer.email != person.email:
+            item.is_organizer = False
+            item.organizer = {"name": content.organizer.name, "address": content.organizer.email}
         self._write_exceptions(item, content)
         return self._shown(item), 201
 

@@ -183,4 +183,4 @@ def _guest(attendee: dict[str, Any]) -> dict[str, Any]:
 def _organizer(item: Item, name: str, email: str) -> dict[str, Any]:
     if item.is_organizer:
         return {"emailAddress": {"name": name, "address": email}}
-    return {"emailAddress": {"name": "Someone Else", "address": "someone.else@example.test"}}
+    return {"emailAddress": item.organizer}
