@@ -60,7 +60,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(params=KINDS)
-def migrated_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A migrated database of each kind, without rows, for this test alone."""
     if request.param == "sqlite":
         path = tmp_path / "hub.db"
@@ -73,7 +73,7 @@ def migrated_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Ite
 
 
 @pytest.fixture(params=KINDS)
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A database of each kind without any table, for this test alone."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'hub.db'}"

@@ -15,8 +15,9 @@ from typing import Any
 
 from sqlalchemy import select
 
+from hub import migrations
 from hub.accounts import calendars
-from hub.db import Base, Database
+from hub.db import Database
 from hub.ids import SystemIds, digest
 from hub.inbound.pull import pull_link
 from hub.keeping import subscriptions, sweep
@@ -102,8 +103,8 @@ class HubWorld:
         for name, plugin in plugins.items():
             loaded.add(name, "tests", plugin, loaded_settings)
         db = Database(url)
-        Base.metadata.drop_all(db.engine)
-        Base.metadata.create_all(db.engine)
+        if migrations.pending(db):
+            migrations.upgrade(url)
         ids = SystemIds(self.clock)
         vault = Vault({key.id: key.key for key in loaded_settings.secret_keys})
         gateway = ProviderGateway(

@@ -15,21 +15,21 @@ def tables(db: Database) -> set[str]:
     return set(inspect(db.engine).get_table_names()) - {"alembic_version"}
 
 
-def test_up_down_and_up_again(database_url: str) -> None:
-    db = Database(database_url)
+def test_up_down_and_up_again(empty_database_url: str) -> None:
+    db = Database(empty_database_url)
     assert migrations.pending(db)
-    migrations.upgrade(database_url)
+    migrations.upgrade(empty_database_url)
     assert tables(db) == set(Base.metadata.tables) and not migrations.pending(db)
-    migrations.downgrade(database_url, "base")
+    migrations.downgrade(empty_database_url, "base")
     assert tables(db) == set() and migrations.pending(db)
-    migrations.upgrade(database_url)
+    migrations.upgrade(empty_database_url)
     assert tables(db) == set(Base.metadata.tables)
     db.engine.dispose()
 
 
-def test_the_migrated_schema_is_what_the_models_say(database_url: str) -> None:
-    migrations.upgrade(database_url)
-    db = Database(database_url)
+def test_the_migrated_schema_is_what_the_models_say(empty_database_url: str) -> None:
+    migrations.upgrade(empty_database_url)
+    db = Database(empty_database_url)
     with db.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": False})
         assert compare_metadata(context, Base.metadata) == []

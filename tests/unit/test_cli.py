@@ -68,14 +68,14 @@ def test_a_worker_without_a_broker_says_what_to_do(hub: Hub) -> None:
     assert ended.returncode == 1 and "set HUB_REDIS_URL" in ended.stderr
 
 
-def test_migrate_goes_up_and_down(hub: Hub, database_url: str) -> None:
-    db = Database(Settings.load({"HUB_DATABASE_URL": database_url, "HUB_SECRET_KEYS": ""}).database_url)
+def test_migrate_goes_up_and_down(hub: Hub, empty_database_url: str) -> None:
+    db = Database(Settings.load({"HUB_DATABASE_URL": empty_database_url, "HUB_SECRET_KEYS": ""}).database_url)
     try:
-        assert hub("migrate", DATABASE_URL=database_url).returncode == 0
+        assert hub("migrate", DATABASE_URL=empty_database_url).returncode == 0
         assert not pending(db)
-        assert hub("migrate", "--down", "base", DATABASE_URL=database_url).returncode == 0
+        assert hub("migrate", "--down", "base", DATABASE_URL=empty_database_url).returncode == 0
         assert pending(db)
-        ended = hub("migrate", "--down", "nonsense", DATABASE_URL=database_url)
+        ended = hub("migrate", "--down", "nonsense", DATABASE_URL=empty_database_url)
         assert ended.returncode == 1 and "nonsense" in ended.stderr and "Traceback" not in ended.stderr
     finally:
         db.engine.dispose()

@@ -61,12 +61,12 @@ def tokens(settings: Settings) -> list[tuple[str, str]]:
 
 
 def test_production_seals_all_with_the_first_key(
-    migrated_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old, new = SecretKey.generate("old").encoded(), SecretKey.generate("new").encoded()
 
     def settings(*secret_keys: str) -> Settings:
-        given = {"HUB_DATABASE_URL": migrated_database_url, "HUB_HOME": str(tmp_path / "home")}
+        given = {"HUB_DATABASE_URL": database_url, "HUB_HOME": str(tmp_path / "home")}
         return Settings.load(given | {"HUB_SECRET_KEYS": ",".join(secret_keys)})
 
     # More than a batch, so that the walk goes on where it left off.
@@ -81,10 +81,10 @@ def test_production_seals_all_with_the_first_key(
 
 
 def test_an_embedded_hub_gets_a_new_first_key_while_it_is_not_running(
-    migrated_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HUB_HOME", str(tmp_path))
-    monkeypatch.setenv("HUB_DATABASE_URL", migrated_database_url)
+    monkeypatch.setenv("HUB_DATABASE_URL", database_url)
     connect(Settings.load(), "acc_1")
     with hold(tmp_path), pytest.raises(CannotRunError):
         keys.rotate(Settings.load())

@@ -12,8 +12,8 @@ from hub.migrations import pending
 from hub.models import Tenant
 
 
-def test_a_database_comes_migrated_and_empty(migrated_database_url: str) -> None:
-    db = Database(migrated_database_url)
+def test_a_database_comes_migrated_and_empty(database_url: str) -> None:
+    db = Database(database_url)
     try:
         assert not pending(db)
         with db.transaction() as session:
@@ -23,12 +23,12 @@ def test_a_database_comes_migrated_and_empty(migrated_database_url: str) -> None
         db.engine.dispose()
 
 
-def test_what_one_test_wrote_another_does_not_see(migrated_database_url: str) -> None:
-    test_a_database_comes_migrated_and_empty(migrated_database_url)
+def test_what_one_test_wrote_another_does_not_see(database_url: str) -> None:
+    test_a_database_comes_migrated_and_empty(database_url)
 
 
-def test_a_plain_database_has_no_table(database_url: str) -> None:
-    db = Database(database_url)
+def test_a_plain_database_has_no_table(empty_database_url: str) -> None:
+    db = Database(empty_database_url)
     try:
         assert pending(db)
     finally:
