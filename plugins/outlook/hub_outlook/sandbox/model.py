@@ -86,12 +86,12 @@ class Item:
     transaction_id: str | None = None
     deleted: bool = False
     is_organizer: bool = True
-    organizer: dict[str, str] = field(default_factory=lambda: dict(SOMEONE))
+    organizer: dict[str, str] = field(
+        default_factory=lambda: {"name": "Someone Else", "address": "someone.else@example.test"}
+    )
     """Who organises it if that is not the mailbox's owner: name and address."""
     is_cancelled: bool = False
 
-
-SOMEONE = {"name": "Someone Else", "address": "someone.else@example.test"}
 
 SWITCHES: dict[str, Any] = {
     "duplicate_transaction_status": 400,
