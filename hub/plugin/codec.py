@@ -28,15 +28,28 @@ class CodecError(ValueError):
         self.message = message
 
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
+
+@cache
+def _defaults(cls: type) -> tuple[tuple[str, Any], ...] | None:
+    """Return a dataclass' fields with their defaults; None for what is no dataclass."""
+    return tuple((f.name, f.default) for f in fields(cls)) if is_dataclass(cls) else None
+
+
 def to_json(value: Any) -> Any:
     """Return a dataclass of `hub.plugin.types` (or a part of one) as plain JSON values."""
-    if is_dataclass(value) and not isinstance(value, type):
+    kind: type = type(value)
+    if kind in _PLAIN:
+        return value
+    known = _defaults(kind)
+    if known is not None:
         result = {}
-        for f in fields(value):
-            item = getattr(value, f.name)
-            if f.default is not MISSING and item == f.default and type(item) is type(f.default):
+        for name, default in known:
+            item = getattr(value, name)
+            if item is default or (item == default and type(item) is type(default)):
                 continue
-            result[f.name] = to_json(item)
+            result[name] = to_json(item)
         return result
     if isinstance(value, (tuple, frozenset)):
         return [to_json(item) for item in value]
