@@ -41,7 +41,7 @@ class Size:
     changes: int
 
 
-FULL = Size(rounds=5, seconds=4.0, per_round=12, isolated=10, burst=1000, events=10_000, changes=5000)
+FULL = Size(rounds=5, seconds=3.0, per_round=12, isolated=10, burst=1000, events=10_000, changes=2500)
 QUICK = Size(rounds=2, seconds=1.0, per_round=2, isolated=2, burst=60, events=1000, changes=500)
 
 
