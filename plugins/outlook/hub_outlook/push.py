@@ -152,7 +152,8 @@ def _update_series(
             body["recurrence"] = None
     if body:
         _patch(graph, push.remote_id, body, push.version)
-    if "when" in fields and wanted.when.is_series:
+    if wanted.when.is_series and (body or "when" in fields):
+        # A changed occurrence may hold its own copy of what the master has just changed.
         current = read_series(graph, push.remote_id) if body else shown
         if write_exceptions(graph, current, wanted) == 0 and body:
             return current
