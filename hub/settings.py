@@ -177,8 +177,12 @@ class Settings:
             plain = self.public_url.startswith("http://") and not values.is_loopback(self.public_url)
             if plain:
                 faults.append("HUB_PUBLIC_URL must be https in production: providers call no other address.")
-        if self.open_pages and (self.production or not values.is_loopback(f"//{self.host}")):
-            faults.append("HUB_PAGE_ACCESS=open is for an embedded hub on loopback only; say signed.")
+        outside = not (values.is_loopback(f"//{self.host}") and values.is_loopback(self.public_url))
+        if self.open_pages and (self.production or outside):
+            faults.append(
+                "HUB_PAGE_ACCESS=open is for an embedded hub whose HUB_HOST and HUB_PUBLIC_URL are loopback; "
+                "say signed."
+            )
         if self.call_deadline >= self.lease_seconds:
             faults.append("HUB_CALL_DEADLINE must be below HUB_LEASE_SECONDS, or a call outlives its lease.")
         if self.retry_base > self.retry_max:
@@ -291,6 +295,7 @@ def _derived(read: Mapping[str, Any]) -> dict[str, Any]:
     if embedded and not read["database_url"]:
         derived["database_url"] = f"sqlite:///{read['home'] / 'hub.db'}"
     if read["page_access"] is None:
-        safe = embedded and values.is_loopback(f"//{read['host']}")
+        public_url = derived.get("public_url", read["public_url"])
+        safe = embedded and values.is_loopback(f"//{read['host']}") and values.is_loopback(public_url)
         derived["page_access"] = PageAccess.OPEN if safe else PageAccess.SIGNED
     return derived

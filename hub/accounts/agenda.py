@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session, selectinload
 
-from hub.domain.recurrence import Occurrence, RecurrenceError, occurrences
+from hub.domain.recurrence import Occurrence, RecurrenceError, as_it_takes_place, occurrences
 from hub.models import Calendar, Event
 from hub.models.content import content_of
 from hub.plugin.types import EventContent
@@ -77,7 +77,7 @@ def list_entries(
             found = occurrences(content.when, start, end, zones[event.calendar_id], MOST_OCCURRENCES)
         except RecurrenceError:
             found = [_as_single(event)]
-        entries += (Entry(event, content, occurrence) for occurrence in found)
+        entries += (Entry(event, as_it_takes_place(content, o), o) for o in found)
         if len(entries) > MOST_OCCURRENCES:
             raise TooManyError
     return sorted(

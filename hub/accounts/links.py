@@ -6,8 +6,8 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from hub.db import after_commit
-from hub.models import Direction, EventCopy, Link
-from hub.outbound.linking import LinkingError, ask_for_pull, want_missing
+from hub.models import EventCopy, Link
+from hub.outbound.linking import ask_for_pull, check_direction, want_missing
 from hub.ports import Ports
 
 
@@ -26,10 +26,8 @@ def change_link(
     Raises:
         LinkingError: the remote calendar may not be written to.
     """
-    remote = link.remote_calendar
     if direction is not None and direction != link.direction:
-        if direction != Direction.IMPORT and remote.access_role not in ("owner", "writer"):
-            raise LinkingError(f"{remote.name!r} is read-only: only 'import' is possible", "direction")
+        check_direction(session, link.remote_calendar, direction)
         link.direction = direction
         if link.imported_at is not None and want_missing(session, ports, link):
             after_commit(session, lambda: ports.queue.hint("push", link.id))

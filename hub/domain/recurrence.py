@@ -7,6 +7,7 @@ exists twice as the first (RFC 5545 3.3.5).
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from dateutil.rrule import rrulestr
 
-from hub.plugin.types import SeriesException, When
+from hub.plugin.types import EventContent, SeriesException, When
 
 MOST_STEPS = 50_000
 """How many occurrences of one rule are looked at before the search is given up."""
@@ -131,6 +132,20 @@ def _place(
     starts_at = instant(begin, zone, floating_zone)
     ends_at = max(starts_at, instant(finish, end_zone, floating_zone))
     return Occurrence(original, begin, finish, starts_at, ends_at, exception)
+
+
+_OVERRIDABLE = (
+    "title", "description", "location", "status", "show_as", "visibility", "reminders", "attendees",
+)  # fmt: skip
+
+
+def as_it_takes_place(content: EventContent, occurrence: Occurrence) -> EventContent:
+    """Return what one occurrence means: the series' content with what its exception says otherwise."""
+    exception = occurrence.exception
+    if exception is None:
+        return content
+    own = {name: getattr(exception, name) for name in _OVERRIDABLE if getattr(exception, name) is not None}
+    return dataclasses.replace(content, **own)
 
 
 def starts(when: When) -> Iterator[date | datetime]:

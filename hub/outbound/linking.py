@@ -83,29 +83,55 @@ def _check(
 ) -> None:
     if account.user_id != calendar.user_id:
         raise LinkingError("the remote calendar belongs to another user", "remote_calendar_id")
-    if direction != Direction.IMPORT and remote.access_role not in ("owner", "writer"):
+    for link, other in _twins(session, remote, account):
+        if other.user_id == account.user_id:
+            raise LinkingError(
+                f"{remote.name!r} is already linked (link {link.id}, through {other.email}): "
+                "a remote calendar is linked once",
+                "remote_calendar_id",
+            )
+    check_direction(session, remote, direction)
+
+
+def check_direction(session: Session, remote: RemoteCalendar, direction: str) -> None:
+    """Check that a remote calendar may be linked in this direction.
+
+    Only one link of the whole hub may write to a remote calendar: two that both write would take each
+    other's copies for new events and copy them for ever.
+
+    Raises:
+        LinkingError: it is read-only, or another user's link writes to it.
+    """
+    if direction == Direction.IMPORT:
+        return
+    account = session.get_one(Account, remote.account_id)
+    if remote.access_role not in ("owner", "writer"):
         raise LinkingError(
             f"{remote.name!r} is read-only for {account.email}: link it with direction 'import'", "direction"
         )
-    twin = session.execute(
-        select(Link, RemoteCalendar, Account)
+    twins = _twins(session, remote, account)
+    if any(o.user_id != account.user_id and link.direction != Direction.IMPORT for link, o in twins):
+        raise LinkingError(
+            f"another user of this hub already keeps {remote.name!r} in step, and only one link may write "
+            "to a calendar: link it with direction 'import'",
+            "direction",
+        )
+
+
+def _twins(session: Session, remote: RemoteCalendar, account: Account) -> list[tuple[Link, Account]]:
+    """Return the live links of the same calendar, through whichever account, and those accounts."""
+    rows = session.execute(
+        select(Link, Account)
         .join(RemoteCalendar, Link.remote_calendar_id == RemoteCalendar.id)
         .join(Account, Account.id == RemoteCalendar.account_id)
         .where(
             Link.deleted_at.is_(None),
-            Link.tenant_id == calendar.tenant_id,
             Account.provider == account.provider,
             RemoteCalendar.remote_id == remote.remote_id,
-            Account.user_id == account.user_id,
         )
-    ).first()
-    if twin is not None:
-        link, _, other = twin
-        raise LinkingError(
-            f"{remote.name!r} is already linked (link {link.id}, through {other.email}): "
-            "a remote calendar is linked once",
-            "remote_calendar_id",
-        )
+        .order_by(Link.id)
+    )
+    return [(link, other) for link, other in rows]
 
 
 def start(session: Session, ports: Ports, link: Link) -> None:
