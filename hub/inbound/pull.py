@@ -90,6 +90,7 @@ def _begin(ports: Ports, lease: Lease) -> Listing | None:
         waiting = link.due_at is not None and link.due_at > now
         if waiting or (signal.notified <= link.pulled and link.cursor is not None):
             return None
+        link.listed = signal.notified
         if link.cursor is None:
             link.generation += 1
             link.window_start, link.window_end = _window(ports, session, link, now)

@@ -79,16 +79,21 @@ def _handshake(answer: HttpAnswer) -> Response:
 
 
 def accept(ports: Ports, notifications: Sequence[Notification]) -> int:
-    """Mark the links of all genuine notifications, in one transaction; return how many were genuine."""
+    """See to it that all genuine notifications are followed by a listing; return how many were genuine."""
     with ports.db.reading() as session:
         wanted = {n.channel_id for n in notifications}
         channels = {c.id: c for c in session.scalars(select(Channel).where(Channel.id.in_(wanted)))}
-    genuine = [n for n in notifications if _is_genuine(ports, channels.get(n.channel_id), n)]
+        genuine = [
+            (channels[n.channel_id], n)
+            for n in notifications
+            if _is_genuine(ports, channels.get(n.channel_id), n)
+        ]
+        is_owed = _is_owed(session, genuine)
     if len(genuine) < len(notifications):
         log.info("notifications_ignored", count=len(notifications) - len(genuine))
-    if genuine:
+    if not is_owed:
         with ports.db.transaction() as session:
-            _mark(session, ports, [(channels[n.channel_id], n) for n in genuine])
+            _mark(session, ports, genuine)
     return len(genuine)
 
 
@@ -123,6 +128,23 @@ def _mark(session: Session, ports: Ports, genuine: list[tuple[Channel, Notificat
             hints |= {("subscribe", link_id) for link_id in _links(session, [channel])}
     for hint in sorted(hints):
         after_commit(session, lambda hint=hint: ports.queue.hint(*hint))  # type: ignore[misc]
+
+
+def _is_owed(session: Session, genuine: list[tuple[Channel, Notification]]) -> bool:
+    """Whether each link already has a mark that no listing has begun for.
+
+    The listing that such a mark is sure to cause begins after this notification came, so a storm of
+    them costs one write for each listing, not one for each notification.
+    """
+    if any(n.kind not in (NotificationKind.CHANGED, NotificationKind.MISSED) for _, n in genuine):
+        return False
+    links = _links(session, [channel for channel, _ in genuine])
+    query = (
+        select(Link.id)
+        .join(LinkSignal, LinkSignal.link_id == Link.id)
+        .where(Link.id.in_(links), LinkSignal.notified <= Link.listed)
+    )
+    return session.scalars(query.limit(1)).first() is None
 
 
 def _links(session: Session, channels: list[Channel]) -> list[str]:

@@ -89,6 +89,9 @@ class Link(Base):
     pulled: Mapped[int] = mapped_column(BigInteger, default=0)
     """Up to which `LinkSignal.notified` the listings have caught up."""
 
+    listed: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Up to which mark the last listing was begun: a higher mark is sure to be listed after it was set."""
+
     lease_owner: Mapped[str | None] = mapped_column(String(40))
     lease_until: Mapped[datetime | None]
     fence: Mapped[int] = mapped_column(BigInteger, default=0)

@@ -184,7 +184,10 @@ class Embedded:
             "",
             f"  Page       {self.settings.public_url}/",
             f"  API key    {_local_key(self.settings)}",
-            *(f"  Sandbox    {name}: http://{sandbox.HOST}:{port}/_control/people" for name, port in self.sandboxes.items()),
+            *(
+                f"  Sandbox    {name}: http://{sandbox.HOST}:{port}/_control/people"
+                for name, port in self.sandboxes.items()
+            ),
             f"  Logs       {self.logs}",
             "",
             "Ctrl-C ends all of it.",

@@ -251,6 +251,7 @@ def upgrade() -> None:
         sa.Column("confirmed", sa.Integer(), nullable=False),
         sa.Column("imported_at", db.UtcDateTime(timezone=True), nullable=True),
         sa.Column("pulled", sa.BigInteger(), nullable=False),
+        sa.Column("listed", sa.BigInteger(), nullable=False),
         sa.Column("lease_owner", sa.String(length=40), nullable=True),
         sa.Column("lease_until", db.UtcDateTime(timezone=True), nullable=True),
         sa.Column("fence", sa.BigInteger(), nullable=False),
