@@ -126,6 +126,8 @@ class MemoryService:
         self.can_watch = True
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.deliver: Callable[[str, dict[str, str]], None] = _post
+        self.before_listing: Callable[[], None] | None = None
+        """Called once, in the middle of the next listing."""
         self._counter = 0
         SERVICES[name] = self
 
@@ -348,6 +350,9 @@ class MemoryPlugin:
         service = _service(call)
 
         def work() -> ChangePage:
+            interrupt, service.before_listing = service.before_listing, None
+            if interrupt is not None:
+                interrupt()
             person = service.enter("fetch_changes", call)
             found = _calendar(service, person, calendar)
             since = _since(person, cursor)

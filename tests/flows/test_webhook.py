@@ -116,6 +116,33 @@ def test_of_a_mixed_batch_only_the_genuine_ones_count_and_once_for_each_link(hub
     assert notified(hub) == before + 1
 
 
+def test_a_storm_is_one_mark_until_a_listing_begins_and_then_one_more(hub: HubApp) -> None:
+    channel, secret = channel_and_secret(hub)
+    before = notified(hub)
+    for _ in range(50):
+        assert notify(hub, channel, secret).status_code == 202
+    assert notified(hub) == before + 1
+    hub.world.settle()
+    notify(hub, channel, secret)
+    assert notified(hub) == before + 2
+
+
+def test_a_notification_that_comes_while_a_listing_runs_causes_one_more(hub: HubApp) -> None:
+    channel, secret = channel_and_secret(hub)
+    service = hub.world.services["left"]
+    listings = 0
+
+    def fetch_once_more() -> None:
+        nonlocal listings
+        listings = sum(call["method"] == "fetch_changes" for call in service.calls)
+        notify(hub, channel, secret)
+
+    service.before_listing = fetch_once_more
+    notify(hub, channel, secret)
+    hub.world.settle()
+    assert sum(call["method"] == "fetch_changes" for call in service.calls) == listings + 2
+
+
 def test_a_channel_of_a_whole_account_marks_all_its_links(hub: HubApp) -> None:
     channel, secret = channel_and_secret(hub)
     with hub.world.ports.db.reading() as session:
