@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, takewhile
 from zoneinfo import ZoneInfo
 
 from dateutil.rrule import rrulestr
@@ -146,6 +146,16 @@ def as_it_takes_place(content: EventContent, occurrence: Occurrence) -> EventCon
         return content
     own = {name: getattr(exception, name) for name in _OVERRIDABLE if getattr(exception, name) is not None}
     return dataclasses.replace(content, **own)
+
+
+def without_orphans(when: When) -> When:
+    """Return the time without exceptions for days that the rule does not make (any more)."""
+    if not when.exceptions:
+        return when
+    last = max(_wall(e.original_start) for e in when.exceptions)
+    made = set(takewhile(lambda start: _wall(start) <= last, starts(when))) if when.is_series else set()
+    kept = tuple(e for e in when.exceptions if e.original_start in made)
+    return dataclasses.replace(when, exceptions=kept)
 
 
 def starts(when: When) -> Iterator[date | datetime]:

@@ -6,6 +6,7 @@ row goes through this module or `hub.inbound.apply`, which calls `record` and `f
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session, selectinload
 
 from hub.db import after_commit, before_commit
+from hub.domain.recurrence import without_orphans
 from hub.models import Actor, Calendar, Change, ChangeKind, Direction, Event, EventCopy, Link, Tenant
 from hub.models.content import content_of, exception_row, write_content
 from hub.outbound import lease
@@ -53,6 +55,7 @@ def create_event(
 ) -> Event:
     """Add an event to a calendar and make its copies wanted in every link that writes."""
     now = ports.clock.now()
+    content = dataclasses.replace(content, when=without_orphans(content.when))
     event_id = ports.ids.new("evt")
     event = Event(
         id=event_id,
@@ -92,6 +95,7 @@ def update_event(
     if expected_version is not None and event.version != expected_version:
         raise StaleVersionError
     before = content_of(event)
+    content = dataclasses.replace(content, when=without_orphans(content.when))
     fields = changed_fields(before, content)
     if extra is not None and dict(extra) != event.extra:
         event.extra = dict(extra)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from hub.domain.recurrence import RecurrenceError, check, instant, occurrences, span, starts
+from hub.domain.recurrence import RecurrenceError, check, instant, occurrences, span, starts, without_orphans
 from hub.plugin.testing import all_day, series, timed
 from hub.plugin.types import SeriesException, When
 
@@ -44,6 +45,16 @@ def test_exceptions_replace_their_occurrences() -> None:
     gone = SeriesException(monday + timedelta(weeks=2), cancelled=True)
     when = series("Weekly", monday, "FREQ=WEEKLY;COUNT=3", moved, gone).when
     assert local_starts(when) == [monday, datetime(2026, 12, 16, 14)]
+
+
+def test_an_exception_goes_with_the_day_that_a_new_rule_does_not_make() -> None:
+    monday = datetime(2026, 12, 7, 9)
+    kept = SeriesException(monday + timedelta(weeks=2), title="Kept")
+    orphan = SeriesException(monday + timedelta(weeks=1), title="Orphan")
+    fortnightly = series("Every other week", monday, "FREQ=WEEKLY;INTERVAL=2", orphan, kept).when
+    assert without_orphans(fortnightly).exceptions == (kept,)
+    single = dataclasses.replace(fortnightly, recurrence=())
+    assert without_orphans(single).exceptions == ()
 
 
 def test_a_series_of_which_every_day_is_cancelled_shows_nothing_and_ends() -> None:
