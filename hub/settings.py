@@ -124,9 +124,6 @@ class Settings:
     retry_base: float = declare(values.seconds, "2", "Seconds before the first retry; they double each time.")
     retry_max: float = declare(values.seconds, "900", "Longest time in seconds between two retries.")
     park_after: int = declare(values.whole(1), "8", "Failed attempts after which one event is parked.")
-    pull_pages: int = declare(
-        values.whole(1), "20", "Pages that one task pulls before it lets other links have their turn."
-    )
     log_level: str = declare(values.log_level, "INFO", "DEBUG, INFO, WARNING or ERROR.")
     log_format: LogFormat = declare(
         values.one_of(LogFormat), "text", "text for people or json for machines, one line each."

@@ -18,15 +18,14 @@ from hub.inbound.apply import apply_page
 from hub.log import get_logger
 from hub.models import Account, Event, EventCopy, Link, LinkSignal, RemoteCalendar
 from hub.outbound import trouble
-from hub.outbound.lease import Lease, LeaseLostError, acquire, held, release
+from hub.outbound.lease import Lease, held
 from hub.outbound.linking import want_missing
 from hub.outbound.outbox import border_calendar
 from hub.outbound.push import push_due
 from hub.plugin import types
-from hub.plugin.errors import CursorExpiredError, GoneError, ProviderError, RetryLaterError
+from hub.plugin.errors import CursorExpiredError, GoneError, RetryLaterError
 from hub.plugin.types import ChangePage, RemoteChange, Scope, Window
 from hub.ports import Ports
-from hub.providers.manager import UnknownProviderError
 
 log = get_logger()
 
@@ -49,17 +48,7 @@ class Listing:
 
 def pull_link(ports: Ports, link_id: str) -> None:
     """Bring in what changed in one remote calendar. Returns at once if another run holds the link."""
-    lease = acquire(ports, link_id)
-    if lease is None:
-        return
-    try:
-        _pull(ports, lease)
-    except LeaseLostError:
-        log.info("lease_lost", link_id=link_id, run_id=lease.run_id)
-    except (ProviderError, UnknownProviderError) as error:
-        trouble.settle(ports, lease, error)
-    finally:
-        release(ports, lease)
+    trouble.run(ports, link_id, _pull)
 
 
 def _pull(ports: Ports, lease: Lease) -> None:

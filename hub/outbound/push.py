@@ -9,7 +9,7 @@ from __future__ import annotations
 from hub.log import get_logger
 from hub.models import Link, LinkState
 from hub.outbound import outbox, trouble
-from hub.outbound.lease import Lease, LeaseLostError, acquire, held, release
+from hub.outbound.lease import Lease, held
 from hub.outbound.linking import ask_for_pull
 from hub.outbound.outbox import Batch, Work
 from hub.plugin.errors import (
@@ -34,17 +34,7 @@ FAILURES_IN_A_ROW = 2
 
 def push_link(ports: Ports, link_id: str) -> None:
     """Write what is wanted in one link. Returns at once if another run holds it."""
-    lease = acquire(ports, link_id)
-    if lease is None:
-        return
-    try:
-        push_due(ports, lease)
-    except LeaseLostError:
-        log.info("lease_lost", link_id=link_id, run_id=lease.run_id)
-    except (ProviderError, UnknownProviderError) as error:
-        trouble.settle(ports, lease, error)
-    finally:
-        release(ports, lease)
+    trouble.run(ports, link_id, push_due)
 
 
 def push_due(ports: Ports, lease: Lease, *, uncertain_only: bool = False) -> None:

@@ -5,11 +5,12 @@ The one table from errors to states of a link; errors of a single event are sett
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from hub.log import get_logger
 from hub.models import Account, Link, LinkState, RemoteCalendar
-from hub.outbound.lease import Lease, LeaseLostError, held
+from hub.outbound.lease import Lease, LeaseLostError, acquire, held, release
 from hub.plugin.errors import (
     CalendarLostError,
     GrantLostError,
@@ -23,6 +24,21 @@ from hub.providers.manager import UnknownProviderError
 log = get_logger()
 
 OPERATOR_WAIT = 60.0
+
+
+def run(ports: Ports, link_id: str, work: Callable[[Ports, Lease], None]) -> None:
+    """Do a link's work under its lease; what goes wrong is recorded. Nothing, if another run holds it."""
+    lease = acquire(ports, link_id)
+    if lease is None:
+        return
+    try:
+        work(ports, lease)
+    except LeaseLostError:
+        log.info("lease_lost", link_id=link_id, run_id=lease.run_id)
+    except (ProviderError, UnknownProviderError) as error:
+        settle(ports, lease, error)
+    finally:
+        release(ports, lease)
 
 
 def backoff(ports: Ports, failures: int, after: float | None = None) -> float:
