@@ -124,6 +124,18 @@ class Settings:
     retry_base: float = declare(values.seconds, "2", "Seconds before the first retry; they double each time.")
     retry_max: float = declare(values.seconds, "900", "Longest time in seconds between two retries.")
     park_after: int = declare(values.whole(1), "8", "Failed attempts after which one event is parked.")
+    guard_least: int = declare(
+        values.whole(0), "10", "Deletions of one calendar that are always believed, within HUB_GUARD_WINDOW."
+    )
+    guard_share: float = declare(
+        values.positive, "0.3", "Share of a calendar's events beyond which deletions wait for a person."
+    )
+    guard_count: int = declare(
+        values.whole(1), "100", "Number of deletions beyond which they wait for a person, whatever the share."
+    )
+    guard_window: float = declare(
+        values.seconds, "600", "Seconds over which the deletions of one calendar are counted."
+    )
     log_level: str = declare(values.log_level, "INFO", "DEBUG, INFO, WARNING or ERROR.")
     log_format: LogFormat = declare(
         values.one_of(LogFormat), "text", "text for people or json for machines, one line each."

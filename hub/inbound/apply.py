@@ -36,7 +36,7 @@ from hub.models import (
 )
 from hub.models.content import content_of, exception_row, write_content
 from hub.outbound.edit import Author, differences, fan_out, new_copy, record
-from hub.outbound.outbox import note_deletion_conflict, recreate, show, visible
+from hub.outbound.outbox import show, visible
 from hub.plugin.codec import content_from_json, to_json
 from hub.plugin.types import EventContent, RemoteChange, RemoteEvent
 from hub.ports import Ports
@@ -92,7 +92,7 @@ class _Page:
             elif not self._is_known(copy, change):
                 self._changed(copy, events[copy.event_id], change.event)
             else:
-                copy.seen_generation = self.link.generation
+                copy.seen_generation, copy.missing_at = self.link.generation, None
         self._add(unknown)
         self._unpark([r for r in changes if r not in self.parked])
         self.session.flush()
@@ -225,19 +225,12 @@ class _Page:
         self.touched.append(event)
 
     def _removed(self, copy: EventCopy, event: Event) -> None:
-        """A person deleted the event at the provider."""
-        edited_elsewhere = copy.wanted_version > copy.pushed_version and copy.parked_at is None
-        if event.deleted_at is None and edited_elsewhere and self.link.direction == Direction.TWO_WAY:
-            note_deletion_conflict(self.session, self.ports, self.link, event.id, content_of(event))
-            recreate(self.ports, copy)
-            return
-        copy.removed_at = self.now
-        copy.attempts, copy.problem, copy.parked_at, copy.due_at = 0, None, None, None
+        """The provider holds the event no more: the guard decides whether that deletes it here."""
         if event.deleted_at is None and self.link.direction != Direction.EXPORT:
-            event.version += 1
-            event.deleted_at = event.updated_at = self.now
-            record(self.session, self.ports, event, ChangeKind.DELETED, {}, self.author)
-            self.touched.append(event)
+            copy.missing_at = copy.missing_at or self.now
+            return
+        copy.removed_at, copy.missing_at = self.now, None
+        copy.attempts, copy.problem, copy.parked_at, copy.due_at = 0, None, None, None
         copy.wanted_version = copy.pushed_version = event.version
 
     # --- what the hub does not know yet ---

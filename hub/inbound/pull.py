@@ -14,6 +14,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from hub.db import after_commit
+from hub.inbound import guard
 from hub.inbound.apply import apply_page
 from hub.log import get_logger
 from hub.models import Account, Event, EventCopy, Link, LinkSignal, RemoteCalendar
@@ -52,6 +53,7 @@ def pull_link(ports: Ports, link_id: str) -> None:
 
 
 def _pull(ports: Ports, lease: Lease) -> None:
+    guard.carry_out(ports, lease)
     for _ in range(MOST_LISTINGS):
         listing = _begin(ports, lease)
         if listing is None:
@@ -158,6 +160,8 @@ def _store(
         spread = 0.75 + ports.ids.jitter() / 2
         link.poll_at = now + timedelta(seconds=ports.settings.poll_interval * spread)
         trouble.clear(link)
+        if link.confirmed >= link.generation:
+            guard.settle(session, ports, link, lease.run_id)
         if page.window is not None:
             link.window_start, link.window_end = page.window.start, page.window.end
         if page.scope is Scope.SNAPSHOT and link.imported_at is None:
@@ -222,6 +226,7 @@ def _confirm_missing(ports: Ports, lease: Lease, listing: Listing) -> None:
                 apply_page(session, ports, link, changes, lease.run_id)
             else:
                 link.confirmed = link.generation
+                guard.settle(session, ports, link, lease.run_id)
 
 
 def _missing(session: Session, link: Link) -> list[str]:
@@ -232,6 +237,7 @@ def _missing(session: Session, link: Link) -> list[str]:
             EventCopy.link_id == link.id,
             EventCopy.remote_id.is_not(None),
             EventCopy.removed_at.is_(None),
+            EventCopy.missing_at.is_(None),
             EventCopy.seen_generation < link.generation,
             Event.starts_at < link.window_end,
             or_(Event.ends_at.is_(None), Event.ends_at > link.window_start),

@@ -5,7 +5,17 @@ from hub.models.calendar import Calendar
 from hub.models.change import Actor, Change, ChangeKind, Conflict
 from hub.models.copy import EventCopy, ParkedChange
 from hub.models.event import Event, SeriesExceptionRow
-from hub.models.link import Channel, ChannelState, Detail, Direction, Link, LinkSignal, LinkState, Policy
+from hub.models.link import (
+    Channel,
+    ChannelState,
+    Detail,
+    Direction,
+    Link,
+    LinkSignal,
+    LinkState,
+    Policy,
+    Verdict,
+)
 from hub.models.tenant import ApiKey, Heartbeat, IdempotentReply, PageSession, Tenant, User
 
 __all__ = [
@@ -37,4 +47,5 @@ __all__ = [
     "SeriesExceptionRow",
     "Tenant",
     "User",
+    "Verdict",
 ]

@@ -54,6 +54,8 @@ class EventCopy(Base):
     """Why the last try failed, in a sentence for people."""
     seen_generation: Mapped[int] = mapped_column(default=0)
     """The last full listing that showed it."""
+    missing_at: Mapped[datetime | None]
+    """Set: the provider holds it no more, and the deletion is not yet believed (`hub.inbound.guard`)."""
     removed_at: Mapped[datetime | None]
     """Set: it does not exist in that calendar any more; the row stays as a tombstone."""
 

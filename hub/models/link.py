@@ -44,6 +44,13 @@ class LinkState(StrEnum):
     STOPPED = "stopped"
 
 
+class Verdict(StrEnum):
+    """What a person says about held deletions."""
+
+    APPLY = "apply"
+    REJECT = "reject"
+
+
 class Link(Base):
     """Ties one Calendar to one RemoteCalendar.
 
@@ -85,12 +92,22 @@ class Link(Base):
     confirmed: Mapped[int] = mapped_column(default=0)
     """The last generation whose missing events the provider was asked about."""
     imported_at: Mapped[datetime | None]
-    """When the first full listing was complete."""
+    """When the first full listing was complete; None again while the link adopts what is there anew."""
     pulled: Mapped[int] = mapped_column(BigInteger, default=0)
     """Up to which `LinkSignal.notified` the listings have caught up."""
 
     listed: Mapped[int] = mapped_column(BigInteger, default=0)
     """Up to which mark the last listing was begun: a higher mark is sure to be listed after it was set."""
+
+    removals_from: Mapped[datetime | None]
+    """Since when `removals` counts the events that this link's calendar has deleted in the hub."""
+    removals: Mapped[int] = mapped_column(default=0)
+    held_at: Mapped[datetime | None]
+    """Set: so many events are missing that their deletion waits for a person."""
+    verdict: Mapped[str | None] = mapped_column(String(10))
+    """What the person said about the held deletions (`Verdict`), until the next run has carried it out."""
+    verdict_at: Mapped[datetime | None]
+    """What went missing later is not covered by the verdict."""
 
     lease_owner: Mapped[str | None] = mapped_column(String(40))
     lease_until: Mapped[datetime | None]

@@ -162,7 +162,7 @@ def settled(ports: Ports, lease: Lease, work: Work, remote: RemoteEvent | None) 
         copy.pushed_version = max(copy.pushed_version, work.version)
         copy.attempts, copy.due_at, copy.problem = 0, None, None
         if isinstance(work.push, PushDelete) or (work.push is None and copy.remote_id is None):
-            copy.removed_at = ports.clock.now()
+            copy.removed_at, copy.missing_at = ports.clock.now(), None
         else:
             copy.synced = fingerprints(work.content)
         if remote is not None:
@@ -189,7 +189,7 @@ def show(copy: EventCopy, remote: RemoteEvent) -> None:
     copy.uid = remote.uid
     copy.web_link = remote.web_link
     copy.read_only = remote.read_only
-    copy.removed_at = None
+    copy.removed_at = copy.missing_at = None
 
 
 def gone(ports: Ports, lease: Lease, work: Work) -> None:
@@ -203,7 +203,7 @@ def gone(ports: Ports, lease: Lease, work: Work) -> None:
         copy = session.get_one(EventCopy, work.copy_id, with_for_update=True)
         if isinstance(work.push, PushDelete) or link.direction == "export":
             copy.pushed_version = work.version
-            copy.removed_at = ports.clock.now()
+            copy.removed_at, copy.missing_at = ports.clock.now(), None
             copy.attempts, copy.due_at, copy.problem = 0, None, None
             return
         note_deletion_conflict(session, ports, link, copy.event_id, work.content)
@@ -213,7 +213,8 @@ def gone(ports: Ports, lease: Lease, work: Work) -> None:
 def recreate(ports: Ports, copy: EventCopy) -> None:
     """Make a copy that the provider has lost wanted as a new event."""
     copy.remote_id, copy.remote_version, copy.base, copy.synced = None, "", None, {}
-    copy.create_id, copy.uncertain, copy.removed_at = ports.ids.bare(), False, None
+    copy.create_id, copy.uncertain, copy.read_only = ports.ids.bare(), False, None
+    copy.removed_at = copy.missing_at = None
     copy.attempts, copy.due_at, copy.problem, copy.parked_at = 0, None, None, None
     copy.pushed_version = 0
 

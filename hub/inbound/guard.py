@@ -1,0 +1,144 @@
+"""The deletion guard: a few deletions are believed, a suspicious mass of them waits for a person.
+
+Comes at the end of a complete listing, in its last transaction. Until then apply has only marked what
+the provider holds no more (`EventCopy.missing_at`), so a listing that fails half way deletes nothing.
+What shows up again meanwhile loses its mark; what was edited elsewhere is made again, since an edit
+wins over a deletion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session, selectinload
+
+from hub.log import get_logger
+from hub.models import Actor, ChangeKind, Direction, Event, EventCopy, Link, Verdict
+from hub.models.content import content_of
+from hub.outbound.edit import Author, fan_out, record
+from hub.outbound.lease import Lease, held
+from hub.outbound.outbox import note_deletion_conflict, recreate
+from hub.ports import Ports
+
+log = get_logger()
+
+BATCH = 200
+
+
+def settle(session: Session, ports: Ports, link: Link, run_id: str) -> None:
+    """Believe the deletions that a complete listing has shown, or hold all of them.
+
+    Once some are held, later ones join them until the person has decided.
+    """
+    waiting = _count(session, link, _missing())
+    if not waiting:
+        link.held_at = None
+        return
+    if link.held_at is None and not _is_suspicious(session, ports, link, waiting):
+        link.removals += _bury(session, ports, link, run_id, _missing_copies(session, link))
+    elif link.held_at is None:
+        link.held_at = ports.clock.now()
+        log.warning(
+            "deletions_held",
+            link_id=link.id,
+            account_id=link.account_id,
+            calendar=link.remote_calendar_id,
+            deletions=waiting,
+        )
+
+
+def carry_out(ports: Ports, lease: Lease) -> None:
+    """Do what the person said about held deletions, in bounded transactions."""
+    while True:
+        with ports.db.transaction() as session:
+            link = held(session, ports, lease)
+            if link.verdict is None:
+                return
+            copies = _missing_copies(session, link, EventCopy.missing_at <= link.verdict_at, limit=BATCH)
+            if not copies:
+                log.info("verdict_carried_out", link_id=link.id, verdict=link.verdict)
+                link.verdict = link.verdict_at = link.held_at = link.removals_from = None
+                return
+            if link.verdict == Verdict.APPLY:
+                _bury(session, ports, link, lease.run_id, copies)
+            else:
+                _put_back(ports, link, copies)
+
+
+def _missing() -> ColumnElement[bool]:
+    return EventCopy.missing_at.is_not(None)
+
+
+def _count(session: Session, link: Link, *conditions: ColumnElement[bool]) -> int:
+    query = select(func.count()).where(
+        EventCopy.link_id == link.id, EventCopy.removed_at.is_(None), *conditions
+    )
+    return session.scalar(query) or 0
+
+
+def _is_suspicious(session: Session, ports: Ports, link: Link, waiting: int) -> bool:
+    """Whether so many deletions, with those of the last minutes, look like a mishap."""
+    settings, now = ports.settings, ports.clock.now()
+    if link.removals_from is None or now - link.removals_from > timedelta(seconds=settings.guard_window):
+        link.removals_from, link.removals = now, 0
+    removals = link.removals + waiting
+    if removals <= settings.guard_least:
+        return False
+    known = link.removals + _count(session, link, EventCopy.remote_id.is_not(None))
+    return removals > settings.guard_count or removals > settings.guard_share * known
+
+
+def _missing_copies(
+    session: Session, link: Link, *conditions: ColumnElement[bool], limit: int | None = None
+) -> list[tuple[EventCopy, Event]]:
+    """Return missing copies with their events, the events locked in the order of their ids."""
+    rows = session.execute(
+        select(EventCopy, Event)
+        .join(Event, Event.id == EventCopy.event_id)
+        .where(EventCopy.link_id == link.id, EventCopy.removed_at.is_(None), _missing(), *conditions)
+        .options(selectinload(Event.exceptions))
+        .order_by(Event.id)
+        .limit(limit)
+        .with_for_update(of=Event)
+        .execution_options(populate_existing=True)
+    )
+    return [(copy, event) for copy, event in rows]
+
+
+def _bury(
+    session: Session, ports: Ports, link: Link, run_id: str, copies: Iterable[tuple[EventCopy, Event]]
+) -> int:
+    """Delete the events of missing copies here and everywhere; return how many were deleted."""
+    now = ports.clock.now()
+    author = Author(Actor.PROVIDER, link.id, run_id)
+    deleted = []
+    for copy, event in copies:
+        edited_elsewhere = copy.wanted_version > copy.pushed_version and copy.parked_at is None
+        if event.deleted_at is None and edited_elsewhere and link.direction == Direction.TWO_WAY:
+            note_deletion_conflict(session, ports, link, event.id, content_of(event))
+            recreate(ports, copy)
+            continue
+        copy.removed_at, copy.missing_at = now, None
+        copy.attempts, copy.problem, copy.parked_at, copy.due_at = 0, None, None, None
+        if event.deleted_at is None:
+            event.version += 1
+            event.deleted_at = event.updated_at = now
+            record(session, ports, event, ChangeKind.DELETED, {}, author)
+            deleted.append(event)
+        copy.wanted_version = copy.pushed_version = event.version
+    session.flush()
+    fan_out(session, ports, deleted, source=link)
+    return len(deleted)
+
+
+def _put_back(ports: Ports, link: Link, copies: Iterable[tuple[EventCopy, Event]]) -> None:
+    """Keep the events and make them again at the provider; where the hub may not write, they stay here."""
+    for copy, event in copies:
+        if link.direction == Direction.IMPORT or event.deleted_at is not None:
+            copy.removed_at, copy.missing_at = ports.clock.now(), None
+            copy.pushed_version = copy.wanted_version
+        else:
+            recreate(ports, copy)
+            copy.wanted_version = event.version
