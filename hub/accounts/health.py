@@ -49,7 +49,7 @@ class Health:
     """The health of one link."""
 
     state: str
-    """in_sync, syncing, behind, paused, stopped or needs_reconnect."""
+    """in_sync, syncing, behind, held, paused, stopped or needs_reconnect."""
     lag_seconds: float
     """For how long something has been owed; 0 if nothing is."""
     heard_at: datetime | None
@@ -63,6 +63,8 @@ class Health:
     problem: str | None
     """What is wrong and what to do, for people."""
     problem_at: datetime | None
+    held_deletions: int
+    """Deletions that wait for a person."""
     parked_count: int
     parked: tuple[Parked, ...]
 
@@ -72,6 +74,7 @@ class _Owed:
     waiting: int = 0
     oldest: datetime | None = None
     parked: int = 0
+    held: int = 0
 
 
 def health_of(session: Session, ports: Ports, links: Sequence[Link]) -> dict[str, Health]:
@@ -98,20 +101,21 @@ def health_of(session: Session, ports: Ports, links: Sequence[Link]) -> dict[str
 
 def _owed(session: Session, ids: list[str]) -> dict[str, _Owed]:
     is_parked = EventCopy.parked_at.is_not(None)
+    is_missing = and_(EventCopy.missing_at.is_not(None), EventCopy.removed_at.is_(None))
+    is_waiting = and_(EventCopy.wanted_version > EventCopy.pushed_version, ~is_parked)
     rows = session.execute(
         select(
             EventCopy.link_id,
-            func.count().filter(~is_parked),
-            func.min(Event.updated_at).filter(~is_parked),
+            func.count().filter(is_waiting),
+            func.min(Event.updated_at).filter(is_waiting),
             func.count().filter(is_parked),
+            func.count().filter(is_missing),
         )
         .join(Event, Event.id == EventCopy.event_id)
-        .where(
-            EventCopy.link_id.in_(ids), or_(EventCopy.wanted_version > EventCopy.pushed_version, is_parked)
-        )
+        .where(EventCopy.link_id.in_(ids), or_(is_waiting, is_parked, is_missing))
         .group_by(EventCopy.link_id)
     )
-    return {link_id: _Owed(waiting, oldest, parked) for link_id, waiting, oldest, parked in rows}
+    return {row[0]: _Owed(row[1], row[2], row[3], row[4]) for row in rows}
 
 
 def _parked(session: Session, ids: list[str]) -> dict[str, list[Parked]]:
@@ -162,6 +166,9 @@ def _assess(
         problem_at = account.problem_at
     elif link.state != LinkState.ACTIVE:
         state = str(link.state)
+    elif link.held_at is not None:
+        state = "held"
+        problem, problem_at = _explain_held(link, owed.held), link.held_at
     elif link.problem is not None or link.failures or parked:
         state = "behind"
         problem = problem or _explain_parked(len(parked))
@@ -180,8 +187,18 @@ def _assess(
         poll_seconds=ports.settings.poll_interval,
         problem=problem,
         problem_at=problem_at,
+        held_deletions=owed.held if link.held_at is not None else 0,
         parked_count=max(owed.parked, len(parked)),
         parked=tuple(parked),
+    )
+
+
+def _explain_held(link: Link, count: int) -> str:
+    if link.verdict is not None:
+        return f"The decision about {count} deletions is being carried out."
+    return (
+        f"{count} events of the hub are missing from this calendar. So many at once may be a mishap: nothing "
+        "was deleted. Apply the deletions if a person meant them, or reject them to put the events back."
     )
 
 

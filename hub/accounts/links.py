@@ -1,4 +1,4 @@
-"""Changing a link that exists: direction, policy and window; and syncing it now."""
+"""Changing a link that exists: direction, policy and window; syncing it now; deciding about its deletions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from hub.db import after_commit
-from hub.models import EventCopy, Link
+from hub.models import EventCopy, Link, LinkState, Verdict
 from hub.outbound.linking import ask_for_pull, check_direction, want_missing
 from hub.ports import Ports
 
@@ -51,3 +51,22 @@ def sync_now(session: Session, ports: Ports, link: Link, *, full: bool = False) 
     session.flush()
     ask_for_pull(session, ports, link.id, fresh=full)
     after_commit(session, lambda: ports.queue.hint("push", link.id))
+
+
+class NothingHeldError(Exception):
+    """The link has no deletions that wait for a person."""
+
+
+def decide(session: Session, ports: Ports, link: Link, verdict: Verdict) -> None:
+    """Say what becomes of the held deletions; the next run carries it out.
+
+    Raises:
+        NothingHeldError: none are held, they have been decided about, or the link is at rest.
+    """
+    if link.held_at is None or link.verdict is not None:
+        raise NothingHeldError("No deletions of this link wait for a decision: there is nothing to do.")
+    if link.state != LinkState.ACTIVE:
+        raise NothingHeldError("The link is at rest: resume it, then decide about its deletions.")
+    link.verdict, link.verdict_at = verdict, ports.clock.now()
+    session.flush()
+    ask_for_pull(session, ports, link.id)

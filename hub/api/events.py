@@ -48,6 +48,8 @@ def _state(copy: EventCopy) -> str:
         return "parked"
     if copy.wanted_version > copy.pushed_version:
         return "waiting"
+    if copy.missing_at is not None and copy.removed_at is None:
+        return "missing"
     return "removed" if copy.removed_at is not None else "synced"
 
 

@@ -27,7 +27,7 @@ _COLUMNS = (
 )
 
 
-def _shown(session: Session, links: list[Link]) -> list[dict[str, Any]]:
+def shown(session: Session, links: list[Link]) -> list[dict[str, Any]]:
     health = health_of(session, ports(), links)
     return [{n: getattr(link, n) for n in _COLUMNS} | {"health": health[link.id]} for link in links]
 
@@ -50,7 +50,7 @@ class Links(MethodView):
             rows, cursor = page(
                 session, wanted, Link.created_at, Link.id, cursor=query["cursor"], limit=query["limit"]
             )
-            return {"items": _shown(session, rows), "next_cursor": cursor}
+            return {"items": shown(session, rows), "next_cursor": cursor}
 
     @idempotent
     @blp.arguments(LinkSchema)
@@ -71,7 +71,7 @@ class Links(MethodView):
                 raise invalid(faults)
             link = linking.create_link(session, ports(), calendar, remote, **data)
             session.flush()
-            return _shown(session, [link])[0]
+            return shown(session, [link])[0]
 
 
 @blp.route("/links/<link_id>")
@@ -80,7 +80,7 @@ class OneLink(MethodView):
     def get(self, link_id: str) -> dict[str, Any]:
         """Get a link with its health."""
         with ports().db.reading() as session:
-            return _shown(session, [find.link(session, link_id)])[0]
+            return shown(session, [find.link(session, link_id)])[0]
 
     @blp.arguments(LinkPatchSchema)
     @blp.response(200, LinkSchema)
@@ -90,7 +90,7 @@ class OneLink(MethodView):
             link = find.link(session, link_id)
             change_link(session, ports(), link, **data)
             session.flush()
-            return _shown(session, [link])[0]
+            return shown(session, [link])[0]
 
     @blp.response(204)
     def delete(self, link_id: str) -> None:
@@ -107,7 +107,7 @@ class Pause(MethodView):
         with ports().db.transaction() as session:
             link = find.link(session, link_id)
             linking.pause(link)
-            return _shown(session, [link])[0]
+            return shown(session, [link])[0]
 
 
 @blp.route("/links/<link_id>/resume")
@@ -119,7 +119,7 @@ class Resume(MethodView):
             link = find.link(session, link_id)
             linking.resume(session, ports(), link)
             session.flush()
-            return _shown(session, [link])[0]
+            return shown(session, [link])[0]
 
 
 @blp.route("/links/<link_id>/sync")
@@ -131,4 +131,4 @@ class Sync(MethodView):
         with ports().db.transaction() as session:
             link = find.link(session, link_id)
             sync_now(session, ports(), link, full=data["full"])
-            return _shown(session, [link])[0]
+            return shown(session, [link])[0]

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from hub.accounts import calendars as account_calendars
+from hub.accounts import links
 from hub.accounts.disconnect import disconnect
-from hub.accounts.links import change_link, sync_now
-from hub.models import Account, Calendar, Link, RemoteCalendar
+from hub.models import Account, Calendar, Link, RemoteCalendar, Verdict
 from hub.outbound import linking
 from hub.outbound.linking import LinkingError
 from hub.plugin.errors import ProviderError
@@ -28,6 +28,7 @@ NOTES = {
     "refreshed": "The list of calendars is up to date.",
     "saved": "Saved. It is on its way to the linked calendars.",
     "deleted": "Deleted here; the linked calendars follow.",
+    "decided": "Decided. The hub carries it out now.",
     "syncing": "Looking for changes now.",
 }
 
@@ -154,11 +155,21 @@ def act_on_link(link_id: str, action: str) -> Response:
         elif action == "resume":
             linking.resume(session, ports(), link)
         elif action == "sync":
-            sync_now(session, ports(), link)
+            links.sync_now(session, ports(), link)
         elif action == "importing":
-            change_link(session, ports(), link, direction="import")
+            links.change_link(session, ports(), link, direction="import")
             linking.resume(session, ports(), link)
         else:
             linking.delete_link(session, ports(), link)
     notes = {"unlink": "unlinked", "sync": "syncing", "resume": "syncing"}
     return _done(notes.get(action, ""))
+
+
+@blp.post("/links/<link_id>/held-deletions/<any(apply, reject):verdict>")
+def decide(link_id: str, verdict: str) -> Response | tuple[str, int]:
+    try:
+        with ports().db.transaction() as session:
+            links.decide(session, ports(), _own_link(session, link_id), Verdict(verdict))
+    except links.NothingHeldError as error:
+        return _page(error=str(error)), 409
+    return _done("decided")

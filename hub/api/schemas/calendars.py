@@ -52,7 +52,7 @@ class HealthSchema(Schema):
     """How well a link does."""
 
     state = fields.String(
-        metadata={"description": "in_sync, syncing, behind, paused, stopped or needs_reconnect"}
+        metadata={"description": "in_sync, syncing, behind, held, paused, stopped or needs_reconnect"}
     )
     lag_seconds = fields.Float()
     heard_at = Instant(allow_none=True)
@@ -62,8 +62,17 @@ class HealthSchema(Schema):
     poll_seconds = fields.Float()
     problem = fields.String(allow_none=True, metadata={"description": "what is wrong and what to do"})
     problem_at = Instant(allow_none=True)
+    held_deletions = fields.Integer(metadata={"description": "deletions that wait for a person"})
     parked_count = fields.Integer()
     parked = fields.List(fields.Nested(ParkedSchema))
+
+
+class HeldDeletionSchema(Schema):
+    """An event that its calendar holds no more, and whose deletion waits for a person."""
+
+    event_id = fields.String()
+    title = fields.String()
+    missing_at = Instant()
 
 
 _DAYS = validate.Range(0, 3660)
