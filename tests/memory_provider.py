@@ -76,6 +76,8 @@ class _Event:
     tag: str | None = None
     deleted: bool = False
     at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    before: _Event | None = None
+    """The state before the last write."""
 
 
 @dataclass
@@ -128,6 +130,8 @@ class MemoryService:
         self.deliver: Callable[[str, dict[str, str]], None] = _post
         self.before_listing: Callable[[], None] | None = None
         """Called once, in the middle of the next listing."""
+        self.before_read: Callable[[], None] | None = None
+        """Called once, before the next single event is read."""
         self._counter = 0
         SERVICES[name] = self
 
@@ -168,6 +172,7 @@ class MemoryService:
             self.count(),
             tag or (known.tag if known else None),
             at=self.now(),
+            before=known and dataclasses.replace(known, before=None),
         )
         calendar.events[remote_id] = event
         self.notify(calendar)
@@ -220,9 +225,27 @@ def _play(service: MemoryService, hook: str, work: Callable[[], Any]) -> Any:
             return work()
         if fault.kind == "reset_after":
             work()
+        if fault.kind in ("unkept", "stripped"):
+            return _forget(service, work(), fault)
         if fault.kind == "raise":
             raise fault.options["error"]
     raise RetryLaterError(f"the provider failed ({fault.kind})", after=fault.options.get("after"))
+
+
+def _forget(service: MemoryService, answer: RemoteEvent, fault: _Fault) -> RemoteEvent:
+    """Keep something else than the answer says: the old state, or an event without its title and tag.
+
+    With the option `touch` it gets another version than the answer's, as after a change.
+    """
+    calendars = [c for person in service.people.values() for c in person.calendars.values()]
+    calendar = next(c for c in calendars if answer.remote_id in c.events)
+    event = calendar.events[answer.remote_id]
+    if fault.kind == "stripped":
+        event.content, event.tag = dataclasses.replace(event.content, title="", description=""), None
+    elif event.before is not None:
+        event.content, event.at = event.before.content, event.before.at
+    event.version += 1 if fault.options.get("touch") else 0
+    return answer if fault.options.get("silent", True) else _shown(event)
 
 
 def _shown(event: _Event) -> RemoteEvent:
@@ -374,6 +397,9 @@ class MemoryPlugin:
         service = _service(call)
 
         def work() -> RemoteEvent:
+            interrupt, service.before_read = service.before_read, None
+            if interrupt is not None:
+                interrupt()
             found = _calendar(service, service.enter("get_event", call), calendar).events.get(remote_id)
             if found is None or found.deleted:
                 raise GoneError("there is no such event")

@@ -8,8 +8,9 @@ into a Conflict. `when` is one field, so a time is never mixed from two edits.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 from hub.domain.fingerprint import fingerprint, fingerprints
@@ -50,6 +51,7 @@ def merge(
     synced: Mapping[str, str],
     shown: EventContent,
     winner: Side,
+    tried: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Merged:
     """Merge what a provider shows into the hub's event.
 
@@ -60,6 +62,8 @@ def merge(
         synced: by field, the fingerprint of the hub's value that `base` stands for.
         shown: `ours` as that provider can show it (`project`).
         winner: whose value stands where both changed a field.
+        tried: by field, the fingerprints of what writes with unknown outcome may have left there: seen
+            now, they are no person's edit.
     """
     now = fingerprints(ours)
     if base is None:
@@ -69,10 +73,13 @@ def merge(
     taken: dict[str, Any] = {}
     clashes: list[Clash] = []
     agreed: set[str] = set()
+    left_over: set[str] = set()
     for name in sorted(theirs_changed):
         value, own = getattr(theirs, name), getattr(ours, name)
         if value == getattr(shown, name):
             agreed.add(name)
+        elif name in tried and fingerprint(value) in tried[name]:
+            left_over.add(name)
         elif name not in ours_changed:
             taken[name] = value
         else:
@@ -82,9 +89,10 @@ def merge(
     if "description" in taken:
         taken["description_html"] = theirs.description_html
     content = dataclasses.replace(ours, **taken) if taken else ours
-    owed = frozenset(ours_changed - taken.keys() - agreed) | {c.field for c in clashes if c.kept == "hub"}
+    owed = frozenset(ours_changed - taken.keys() - agreed)
+    owed |= left_over | {c.field for c in clashes if c.kept == "hub"}
     new_synced = {
-        name: synced.get(name, "")
+        name: ("" if name in left_over else synced.get(name, ""))
         if name in owed
         else fingerprint(getattr(content, name))
         if name in taken

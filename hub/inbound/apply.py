@@ -35,6 +35,7 @@ from hub.models import (
     Policy,
 )
 from hub.models.content import content_of, exception_row, write_content
+from hub.outbound import kept
 from hub.outbound.edit import Author, differences, fan_out, new_copy, record
 from hub.outbound.outbox import show, visible
 from hub.plugin.codec import content_from_json, to_json
@@ -93,6 +94,9 @@ class _Page:
                 self._changed(copy, events[copy.event_id], change.event)
             else:
                 copy.seen_generation, copy.missing_at = self.link.generation, None
+                copy.doubted = False
+                if copy.replaced:
+                    copy.replaced, copy.unkept = {}, 0
         self._add(unknown)
         self._unpark([r for r in changes if r not in self.parked])
         self.session.flush()
@@ -102,7 +106,10 @@ class _Page:
     @staticmethod
     def _is_known(copy: EventCopy, change: RemoteChange) -> bool:
         """Whether the change is what we already hold: a replay, an echo, or old news of a deleted event."""
-        return change.event is not None and change.event.version == copy.remote_version != ""
+        event = change.event
+        if event is None or not event.version == copy.remote_version != "":
+            return False
+        return not copy.replaced or to_json(event.content) == copy.base
 
     def _copies(self, changes: dict[str, RemoteChange]) -> dict[str, EventCopy]:
         query = (
@@ -128,19 +135,35 @@ class _Page:
         """Merge what the provider shows now into an event that has a copy here."""
         base = content_from_json(copy.base) if copy.base else None
         was_removed = copy.removed_at is not None
-        theirs = remote.content
+        theirs, tried = remote.content, copy.tried
+        if base is not None and event.deleted_at is None and self._is_no_news(copy, remote):
+            lost = kept.lost_later(copy, base, theirs)
+            if lost:
+                show(copy, remote)
+                kept.not_kept(self.session, self.ports, self.link, copy, event, lost)
+            if lost or remote.version == copy.remote_version:
+                copy.seen_generation, copy.missing_at = self.link.generation, None
+                return
         show(copy, remote)
         copy.seen_generation = self.link.generation
+        copy.replaced, copy.unkept = {}, 0
         if event.deleted_at is not None and base == theirs and not was_removed:
             copy.due_at = None
             return
         ours = content_of(event)
-        merged = self._merge(base, theirs, ours, copy.synced, event, remote)
+        merged = self._merge(base, theirs, ours, copy.synced, tried, event, remote)
         if self.link.direction == Direction.EXPORT:
             return
         if event.deleted_at is not None:
             self._restore(event, copy)
         self._take(event, copy, ours, merged, remote)
+
+    @staticmethod
+    def _is_no_news(copy: EventCopy, remote: RemoteEvent) -> bool:
+        """Whether this is not later than what our own write was answered with."""
+        if remote.version == copy.remote_version != "":
+            return True
+        return bool(remote.updated_at and copy.shown_at and remote.updated_at <= copy.shown_at)
 
     def _merge(
         self,
@@ -148,6 +171,7 @@ class _Page:
         theirs: EventContent,
         ours: EventContent,
         synced: dict[str, str],
+        tried: dict[str, list[str]],
         event: Event,
         remote: RemoteEvent,
     ) -> Merged:
@@ -156,7 +180,7 @@ class _Page:
             theirs = _only(BUSY_ONLY_FIELDS, theirs, own)
             base = base and _only(BUSY_ONLY_FIELDS, base, own)
         shown = self.ports.gateway.plain(self.provider, "project", content=own).content
-        merged = merge(base, theirs, own, synced, shown, self._winner(event, remote))
+        merged = merge(base, theirs, own, synced, shown, self._winner(event, remote), tried)
         if own is not ours:
             merged = dataclasses.replace(merged, content=_only(merged.taken, merged.content, ours))
         return merged
@@ -251,10 +275,11 @@ class _Page:
         if copy is None:
             copy = new_copy(self.ports, self.link, event, create_id=None)
             self.session.add(copy)
+        tried = copy.tried or {}
         show(copy, remote)
         copy.seen_generation = self.link.generation
         ours = content_of(event)
-        merged = self._merge(None, remote.content, ours, {}, event, remote)
+        merged = self._merge(None, remote.content, ours, {}, tried, event, remote)
         if self.link.direction == Direction.EXPORT:
             merged = dataclasses.replace(
                 merged, content=ours, taken=frozenset(), clashes=(), owed=merged.owed | merged.taken

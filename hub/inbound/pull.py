@@ -25,7 +25,7 @@ from hub.outbound.outbox import border_calendar
 from hub.outbound.push import push_due
 from hub.plugin import types
 from hub.plugin.errors import CursorExpiredError, GoneError, RetryLaterError
-from hub.plugin.types import ChangePage, RemoteChange, Scope, Window
+from hub.plugin.types import ChangePage, RemoteChange, RemoteEvent, Scope, Window
 from hub.ports import Ports
 
 log = get_logger()
@@ -70,6 +70,7 @@ def _pull(ports: Ports, lease: Lease) -> None:
                 held(session, ports, lease).cursor = None
             continue
         _confirm_missing(ports, lease, listing)
+        _read_doubted(ports, lease, listing)
 
 
 def _begin(ports: Ports, lease: Lease) -> Listing | None:
@@ -173,27 +174,53 @@ def _store(
 def _confirm(
     ports: Ports, lease: Lease, listing: Listing, changes: tuple[RemoteChange, ...]
 ) -> list[RemoteChange]:
-    """Ask the provider about deletions that are no proof; leave out those of events we do not know."""
-    doubtful = [c.remote_id for c in changes if c.event is None and c.fault is None and not c.certain]
-    if not doubtful:
+    """Ask the provider about what is no proof: deletions it is not sure of, and news older than ours.
+
+    Deletions of events that we do not know are left out.
+    """
+    doubtful = [c.remote_id for c in changes if _is_doubtful(c)]
+    dated = [c.remote_id for c in changes if c.event is not None and c.event.updated_at is not None]
+    if not doubtful and not dated:
         return list(changes)
-    with ports.db.reading() as session:
-        known = set(
-            session.scalars(
-                select(EventCopy.remote_id).where(
-                    EventCopy.link_id == lease.link_id,
-                    EventCopy.remote_id.in_(doubtful),
-                    EventCopy.removed_at.is_(None),
-                )
-            )
-        )
+    known = _known(ports, lease, [*doubtful, *dated])
+    stale = {
+        c.remote_id for c in changes if c.event is not None and _is_stale(c.event, known.get(c.remote_id))
+    }
+    if len(stale) > CONFIRM_BATCH:
+        stale.clear()  # The provider's clock was set back.
     confirmed = []
     for change in changes:
-        if change.event is not None or change.certain or change.fault is not None:
-            confirmed.append(change)
-        elif change.remote_id in known:
+        if _is_doubtful(change):
+            if change.remote_id in known:
+                confirmed.append(_ask(ports, listing, change.remote_id))
+        elif change.remote_id in stale:
             confirmed.append(_ask(ports, listing, change.remote_id))
+        else:
+            confirmed.append(change)
     return confirmed
+
+
+def _is_doubtful(change: RemoteChange) -> bool:
+    return change.event is None and change.fault is None and not change.certain
+
+
+def _is_stale(event: RemoteEvent, known: tuple[str, datetime | None] | None) -> bool:
+    """Whether a listing shows an older state than the provider has shown us before."""
+    version, shown_at = known or ("", None)
+    return bool(event.version != version and shown_at and event.updated_at and event.updated_at < shown_at)
+
+
+def _known(ports: Ports, lease: Lease, remote_ids: list[str]) -> dict[str, tuple[str, datetime | None]]:
+    """Return version and date of those events that have a copy."""
+    with ports.db.reading() as session:
+        rows = session.execute(
+            select(EventCopy.remote_id, EventCopy.remote_version, EventCopy.shown_at).where(
+                EventCopy.link_id == lease.link_id,
+                EventCopy.remote_id.in_(remote_ids),
+                EventCopy.removed_at.is_(None),
+            )
+        )
+        return {remote_id: (version, shown_at) for remote_id, version, shown_at in rows if remote_id}
 
 
 def _ask(ports: Ports, listing: Listing, remote_id: str) -> RemoteChange:
@@ -227,6 +254,27 @@ def _confirm_missing(ports: Ports, lease: Lease, listing: Listing) -> None:
             else:
                 link.confirmed = link.generation
                 guard.settle(session, ports, link, lease.run_id)
+
+
+def _read_doubted(ports: Ports, lease: Lease, listing: Listing) -> None:
+    """Read what refused our version and was not in the listing: it may have shown the change before."""
+    with ports.db.reading() as session:
+        doubted = session.scalars(
+            select(EventCopy.remote_id)
+            .where(
+                EventCopy.link_id == lease.link_id,
+                EventCopy.doubted,
+                EventCopy.remote_id.is_not(None),
+                EventCopy.removed_at.is_(None),
+            )
+            .limit(CONFIRM_BATCH)
+        ).all()
+    if doubted:
+        changes = [_ask(ports, listing, remote_id) for remote_id in doubted if remote_id]
+        with ports.db.transaction() as session:
+            link = held(session, ports, lease)
+            apply_page(session, ports, link, changes, lease.run_id)
+            guard.settle(session, ports, link, lease.run_id)
 
 
 def _missing(session: Session, link: Link) -> list[str]:

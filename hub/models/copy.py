@@ -37,8 +37,20 @@ class EventCopy(Base):
     """Why the hub must not write to it."""
     base: Mapped[dict[str, Any] | None]
     """The event as that provider last showed it to us (`hub.plugin.codec`)."""
+    shown_at: Mapped[datetime | None]
+    """When what `base` shows was last changed, by the provider's clock: older news is stale."""
     synced: Mapped[dict[str, Any]]
     """Field by field, the fingerprint of the hub's own value that `base` stands for."""
+    tried: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """Field by field, the fingerprints of what writes with unknown outcome may have left at the provider:
+    seen there, they are our own and no person's edit."""
+    replaced: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """Field by field, the fingerprint of what our last write replaced, until a listing has shown it: seen
+    there again, it was not kept."""
+    unkept: Mapped[int] = mapped_column(default=0)
+    """How often the provider took a write and did not keep it."""
+    doubted: Mapped[bool] = mapped_column(default=False)
+    """The provider has a newer version than `remote_version`: read it before the next write."""
     wanted_version: Mapped[int] = mapped_column(default=0)
     pushed_version: Mapped[int] = mapped_column(default=0)
     create_id: Mapped[str | None] = mapped_column(String(64))

@@ -234,7 +234,7 @@ def want(ports: Ports, copy: EventCopy, version: int) -> None:
     copy.wanted_version = version
     copy.due_at = None
     copy.parked_at = None
-    copy.attempts = 0
+    copy.attempts = copy.unkept = 0
     if copy.removed_at is not None:
         copy.removed_at = None
         copy.remote_id = None

@@ -25,7 +25,7 @@ from hub.models import (
     LinkState,
     RemoteCalendar,
 )
-from hub.outbound import lease
+from hub.outbound import kept, lease
 from hub.outbound.edit import want_copies
 from hub.ports import Ports
 
@@ -146,6 +146,7 @@ def resume(session: Session, ports: Ports, link: Link) -> None:
     link.state = LinkState.ACTIVE
     link.problem = link.problem_code = link.problem_at = link.due_at = None
     link.failures = 0
+    kept.forget_unkept(session, link)
     ask_for_pull(session, ports, link.id)
     start(session, ports, link)
 

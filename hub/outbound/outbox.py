@@ -17,11 +17,12 @@ from sqlalchemy.orm import Session, selectinload
 from hub.domain.fingerprint import fingerprints
 from hub.models import Account, Conflict, Detail, Event, EventCopy, Link, RemoteCalendar
 from hub.models.content import content_of
+from hub.outbound import kept
 from hub.outbound.lease import Lease, held
 from hub.outbound.trouble import backoff
 from hub.plugin import types
 from hub.plugin.codec import content_from_json, to_json
-from hub.plugin.errors import ProviderError, RetryLaterError
+from hub.plugin.errors import ProviderError, RetryLaterError, VersionMovedError
 from hub.plugin.types import EventContent, Push, PushCreate, PushDelete, PushUpdate, RemoteEvent
 from hub.ports import Ports
 
@@ -39,6 +40,8 @@ class Work:
     content: EventContent
     """What the hub wants to be seen there, before projection."""
     push: Push | None
+    shown: EventContent
+    """The same as the provider can show it."""
     refusal: str | None = None
     """Set: it cannot be written, and why."""
 
@@ -114,6 +117,8 @@ def claim(ports: Ports, lease: Lease, *, uncertain_only: bool = False) -> Batch:
             work.append(item)
             if isinstance(item.push, PushCreate):
                 copy.uncertain = True
+            if item.push is not None and item.refusal is None:
+                kept.note_try(copy, item.push, item.shown)
         return Batch(account.provider, account.id, calendar, calendar.writable, tuple(work))
 
 
@@ -126,12 +131,14 @@ def _plan(ports: Ports, provider: str, link: Link, copy: EventCopy, event: Event
     content = visible(content_of(event), link.detail)
     version = event.version
     push: Push | None
+    shown = content
     refusal: str | None = None
     if event.deleted_at is not None and not copy.uncertain:
         push = PushDelete(copy.remote_id, copy.remote_version) if copy.remote_id else None
         refusal = copy.read_only if push else None
     else:
         projection = ports.gateway.plain(provider, "project", content=content)
+        shown = projection.content
         refusal = copy.read_only or projection.refusal
         if copy.remote_id is None:
             create_id = copy.create_id or ports.ids.bare()
@@ -139,8 +146,8 @@ def _plan(ports: Ports, provider: str, link: Link, copy: EventCopy, event: Event
             attempt = max(copy.attempts, 1) if copy.uncertain else 0
             push = PushCreate(create_id, copy.id, content, attempt)
         else:
-            push = _update(copy, content, projection.content)
-    return Work(copy.id, event.id, version, content, push, refusal if push else None)
+            push = _update(copy, content, shown)
+    return Work(copy.id, event.id, version, content, push, shown, refusal if push else None)
 
 
 def _update(copy: EventCopy, content: EventContent, shown: EventContent) -> PushUpdate | None:
@@ -165,20 +172,19 @@ def settled(ports: Ports, lease: Lease, work: Work, remote: RemoteEvent | None) 
             copy.removed_at, copy.missing_at = ports.clock.now(), None
         else:
             copy.synced = fingerprints(work.content)
-        if remote is not None:
+        if remote is not None and work.push is not None:
             show(copy, remote)
             copy.create_id, copy.uncertain = None, False
             copy.seen_generation = link.generation
-            _delete_if_unwanted(session, copy)
+            event = session.get_one(Event, copy.event_id)
+            kept.note_write(copy, work.push)
+            lost = kept.lost_at_once(work.push, work.shown, remote.content)
+            if event.deleted_at is not None:
+                copy.pushed_version = event.version - 1  # Deleted while the create's outcome was unknown.
+            elif lost:
+                kept.not_kept(session, ports, link, copy, event, lost)
         link.pushed_at = ports.clock.now()
         link.failures = 0
-
-
-def _delete_if_unwanted(session: Session, copy: EventCopy) -> None:
-    """Keep a copy wanted if its event was deleted while the create's outcome was unknown."""
-    event = session.get_one(Event, copy.event_id)
-    if event.deleted_at is not None:
-        copy.pushed_version = event.version - 1
 
 
 def show(copy: EventCopy, remote: RemoteEvent) -> None:
@@ -186,6 +192,8 @@ def show(copy: EventCopy, remote: RemoteEvent) -> None:
     copy.remote_id = remote.remote_id
     copy.remote_version = remote.version
     copy.base = to_json(remote.content)
+    copy.shown_at = remote.updated_at
+    copy.doubted, copy.tried = False, {}
     copy.uid = remote.uid
     copy.web_link = remote.web_link
     copy.read_only = remote.read_only
@@ -213,6 +221,7 @@ def gone(ports: Ports, lease: Lease, work: Work) -> None:
 def recreate(ports: Ports, copy: EventCopy) -> None:
     """Make a copy that the provider has lost wanted as a new event."""
     copy.remote_id, copy.remote_version, copy.base, copy.synced = None, "", None, {}
+    copy.tried, copy.replaced, copy.shown_at, copy.doubted = {}, {}, None, False
     copy.create_id, copy.uncertain, copy.read_only = ports.ids.bare(), False, None
     copy.removed_at = copy.missing_at = None
     copy.attempts, copy.due_at, copy.problem, copy.parked_at = 0, None, None, None
@@ -249,6 +258,7 @@ def failed(ports: Ports, lease: Lease, work: Work, error: ProviderError, *, park
     with ports.db.transaction() as session:
         link = held(session, ports, lease)
         copy = session.get_one(EventCopy, work.copy_id, with_for_update=True)
+        copy.doubted = copy.doubted or isinstance(error, VersionMovedError)
         if copy.wanted_version > work.version:
             copy.uncertain = copy.uncertain and not park
             return

@@ -332,7 +332,9 @@ class CopyStateSchema(Schema):
     """Where the event stands in one link."""
 
     link_id = fields.String()
-    state = fields.String(metadata={"description": "synced, waiting, parked, missing (its deletion is held) or removed"})
+    state = fields.String(
+        metadata={"description": "synced, waiting, parked, missing (its deletion is held) or removed"}
+    )
     web_link = fields.String(allow_none=True)
     problem = fields.String(allow_none=True)
 

@@ -1,0 +1,117 @@
+"""What became of a write: was it kept, is an answer that never came our own value seen later?
+
+A provider's yes is not the end: it may keep the old value, strip what an unverified application
+writes, or show an older state for a while. Comes with the outbox (after each write) and with apply
+(when a listing shows what became of it); both under the link's lease.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from hub.domain.fingerprint import fingerprint
+from hub.log import get_logger
+from hub.models import Event, EventCopy, Link, LinkState
+from hub.outbound.trouble import backoff
+from hub.plugin.types import CONTENT_FIELDS, EventContent, Push, PushCreate, PushUpdate
+from hub.ports import Ports
+
+log = get_logger()
+
+TRIES = 3
+"""How often a write that was taken and not kept is made again."""
+STOP_AT = 3
+"""So many events of a link whose writes are not kept stop it."""
+MOST_TRIED = 4
+
+
+def note_try(copy: EventCopy, push: Push, shown: EventContent) -> None:
+    """Write down, before the call, what it may leave at the provider if its answer is lost."""
+    if isinstance(push, PushCreate | PushUpdate):
+        fields = push.fields if isinstance(push, PushUpdate) else CONTENT_FIELDS
+        tried = dict(copy.tried or {})
+        for name in fields:
+            value = fingerprint(getattr(shown, name))
+            tried[name] = [*[v for v in tried.get(name, ()) if v != value], value][-MOST_TRIED:]
+        copy.tried = tried
+
+
+def note_write(copy: EventCopy, push: Push) -> None:
+    """Write down what a write has replaced; the next listing shows whether it was kept."""
+    copy.tried = {}
+    copy.replaced = (
+        {name: fingerprint(getattr(push.base, name)) for name in push.fields}
+        if isinstance(push, PushUpdate)
+        else {}
+    )
+
+
+def lost_at_once(push: Push, shown: EventContent, answer: EventContent) -> frozenset[str]:
+    """Return the fields that a provider's own answer shows not to be kept.
+
+    An update's field is lost if it still has its old value, a create's title if it is empty. Whatever
+    else differs is the provider's way to write the same.
+    """
+    if isinstance(push, PushUpdate):
+        return frozenset(
+            name
+            for name in push.fields
+            if getattr(answer, name) == getattr(push.base, name) != getattr(shown, name)
+        )
+    is_stripped = isinstance(push, PushCreate) and shown.title and not answer.title
+    return frozenset({"title"} if is_stripped else ())
+
+
+def lost_later(copy: EventCopy, base: EventContent, theirs: EventContent) -> frozenset[str]:
+    """Return the fields of our last write that a listing shows with the value that they replaced.
+
+    Args:
+        base: what the provider's answer to the write showed.
+        theirs: what it shows now, under the same version or an older one.
+    """
+    return frozenset(
+        name
+        for name, before in (copy.replaced or {}).items()
+        if getattr(theirs, name) != getattr(base, name) and fingerprint(getattr(theirs, name)) == before
+    )
+
+
+def not_kept(
+    session: Session, ports: Ports, link: Link, copy: EventCopy, event: Event, fields: Iterable[str]
+) -> None:
+    """Want those fields written again, a bounded number of times; stop a link that keeps nothing."""
+    names = sorted(fields)
+    copy.synced = {name: value for name, value in copy.synced.items() if name not in names}
+    copy.pushed_version = min(copy.pushed_version, event.version - 1)
+    copy.wanted_version = event.version
+    copy.replaced = {}
+    copy.unkept += 1
+    copy.problem = (
+        f"The provider said yes to what the hub wrote and did not keep it ({', '.join(names)}). "
+        "Change the event or sync again to have it tried again."
+    )
+    now = ports.clock.now()
+    copy.due_at = now + timedelta(seconds=backoff(ports, copy.unkept))
+    if copy.unkept > TRIES:
+        copy.parked_at, copy.due_at = now, None
+    log.warning("write_not_kept", link_id=link.id, event_id=event.id, fields=names, times=copy.unkept)
+    session.flush()
+    unkept = select(func.count()).where(EventCopy.link_id == link.id, EventCopy.unkept > 0)
+    if (session.scalar(unkept) or 0) >= STOP_AT:
+        link.state = LinkState.STOPPED
+        link.problem = (
+            f"The provider takes what the hub writes and does not keep it (last: {', '.join(names)}). "
+            "Nothing more is written there. Ask the operator whether the application is verified at the "
+            "provider, then resume the link."
+        )
+        link.problem_code, link.problem_at = "writes_not_kept", now
+
+
+def forget_unkept(session: Session, link: Link) -> None:
+    """Give a link that a person has resumed a fresh start."""
+    for copy in session.scalars(select(EventCopy).where(EventCopy.link_id == link.id, EventCopy.unkept > 0)):
+        copy.unkept, copy.parked_at, copy.due_at, copy.problem = 0, None, None, None
