@@ -92,6 +92,19 @@ def _with_broker(settings: Settings) -> Settings:
 
 
 @main.command()
+@tell_faults
+def restored() -> None:
+    """Say that the database was restored from a backup: run it before the hub is started again.
+
+    Every linked calendar is then listed anew, and what the hub had written after the backup is recognised
+    there instead of being doubled. Nothing is written to a calendar before it was listed.
+    """
+    from hub.commands.restored import adopt_all
+
+    click.echo(f"{adopt_all(load_settings())} links will recognise what is there when the hub starts.")
+
+
+@main.command()
 @click.option(
     "--down", metavar="REVISION", help="Go back to this revision instead; base is the empty database."
 )

@@ -94,6 +94,8 @@ class _Person:
     email: str
     name: str
     calendars: dict[str, _Calendar] = field(default_factory=dict)
+    id: str = ""
+    """Who it is for good, if that is not the address."""
     epoch: int = 0
     """Cursors of an older epoch have expired."""
 
@@ -294,7 +296,8 @@ class MemoryPlugin:
         email = service.codes.pop(request.code, None)
         if email is None:
             raise GrantLostError("the code is spent or unknown")
-        return NewGrant(_tokens(service, email), RemoteAccount(email, email, service.people[email].name))
+        person = service.people[email]
+        return NewGrant(_tokens(service, email), RemoteAccount(person.id or email, email, person.name))
 
     @hookimpl
     def refresh_grant(

@@ -7,6 +7,7 @@ from datetime import timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from hub.accounts import relink
 from hub.log import get_logger
 from hub.models import Account, Link, LinkState, RemoteCalendar
 from hub.plugin import types
@@ -41,6 +42,7 @@ def keep_fresh(ports: Ports, account_id: str) -> None:
     """Read the account's calendars because the list has grown old; a failure waits for a while."""
     try:
         refresh(ports, account_id)
+        relink.heal(ports, account_id)
     except (ProviderError, UnknownProviderError) as error:
         log.warning("calendars_not_listed", account_id=account_id, reason=str(error))
         with ports.db.transaction() as session:

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from hub.accounts import calendars
+from hub.accounts import calendars, relink
 from hub.ids import digest
 from hub.log import get_logger
 from hub.models import Account, AccountState, Consent, Grant, Link, LinkState, User
@@ -238,6 +238,9 @@ def _store(ports: Ports, consent: Consent, grant: NewGrant, label: str) -> str:
     """Store the account and its tokens; links that waited for the person go on."""
     with ports.db.transaction() as session:
         account = _account(session, ports, consent, grant, label)
+        moved = account.remote_id != grant.account.remote_id
+        account.calendars_at = None if moved else account.calendars_at
+        account.remote_id = grant.account.remote_id
         account.email = grant.account.email[:320]
         account.name = grant.account.name[:200]
         account.state = AccountState.CONNECTED
@@ -246,7 +249,9 @@ def _store(ports: Ports, consent: Consent, grant: NewGrant, label: str) -> str:
         save_tokens(session, ports.vault, ports.clock, account.id, grant.tokens)
         links = select(Link).where(Link.account_id == account.id, Link.deleted_at.is_(None))
         for link in session.scalars(links):
-            if link.state == LinkState.ACTIVE:
+            if moved:
+                relink.wait_for_account(link, ports)
+            elif link.state == LinkState.ACTIVE:
                 linking.resume(session, ports, link)
         return account.id
 
@@ -264,6 +269,8 @@ def _account(session: Session, ports: Ports, consent: Consent, grant: NewGrant, 
     ).one_or_none()
     if consent.account_id is not None and (account is None or account.id != consent.account_id):
         expected = session.get(Account, consent.account_id)
+        if account is None and expected is not None and _has_moved(expected, grant):
+            return expected
         name = expected.email if expected else "the account that was to be reconnected"
         raise ConnectError(
             "other_account",
@@ -286,10 +293,17 @@ def _account(session: Session, ports: Ports, consent: Consent, grant: NewGrant, 
     return account
 
 
+def _has_moved(expected: Account, grant: NewGrant) -> bool:
+    """Whether the account has moved at its provider: the old grant is lost, and the address is the same."""
+    same_address = expected.email.casefold() == grant.account.email.casefold() != ""
+    return same_address and expected.state == AccountState.NEEDS_RECONNECT
+
+
 def _list_calendars(ports: Ports, account_id: str) -> None:
     """Read the calendars now, while the person waits; what is wrong is shown at the account."""
     try:
         calendars.refresh(ports, account_id)
+        relink.heal(ports, account_id)
     except ProviderError as error:
         log.warning("calendars_not_listed", account_id=account_id, code=error.code, reason=error.message)
         with ports.db.transaction() as session:

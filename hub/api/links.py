@@ -10,13 +10,14 @@ from sqlalchemy.orm import Session, joinedload
 
 from hub.accounts.health import health_of
 from hub.accounts.links import change_link, sync_now
+from hub.accounts.relink import move_link
 from hub.api import find
 from hub.api.blueprint import IDEMPOTENCY_KEY, page_of, query_of, resource
 from hub.api.context import ports, tenant_id
 from hub.api.errors import Problem, fault, invalid
 from hub.api.idempotency import idempotent
 from hub.api.paging import page
-from hub.api.schemas.calendars import LinkPatchSchema, LinkQuery, LinkSchema, SyncSchema
+from hub.api.schemas.calendars import LinkPatchSchema, LinkQuery, LinkSchema, MoveSchema, SyncSchema
 from hub.models import Link
 from hub.outbound import linking
 
@@ -132,3 +133,19 @@ class Sync(MethodView):
             link = find.link(session, link_id)
             sync_now(session, ports(), link, full=data["full"])
             return shown(session, [link])[0]
+
+
+@blp.route("/links/<link_id>/move")
+class Move(MethodView):
+    @blp.arguments(MoveSchema)
+    @blp.response(200, LinkSchema)
+    def post(self, data: dict[str, Any], link_id: str) -> dict[str, Any]:
+        """Point the link at another calendar of its account that holds the same events.
+
+        They are recognised there; what is not found again is held for a decision, never deleted.
+        """
+        with ports().db.reading() as session:
+            find.link(session, link_id)
+        move_link(ports(), link_id, data["remote_calendar_id"])
+        with ports().db.reading() as session:
+            return shown(session, [find.link(session, link_id)])[0]

@@ -266,7 +266,9 @@ class _Page:
         pairs = Pairing(self.session, self.link).find(remotes, first=self.link.imported_at is None)
         for remote in remotes:
             pair = pairs.get(remote.remote_id)
-            if pair is not None:
+            if pair is not None and pair.copy is not None and pair.copy.base:
+                self._changed(pair.copy, pair.event, remote)
+            elif pair is not None:
                 self._pair(pair.event, pair.copy, remote)
             elif self.link.direction != Direction.EXPORT and not self._is_past(remote.content):
                 self._create(remote)

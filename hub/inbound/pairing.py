@@ -48,12 +48,17 @@ class Pairing:
         for remote in remotes:
             pair = by_mark.get(remote.tag or "") or by_mark.get(remote.remote_id)
             self._use(found, remote, [pair] if pair else [])
+        moved: dict[str, list[Pair]] = defaultdict(list)
+        for pair in pending:
+            if pair.copy and pair.copy.uid:
+                moved[pair.copy.uid].append(pair)
+        for remote in remotes:
+            self._use(found, remote, moved.get(remote.uid or "", []))
         by_uid = self._by_uid([r.uid for r in remotes if r.uid and r.remote_id not in found])
         for remote in remotes:
             self._use(found, remote, by_uid.get(remote.uid or "", []))
         rest = [r for r in remotes if r.remote_id not in found]
-        lost = [p for p in pending if p.copy and p.copy.uncertain]
-        candidates = lost + (self._at_same_time(rest) if first else [])
+        candidates = pending + (self._at_same_time(rest) if first else [])
         by_sight: dict[tuple[str, object, object], list[Pair]] = defaultdict(list)
         for pair in candidates:
             content = content_of(pair.event)
@@ -69,7 +74,10 @@ class Pairing:
                 self._taken.add(pair.event.id)
 
     def _pending(self) -> list[Pair]:
-        """Return the link's copies that the provider may hold without our knowing its id."""
+        """Return the link's copies that the provider may hold without our knowing its id.
+
+        Their creates were sent and not answered, or their calendar has moved.
+        """
         rows = self._session.execute(
             select(EventCopy, Event)
             .join(Event, Event.id == EventCopy.event_id)
@@ -77,7 +85,7 @@ class Pairing:
                 EventCopy.link_id == self._link.id,
                 EventCopy.remote_id.is_(None),
                 EventCopy.removed_at.is_(None),
-                EventCopy.uncertain,
+                or_(EventCopy.uncertain, EventCopy.missing_at.is_not(None)),
             )
             .options(selectinload(Event.exceptions))
         )

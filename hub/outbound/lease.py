@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from hub.models import Account, EventCopy, Link, LinkSignal, LinkState
+from hub.models import Account, Calendar, EventCopy, Link, LinkSignal, LinkState
 from hub.ports import Ports
 
 
@@ -28,6 +28,8 @@ class Lease:
     account_id: str
     fence: int
     run_id: str
+    importing: str | None = None
+    """The calendar, if this run lists the link for the first time: its other links wait for it."""
 
 
 def acquire(ports: Ports, link_id: str) -> Lease | None:
@@ -38,11 +40,14 @@ def acquire(ports: Ports, link_id: str) -> Lease | None:
     run_id = ports.ids.new("run")
     with ports.db.transaction() as session:
         row = session.execute(
-            select(Link.account_id, Account.provider)
+            select(Link.account_id, Account.provider, Link.calendar_id, Link.imported_at)
             .join(Account, Account.id == Link.account_id)
             .where(Link.id == link_id)
         ).first()
         if row is None or _account_is_busy(session, ports, row.account_id, row.provider, now):
+            return None
+        importing = row.calendar_id if row.imported_at is None else None
+        if importing and _sibling_imports(session, link_id, importing, now):
             return None
         fence = session.scalar(
             update(Link)
@@ -59,7 +64,23 @@ def acquire(ports: Ports, link_id: str) -> Lease | None:
             )
             .returning(Link.fence)
         )
-    return None if fence is None else Lease(link_id, row.account_id, fence, run_id)
+    return None if fence is None else Lease(link_id, row.account_id, fence, run_id, importing)
+
+
+def _sibling_imports(session: Session, link_id: str, calendar_id: str, now: datetime) -> bool:
+    """Whether another link of the calendar is being listed for the first time.
+
+    Two at once could not see that they bring in the same events.
+    """
+    session.execute(select(Calendar.id).where(Calendar.id == calendar_id).with_for_update())
+    query = select(Link.id).where(
+        Link.calendar_id == calendar_id,
+        Link.id != link_id,
+        Link.imported_at.is_(None),
+        Link.deleted_at.is_(None),
+        Link.lease_until > now,
+    )
+    return session.scalar(query.limit(1)) is not None
 
 
 def _account_is_busy(session: Session, ports: Ports, account_id: str, provider: str, now: datetime) -> bool:
@@ -101,9 +122,11 @@ def release(ports: Ports, lease: Lease) -> None:
             .values(lease_owner=None, lease_until=None)
         )
     now = ports.clock.now()
+    near = Link.account_id == lease.account_id
+    if lease.importing:
+        near |= Link.calendar_id == lease.importing
     with ports.db.reading() as session:
-        pulls = owed_pulls(session, now, Link.account_id == lease.account_id)
-        pushes = owed_pushes(session, now, Link.account_id == lease.account_id)
+        pulls, pushes = owed_pulls(session, now, near), owed_pushes(session, now, near)
     for link_id in pulls:
         ports.queue.hint("pull", link_id)
     for link_id in pushes:
@@ -148,6 +171,15 @@ def owed_pulls(session: Session, now: datetime, *conditions: ColumnElement[bool]
     return list(session.scalars(query))
 
 
+def unwritten() -> list[ColumnElement[bool]]:
+    """Return the conditions of the outbox; a copy that is looked for where its calendar moved waits."""
+    return [
+        EventCopy.wanted_version > EventCopy.pushed_version,
+        EventCopy.parked_at.is_(None),
+        or_(EventCopy.remote_id.is_not(None), EventCopy.missing_at.is_(None)),
+    ]
+
+
 def owed_pushes(session: Session, now: datetime, *conditions: ColumnElement[bool]) -> list[str]:
     """Return the links whose outbox holds something due and that nobody works on."""
     query = select(Link.id).where(
@@ -155,8 +187,7 @@ def owed_pushes(session: Session, now: datetime, *conditions: ColumnElement[bool
         select(EventCopy.id)
         .where(
             EventCopy.link_id == Link.id,
-            EventCopy.wanted_version > EventCopy.pushed_version,
-            EventCopy.parked_at.is_(None),
+            *unwritten(),
             or_(EventCopy.due_at.is_(None), EventCopy.due_at <= now),
         )
         .exists(),

@@ -166,6 +166,16 @@ def ask_for_pull(session: Session, ports: Ports, link_id: str, *, fresh: bool = 
     after_commit(session, lambda: lease.hint(ports, "pull", [link_id]))
 
 
+def adopt_anew(session: Session, ports: Ports, link: Link) -> None:
+    """List everything as at the first time: nothing is written until what is there has been recognised.
+
+    For a database that was restored, and for a calendar or an account that has moved.
+    """
+    link.imported_at = link.cursor = link.window_start = link.window_end = None
+    session.flush()
+    ask_for_pull(session, ports, link.id, fresh=True)
+
+
 def delete_link(session: Session, ports: Ports, link: Link) -> None:
     """End a link: both calendars keep their events, nothing travels any more."""
     now = ports.clock.now()

@@ -18,7 +18,7 @@ from hub.domain.fingerprint import fingerprints
 from hub.models import Account, Conflict, Detail, Event, EventCopy, Link, RemoteCalendar
 from hub.models.content import content_of
 from hub.outbound import kept
-from hub.outbound.lease import Lease, held
+from hub.outbound.lease import Lease, held, unwritten
 from hub.outbound.trouble import backoff
 from hub.plugin import types
 from hub.plugin.codec import content_from_json, to_json
@@ -97,11 +97,7 @@ def claim(ports: Ports, lease: Lease, *, uncertain_only: bool = False) -> Batch:
         calendar = border_calendar(session.get_one(RemoteCalendar, link.remote_calendar_id))
         query = (
             select(EventCopy)
-            .where(
-                EventCopy.link_id == link.id,
-                EventCopy.wanted_version > EventCopy.pushed_version,
-                EventCopy.parked_at.is_(None),
-            )
+            .where(EventCopy.link_id == link.id, *unwritten())
             .order_by(EventCopy.due_at.nulls_first(), EventCopy.id)
             .limit(BATCH)
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+from hub.db import after_commit
 from hub.log import get_logger
 from hub.models import Account, Link, LinkState, RemoteCalendar
 from hub.outbound.lease import Lease, LeaseLostError, acquire, held, release
@@ -64,6 +65,9 @@ def settle(ports: Ports, lease: Lease, error: ProviderError | UnknownProviderErr
             link.due_at = now + timedelta(seconds=backoff(ports, link.failures, after))
             if isinstance(error, CalendarLostError):
                 link.state = LinkState.STOPPED
+                session.get_one(Account, link.account_id).calendars_at = None
+                account_id = link.account_id
+                after_commit(session, lambda: ports.queue.hint("refresh_calendars", account_id))
             link.problem = _explain(error)
             link.problem_code = type(error).__name__
             link.problem_at = link.problem_at or now

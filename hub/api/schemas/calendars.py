@@ -115,6 +115,12 @@ class LinkQuery(PageQuery):
     account_id = fields.String()
 
 
+class MoveSchema(Strict):
+    """Where a link moves to."""
+
+    remote_calendar_id = fields.String(required=True)
+
+
 class SyncSchema(Strict):
     """How to sync now."""
 

@@ -1,0 +1,30 @@
+"""`hub restored`: after a backup was put back, every link adopts what its calendar holds."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from hub.models import Link
+from hub.outbound.linking import adopt_anew
+from hub.ports import Queue
+from hub.settings import Settings
+from hub.wiring import build_ports
+
+
+class _Nobody(Queue):
+    """No worker runs yet: the first sweep finds the work."""
+
+    def hint(self, task: str, *arguments: str) -> None:
+        """Say nothing."""
+
+
+def adopt_all(settings: Settings) -> int:
+    """Have all links list their calendars as at the first time; return how many there are."""
+    ports = build_ports(settings, _Nobody())
+    with ports.db.transaction() as session:
+        links = session.scalars(select(Link).where(Link.deleted_at.is_(None)).with_for_update()).all()
+        for link in links:
+            link.fence += 1
+            link.lease_owner = link.lease_until = None
+            adopt_anew(session, ports, link)
+        return len(links)
