@@ -50,6 +50,7 @@ def bodies(ids: dict[str, str]) -> dict[str, Any]:
         "/v1/calendars/<calendar_id>": {"name": "taken over"},
         "/v1/users/<user_id>": {"name": "taken over"},
         "/v1/links/<link_id>": {"policy": "hub"},
+        "/v1/links/<link_id>/move": {"remote_calendar_id": "rcal_1"},
     }
 
 
