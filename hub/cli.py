@@ -66,7 +66,8 @@ def worker(queues: str | None, processes: int | None) -> None:
     """Work on the queues: pull from providers, push to them, keep channels alive.
 
     Run as many as you like, on any machine that reaches the database and Redis. The queues are inbound
-    (pulls), outbound (pushes), keeping (renewals, sweeps) and delivery (webhooks to consumers).
+    (pulls), outbound (pushes), bulk (first imports and other long work, in steps), keeping (renewals,
+    sweeps) and delivery (webhooks to consumers).
     """
     from hub.processes.tasks import QUEUES, work
 

@@ -5,13 +5,14 @@ The web app and the worker build it from the real parts, the simulator from its 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from hub.clock import Clock
 from hub.db import Database
 from hub.ids import Ids
 from hub.plugin.types import ProviderInfo
+from hub.pulse import NoPulse, Pulse
 from hub.settings import Settings
 from hub.vault import Vault
 
@@ -53,3 +54,4 @@ class Ports:
     vault: Vault
     gateway: Gateway
     queue: Queue
+    pulse: Pulse = field(default_factory=NoPulse)

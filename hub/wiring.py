@@ -8,8 +8,12 @@ from hub.ids import SystemIds
 from hub.ports import Ports, Queue
 from hub.providers.gateway import ProviderGateway
 from hub.providers.manager import Providers, load_providers
+from hub.pulse import ThreadPulse
 from hub.settings import Settings
 from hub.vault import Vault
+
+BEATS = 4
+"""Beats within the life of a lease: one that is late or fails does not cost it."""
 
 
 def build_ports(settings: Settings, queue: Queue, providers: Providers | None = None) -> Ports:
@@ -24,5 +28,6 @@ def build_ports(settings: Settings, queue: Queue, providers: Providers | None = 
     db = Database(settings.database_url)
     vault = Vault({key.id: key.key for key in settings.secret_keys})
     loaded = providers or load_providers(settings)
-    gateway = ProviderGateway(loaded, settings, db, clock, ids, vault)
-    return Ports(settings, clock, ids, db, vault, gateway, queue)
+    pulse = ThreadPulse(settings.lease_seconds / BEATS)
+    gateway = ProviderGateway(loaded, settings, db, clock, ids, vault, pulse=pulse)
+    return Ports(settings, clock, ids, db, vault, gateway, queue, pulse)

@@ -1,7 +1,8 @@
 """The Celery app: a few lines over the drivers. Messages carry ids, never data, and are only hints.
 
 The broker options follow what Celery on Redis was seen to do: with the defaults, the work of a killed
-worker waits for 90 s and longer, and a publisher hangs on a frozen broker.
+worker waits for 90 s and longer, a publisher hangs on a frozen broker, and a worker ends when Redis is
+full or has become a replica.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init
-from kombu.exceptions import OperationalError
+from celery.signals import setup_logging, task_unknown, worker_process_init
+from kombu.exceptions import KombuError
+from kombu.messaging import Producer
+from redis.exceptions import RedisError
 
 from hub import log as hub_log
 from hub.accounts import calendars
@@ -27,6 +30,8 @@ log = hub_log.get_logger()
 QUEUES = {
     "pull": "inbound",
     "push": "outbound",
+    "import": "bulk",
+    "export": "bulk",
     "subscribe": "keeping",
     "renew": "keeping",
     "sweep": "keeping",
@@ -48,7 +53,8 @@ def configure(settings: Settings) -> Celery:
         accept_content=["json"],
         task_ignore_result=True,
         task_acks_late=True,
-        task_reject_on_worker_lost=True,
+        # What kills its worker must not come back at once, for ever: the sweep finds it, and counts.
+        task_reject_on_worker_lost=False,
         task_publish_retry=False,
         task_create_missing_queues=True,
         task_default_queue="keeping",
@@ -58,6 +64,7 @@ def configure(settings: Settings) -> Celery:
         worker_enable_remote_control=False,
         worker_hijack_root_logger=False,
         broker_connection_retry_on_startup=True,
+        broker_channel_error_retry=True,
         broker_transport_options={
             "visibility_timeout": 60,
             "unacked_restore_interval": 2,
@@ -84,9 +91,20 @@ class CeleryQueue:
 
     def hint(self, task: str, *arguments: str) -> None:
         try:
-            app.send_task(task, args=arguments, queue=QUEUES[task], retry=False, ignore_result=True)
-        except (OperationalError, OSError) as error:
-            log.warning("hint_not_sent", task=task, reason=str(error))
+            with app.producer_pool.acquire(block=True, timeout=1) as producer:
+                self._send(producer, task, arguments)
+        except (KombuError, RedisError, OSError) as error:
+            log.warning("hint_not_sent", task=task, reason=str(error) or type(error).__name__)
+
+    def _send(self, producer: Producer, task: str, arguments: tuple[str, ...]) -> None:
+        try:
+            app.send_task(
+                task, args=arguments, queue=QUEUES[task], retry=False, ignore_result=True, producer=producer
+            )
+        except Exception:
+            # A server that refuses may not be the right one any more (a replica after a failover).
+            producer.connection.collect()
+            raise
 
 
 class _Process:
@@ -108,6 +126,12 @@ def ports() -> Ports:
 def _after_fork(**_: Any) -> None:
     if _Process.ports is not None:
         _Process.ports.db.dispose()
+
+
+@task_unknown.connect
+def _on_unknown_task(name: str = "", **_: Any) -> None:
+    """Tell the operator; whatever the task was to do is still owed in the tables, and found by the sweep."""
+    log.error("unknown_task_discarded", task=name)
 
 
 @setup_logging.connect
@@ -136,6 +160,16 @@ def pull(link_id: str) -> None:
 
 @_task("push")
 def push(link_id: str) -> None:
+    push_link(ports(), link_id)
+
+
+@_task("import")
+def import_all(link_id: str) -> None:
+    pull_link(ports(), link_id)
+
+
+@_task("export")
+def export_all(link_id: str) -> None:
     push_link(ports(), link_id)
 
 

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 HUB = ROOT / "hub"
 SOURCES = sorted(p for p in HUB.rglob("*") if p.suffix in (".py", ".html", ".js", ".css", ".mako"))
-OUTSIDE_THE_PORTS = {"clock.py", "db.py", "ids.py", "vault.py"}
+OUTSIDE_THE_PORTS = {"pulse.py", "clock.py", "db.py", "ids.py", "vault.py"}
 """Where time and chance come from, and where writers wait for the database."""
 UNSIMULATED = ("processes", "commands", "plugin", "settings_values.py", "cli.py")
 """What starts processes or tests plugins: no driver, so no part of a simulation."""

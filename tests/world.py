@@ -114,6 +114,8 @@ class HubWorld:
         self.tasks: dict[str, Callable[..., Any]] = {
             "pull": pull_link,
             "push": push_link,
+            "import": pull_link,
+            "export": push_link,
             "subscribe": subscriptions.subscribe_link,
             "renew": subscriptions.keep_channels,
             "refresh_calendars": calendars.keep_fresh,

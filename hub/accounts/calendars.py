@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session
 
 from hub.accounts import relink
@@ -39,15 +39,31 @@ def refresh(ports: Ports, account_id: str) -> int:
 
 
 def keep_fresh(ports: Ports, account_id: str) -> None:
-    """Read the account's calendars because the list has grown old; a failure waits for a while."""
+    """Read the account's calendars because the list has grown old; a failure waits for a while.
+
+    The wait is written down first: of two workers with the same hint one does it, and an account whose
+    list kills its worker is not asked for again and again.
+    """
+    now = ports.clock.now()
+    with ports.db.transaction() as session:
+        mine = session.scalar(
+            update(Account)
+            .where(Account.id == account_id, is_stale(now))
+            .values(calendars_at=now - LIST_LIFE + RETRY_AFTER)
+            .returning(Account.id)
+        )
+    if mine is None:
+        return
     try:
         refresh(ports, account_id)
         relink.heal(ports, account_id)
     except (ProviderError, UnknownProviderError) as error:
         log.warning("calendars_not_listed", account_id=account_id, reason=str(error))
-        with ports.db.transaction() as session:
-            account = session.get_one(Account, account_id)
-            account.calendars_at = ports.clock.now() - LIST_LIFE + RETRY_AFTER
+
+
+def is_stale(now: datetime) -> ColumnElement[bool]:
+    """Return the condition for accounts whose list of calendars is to be read again."""
+    return or_(Account.calendars_at.is_(None), Account.calendars_at < now - LIST_LIFE)
 
 
 def store(session: Session, ports: Ports, account: Account, shown: tuple[types.RemoteCalendar, ...]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from flask import Response, g, request
 from flask_smorest import Api  # type: ignore[import-untyped]
 from marshmallow import Schema, fields
+from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from hub.log import get_logger
@@ -126,6 +127,10 @@ def from_exception(error: Exception) -> Problem:
         return Problem(503, error.message, kind="provider_busy", headers=wait)
     if isinstance(error, ProviderError):
         return Problem(502, error.message, kind="provider_failed")
+    if isinstance(error, OperationalError):
+        log.error("database_failed", exc_info=error)
+        detail = "The database was busy or away: send it again, with the same Idempotency-Key if it had one."
+        return Problem(503, detail, kind="database_busy", headers={"Retry-After": "1"})
     log.error("request_failed", exc_info=error)
     detail = "Something went wrong here. Tell the hub's operator the request id: the log says more."
     return Problem(500, detail, kind="internal_error")

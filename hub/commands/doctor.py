@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import requests
-from redis import Redis, ResponseError
+from redis import Redis
 from sqlalchemy import text
 
 from hub.commands.start import unknown_settings
+from hub.processes.watch import eviction_policy
 from hub.providers.manager import Providers, load_providers
 from hub.settings import Settings
 from hub.settings_values import is_loopback
@@ -76,18 +77,11 @@ def _broker(settings: Settings) -> Finding:
         return Finding("broker", True, f"embedded: hub run starts one ({kind})")
     with Redis.from_url(settings.redis_url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT) as redis:
         redis.ping()
-        policy = _eviction_policy(redis)
+        policy = eviction_policy(redis)
     if policy != "noeviction":
         mend = "Set maxmemory-policy noeviction in redis.conf: eviction drops queues."
         return Finding("broker", False, f"reachable, but it evicts keys ({policy})", mend)
     return Finding("broker", True, "reachable")
-
-
-def _eviction_policy(redis: Redis) -> str:
-    try:
-        return str(redis.info("memory").get("maxmemory_policy", "noeviction"))
-    except ResponseError:  # a server that does not tell, as fakeredis, does not evict either
-        return "noeviction"
 
 
 def _plugins(settings: Settings, providers: Providers) -> Iterator[Finding]:

@@ -24,7 +24,7 @@ from hub.outbound.linking import want_missing
 from hub.outbound.outbox import border_calendar
 from hub.outbound.push import push_due
 from hub.plugin import types
-from hub.plugin.errors import CursorExpiredError, GoneError, RetryLaterError
+from hub.plugin.errors import CursorExpiredError, GoneError, ProviderError, RetryLaterError
 from hub.plugin.types import ChangePage, RemoteChange, RemoteEvent, Scope, Window
 from hub.ports import Ports
 
@@ -42,6 +42,7 @@ class Listing:
     account_id: str
     calendar: types.RemoteCalendar
     cursor: str | None
+    page: str | None
     window: Window
     notified: int
     has_uncertain: bool
@@ -61,20 +62,37 @@ def _pull(ports: Ports, lease: Lease) -> None:
         if listing.has_uncertain:
             _resolve_uncertain(ports, lease)
         try:
-            _list(ports, lease, listing)
+            if not _list(ports, lease, listing):
+                return
         except CursorExpiredError:
-            if listing.cursor is None:
+            if listing.cursor is None and listing.page is None:
                 raise
             log.info("cursor_expired", link_id=lease.link_id, account_id=lease.account_id)
-            with ports.db.transaction() as session:
-                held(session, ports, lease).cursor = None
+            _start_over(ports, lease)
             continue
+        except ProviderError as error:
+            if listing.page is not None and not isinstance(error, RetryLaterError):
+                _start_over(ports, lease, keep_cursor=True)
+            raise
         _confirm_missing(ports, lease, listing)
         _read_doubted(ports, lease, listing)
+        if lease.is_over(ports):
+            return
+
+
+def _start_over(ports: Ports, lease: Lease, *, keep_cursor: bool = False) -> None:
+    with ports.db.transaction() as session:
+        link = held(session, ports, lease)
+        link.page = None
+        if not keep_cursor:
+            link.cursor = None
 
 
 def _begin(ports: Ports, lease: Lease) -> Listing | None:
-    """Read the mark, then where to go on from; None if nothing is owed. A full listing opens a generation."""
+    """Read the mark, then where to go on from; None if nothing is owed. A full listing opens a generation.
+
+    A listing that was cut off, or made way for others, goes on with its own mark and generation.
+    """
     now = ports.clock.now()
     with ports.db.transaction() as session:
         signal = session.get_one(LinkSignal, lease.link_id)
@@ -82,8 +100,9 @@ def _begin(ports: Ports, lease: Lease) -> Listing | None:
         waiting = link.due_at is not None and link.due_at > now
         if waiting or (signal.notified <= link.pulled and link.cursor is not None):
             return None
-        link.listed = signal.notified
-        if link.cursor is None:
+        if link.page is None:
+            link.listed = signal.notified
+        if link.cursor is None and link.page is None:
             link.generation += 1
             link.window_start, link.window_end = _window(ports, session, link, now)
         assert link.window_start is not None
@@ -93,8 +112,9 @@ def _begin(ports: Ports, lease: Lease) -> Listing | None:
             link.account_id,
             border_calendar(remote),
             link.cursor,
+            link.page,
             Window(link.window_start, link.window_end),
-            signal.notified,
+            link.listed,
             _has_uncertain(session, link),
         )
 
@@ -127,8 +147,9 @@ def _resolve_uncertain(ports: Ports, lease: Lease) -> None:
         log.info("creates_stay_uncertain", link_id=lease.link_id, reason=error.message)
 
 
-def _list(ports: Ports, lease: Lease, listing: Listing) -> None:
-    page_token: str | None = None
+def _list(ports: Ports, lease: Lease, listing: Listing) -> bool:
+    """Bring in page after page; False if the run's time was over before the last one."""
+    page_token = listing.page
     while True:
         page: ChangePage = ports.gateway.call(
             listing.account_id,
@@ -141,7 +162,9 @@ def _list(ports: Ports, lease: Lease, listing: Listing) -> None:
         changes = _confirm(ports, lease, listing, page.changes)
         _store(ports, lease, listing, page, changes)
         if page.next_page is None:
-            return
+            return True
+        if lease.is_over(ports):
+            return False
         page_token = page.next_page
 
 
@@ -153,6 +176,8 @@ def _store(
     with ports.db.transaction() as session:
         link = held(session, ports, lease)
         apply_page(session, ports, link, changes, lease.run_id)
+        # Whoever asked for a full listing meanwhile has taken the cursor away.
+        link.page = page.next_page if link.cursor == listing.cursor else None
         if page.next_cursor is None:
             return
         link.cursor = page.next_cursor

@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Sequence
 
 from flask import Blueprint, Response, current_app, request
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, case, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound, ServiceUnavailable
@@ -114,7 +114,10 @@ def _mark(session: Session, ports: Ports, genuine: list[tuple[Channel, Notificat
     session.execute(
         update(LinkSignal)
         .where(LinkSignal.link_id.in_(links))
-        .values(notified=LinkSignal.notified + 1, notified_at=now)
+        .values(
+            notified=LinkSignal.notified + 1,
+            notified_at=case((_caught_up(), now), else_=LinkSignal.notified_at),
+        )
     )
     after_commit(session, lambda: lease.hint(ports, "pull", links))
     hints: set[tuple[str, ...]] = set()
@@ -128,6 +131,12 @@ def _mark(session: Session, ports: Ports, genuine: list[tuple[Channel, Notificat
             hints |= {("subscribe", link_id) for link_id in _links(session, [channel])}
     for hint in sorted(hints):
         after_commit(session, lambda hint=hint: ports.queue.hint(*hint))  # type: ignore[misc]
+
+
+def _caught_up() -> ColumnElement[bool]:
+    """Whether nothing is owed yet: else the waiting time counts from the first of several notifications."""
+    pulled = select(Link.pulled).where(Link.id == LinkSignal.link_id).scalar_subquery()
+    return LinkSignal.notified <= pulled
 
 
 def _is_owed(session: Session, genuine: list[tuple[Channel, Notification]]) -> bool:

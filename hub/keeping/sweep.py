@@ -11,7 +11,7 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, delete, or_, select
 from sqlalchemy.orm import Session
 
-from hub.accounts.calendars import LIST_LIFE
+from hub.accounts.calendars import is_stale
 from hub.log import get_logger
 from hub.models import (
     Account,
@@ -27,7 +27,7 @@ from hub.models import (
     PageSession,
     RemoteCalendar,
 )
-from hub.outbound.lease import owed_pulls, owed_pushes
+from hub.outbound.lease import hint_owed
 from hub.outbound.linking import ask_for_pull
 from hub.plugin.types import Coverage
 from hub.ports import Ports
@@ -44,19 +44,12 @@ def sweep(ports: Ports) -> None:
     _poll_silent_links(ports)
     _move_windows(ports)
     with ports.db.reading() as session:
-        pulls, pushes = owed_pulls(session, now), owed_pushes(session, now)
         unwatched = _unwatched(session, ports)
         channels_due = session.scalar(select(Channel.id).where(Channel.due_at <= now).limit(1))
         stale_lists = session.scalars(
-            select(Account.id).where(
-                Account.state == AccountState.CONNECTED,
-                or_(Account.calendars_at.is_(None), Account.calendars_at < now - LIST_LIFE),
-            )
+            select(Account.id).where(Account.state == AccountState.CONNECTED, is_stale(now))
         ).all()
-    for link_id in pulls:
-        ports.queue.hint("pull", link_id)
-    for link_id in pushes:
-        ports.queue.hint("push", link_id)
+    hint_owed(ports)
     for link_id in unwatched:
         ports.queue.hint("subscribe", link_id)
     if channels_due:

@@ -84,6 +84,8 @@ class Link(Base):
 
     cursor: Mapped[str | None] = mapped_column(Text)
     """Where the last complete listing ended; None: list everything."""
+    page: Mapped[str | None] = mapped_column(Text)
+    """Where a listing goes on that was cut off or made way for others; None: at its beginning."""
     window_start: Mapped[datetime | None]
     """The span that `cursor` covers, if the provider binds listings to one; likewise `window_end`."""
     window_end: Mapped[datetime | None]
@@ -113,6 +115,10 @@ class Link(Base):
     lease_until: Mapped[datetime | None]
     fence: Mapped[int] = mapped_column(BigInteger, default=0)
     """Rises with every lease; every write of a run checks it."""
+    lost_runs: Mapped[int] = mapped_column(default=0)
+    """Runs in a row that ended without giving their lease back: their worker died."""
+    is_long: Mapped[bool] = mapped_column(default=False)
+    """The last run had to stop for others before its work was done."""
 
     due_at: Mapped[datetime | None] = mapped_column(index=True)
     """Not before this instant (back-off); None: now."""

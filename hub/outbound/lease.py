@@ -1,7 +1,9 @@
 """One writer per link: a lease with an end, and a fence number that every write of the run checks.
 
 A lease alone is not safe (a paused process may wake up after its end), so `held` refuses every write of
-a run whose fence is not the link's any more.
+a run whose fence is not the link's any more. It is short and prolonged while the run lives
+(`prolong`), so that a provider call may last longer than it. A run that ends gives it back: a lease that
+is taken while it still has an owner tells of a run that died.
 """
 
 from __future__ import annotations
@@ -9,11 +11,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, case, func, not_, or_, select, update
 from sqlalchemy.orm import Session
 
 from hub.models import Account, Calendar, EventCopy, Link, LinkSignal, LinkState
 from hub.ports import Ports
+
+RUN_LOST = "RunLost"
+"""The problem code of a link whose runs die."""
+TURN = timedelta(seconds=5)
+"""How long one run may take while others wait: a long first import is done in such steps."""
 
 
 class LeaseLostError(Exception):
@@ -28,8 +35,18 @@ class Lease:
     account_id: str
     fence: int
     run_id: str
+    until: datetime
+    """When the run should let others have their turn."""
     importing: str | None = None
     """The calendar, if this run lists the link for the first time: its other links wait for it."""
+    lost_runs: int = 0
+    """Runs of this link that died, in a row."""
+    after_loss: bool = False
+    """The run before this one died."""
+
+    def is_over(self, ports: Ports) -> bool:
+        """Whether the run has had its time: what is left is hinted anew, behind the work of others."""
+        return ports.clock.now() >= self.until
 
 
 def acquire(ports: Ports, link_id: str) -> Lease | None:
@@ -40,7 +57,7 @@ def acquire(ports: Ports, link_id: str) -> Lease | None:
     run_id = ports.ids.new("run")
     with ports.db.transaction() as session:
         row = session.execute(
-            select(Link.account_id, Account.provider, Link.calendar_id, Link.imported_at)
+            select(Link.account_id, Account.provider, Link.calendar_id, Link.imported_at, Link.lost_runs)
             .join(Account, Account.id == Link.account_id)
             .where(Link.id == link_id)
         ).first()
@@ -49,7 +66,7 @@ def acquire(ports: Ports, link_id: str) -> Lease | None:
         importing = row.calendar_id if row.imported_at is None else None
         if importing and _sibling_imports(session, link_id, importing, now):
             return None
-        fence = session.scalar(
+        taken = session.execute(
             update(Link)
             .where(
                 Link.id == link_id,
@@ -61,10 +78,16 @@ def acquire(ports: Ports, link_id: str) -> Lease | None:
                 lease_owner=run_id,
                 lease_until=now + timedelta(seconds=ports.settings.lease_seconds),
                 fence=Link.fence + 1,
+                lost_runs=case((Link.lease_owner.is_(None), Link.lost_runs), else_=Link.lost_runs + 1),
             )
-            .returning(Link.fence)
-        )
-    return None if fence is None else Lease(link_id, row.account_id, fence, run_id, importing)
+            .returning(Link.fence, Link.lost_runs)
+        ).first()
+    if taken is None:
+        return None
+    after_loss = taken.lost_runs > row.lost_runs
+    return Lease(
+        link_id, row.account_id, taken.fence, run_id, now + TURN, importing, taken.lost_runs, after_loss
+    )
 
 
 def _sibling_imports(session: Session, link_id: str, calendar_id: str, now: datetime) -> bool:
@@ -109,6 +132,18 @@ def held(session: Session, ports: Ports, lease: Lease) -> Link:
     return link
 
 
+def prolong(ports: Ports, lease: Lease) -> bool:
+    """Keep the lease while the run lives; False if it is not ours any more."""
+    with ports.db.transaction() as session:
+        kept = session.scalar(
+            update(Link)
+            .where(Link.id == lease.link_id, Link.fence == lease.fence, Link.lease_owner == lease.run_id)
+            .values(lease_until=ports.clock.now() + timedelta(seconds=ports.settings.lease_seconds))
+            .returning(Link.id)
+        )
+    return kept is not None
+
+
 def release(ports: Ports, lease: Lease) -> None:
     """Give the lease back, and hint what is owed to the account's links.
 
@@ -119,18 +154,18 @@ def release(ports: Ports, lease: Lease) -> None:
         session.execute(
             update(Link)
             .where(Link.id == lease.link_id, Link.fence == lease.fence)
-            .values(lease_owner=None, lease_until=None)
+            .values(lease_owner=None, lease_until=None, lost_runs=0, is_long=lease.is_over(ports))
         )
-    now = ports.clock.now()
+        if lease.lost_runs:
+            session.execute(
+                update(Link)
+                .where(Link.id == lease.link_id, Link.problem_code == RUN_LOST)
+                .values(problem=None, problem_code=None, problem_at=None)
+            )
     near = Link.account_id == lease.account_id
     if lease.importing:
         near |= Link.calendar_id == lease.importing
-    with ports.db.reading() as session:
-        pulls, pushes = owed_pulls(session, now, near), owed_pushes(session, now, near)
-    for link_id in pulls:
-        ports.queue.hint("pull", link_id)
-    for link_id in pushes:
-        ports.queue.hint("push", link_id)
+    hint_owed(ports, near)
 
 
 def hint(ports: Ports, task: str, link_ids: list[str]) -> None:
@@ -141,6 +176,25 @@ def hint(ports: Ports, task: str, link_ids: list[str]) -> None:
     """
     for link_id in _free(ports, link_ids):
         ports.queue.hint(task, link_id)
+
+
+def hint_owed(ports: Ports, *conditions: ColumnElement[bool]) -> None:
+    """Hint what is owed to links: long work, such as a first import, in a queue of its own."""
+    now = ports.clock.now()
+    hints = []
+    with ports.db.reading() as session:
+        for is_long, pull, push in ((False, "pull", "push"), (True, "import", "export")):
+            pulls = owed_pulls(session, now, _takes_long(is_long, pulls=True), *conditions)
+            pushes = owed_pushes(session, now, _takes_long(is_long), *conditions)
+            hints += [(pull, link_id) for link_id in pulls] + [(push, link_id) for link_id in pushes]
+    for task, link_id in hints:
+        ports.queue.hint(task, link_id)
+
+
+def _takes_long(is_long: bool, *, pulls: bool = False) -> ColumnElement[bool]:
+    """Return the condition for links whose last run had to stop for others, or that list everything."""
+    found = or_(Link.is_long, Link.cursor.is_(None)) if pulls else Link.is_long.is_(True)
+    return found if is_long else not_(found)
 
 
 def _free(ports: Ports, link_ids: list[str]) -> list[str]:

@@ -137,7 +137,8 @@ def _twins(session: Session, remote: RemoteCalendar, account: Account) -> list[t
 def start(session: Session, ports: Ports, link: Link) -> None:
     """Hint the first pull and the subscription, once the transaction has committed."""
     link_id = link.id
-    after_commit(session, lambda: ports.queue.hint("pull", link_id))
+    task = "import" if link.cursor is None else "pull"
+    after_commit(session, lambda: ports.queue.hint(task, link_id))
     after_commit(session, lambda: ports.queue.hint("subscribe", link_id))
 
 
@@ -158,7 +159,7 @@ def pause(link: Link) -> None:
 
 def ask_for_pull(session: Session, ports: Ports, link_id: str, *, fresh: bool = False) -> None:
     """Mark that a pull is owed now and hint it; `fresh` drops the cursor, so that everything is listed."""
-    values = {"due_at": None, "cursor": None} if fresh else {"due_at": None}
+    values = {"due_at": None} | ({"cursor": None, "page": None} if fresh else {})
     session.execute(update(Link).where(Link.id == link_id).values(values))
     session.execute(
         update(LinkSignal).where(LinkSignal.link_id == link_id).values(notified=LinkSignal.notified + 1)

@@ -99,13 +99,15 @@ def claim(ports: Ports, lease: Lease, *, uncertain_only: bool = False) -> Batch:
             select(EventCopy)
             .where(EventCopy.link_id == link.id, *unwritten())
             .order_by(EventCopy.due_at.nulls_first(), EventCopy.id)
-            .limit(BATCH)
+            .limit(1 if link.lost_runs else BATCH)
         )
         if uncertain_only:
             query = query.where(EventCopy.uncertain)
-        else:
+        if not uncertain_only or link.lost_runs:
             query = query.where(or_(EventCopy.due_at.is_(None), EventCopy.due_at <= now))
         copies = session.scalars(query).all() if link.imported_at or uncertain_only else []
+        if link.lost_runs:
+            copies = [copy for copy in copies if not _count_ahead(ports, copy)]
         events = _events(session, [copy.event_id for copy in copies])
         work = []
         for copy in copies:
@@ -116,6 +118,24 @@ def claim(ports: Ports, lease: Lease, *, uncertain_only: bool = False) -> Batch:
             if item.push is not None and item.refusal is None:
                 kept.note_try(copy, item.push, item.shown)
         return Batch(account.provider, account.id, calendar, calendar.writable, tuple(work))
+
+
+def _count_ahead(ports: Ports, copy: EventCopy) -> bool:
+    """Count an attempt before it is made, since the one before may have killed its worker; park too many.
+
+    After a lost run copies are claimed one by one, each with its attempt and wait written down first: so
+    an event whose write kills the worker lets the others pass, and is parked at last.
+    """
+    now = ports.clock.now()
+    if copy.attempts >= ports.settings.park_after:
+        copy.parked_at, copy.due_at = now, None
+        copy.problem = (
+            f"It was tried {copy.attempts} times; the process that wrote it died (killed, out of memory?)."
+        )
+        return True
+    copy.attempts += 1
+    copy.due_at = now + timedelta(seconds=backoff(ports, copy.attempts))
+    return False
 
 
 def _events(session: Session, ids: list[str]) -> dict[str, Event]:

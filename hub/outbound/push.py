@@ -38,7 +38,7 @@ def push_link(ports: Ports, link_id: str) -> None:
 
 
 def push_due(ports: Ports, lease: Lease, *, uncertain_only: bool = False) -> None:
-    """Write every due copy, one after the other, until none is left.
+    """Write every due copy, one after the other, until none is left or it is the turn of others.
 
     Args:
         uncertain_only: only find out what became of creates whose answer was lost.
@@ -51,8 +51,8 @@ def push_due(ports: Ports, lease: Lease, *, uncertain_only: bool = False) -> Non
         batch = outbox.claim(ports, lease, uncertain_only=uncertain_only)
         if not batch.work:
             return
-        _push_batch(ports, lease, batch)
-        if uncertain_only:
+        _push_batch(ports, lease, batch, to_the_end=uncertain_only)
+        if lease.is_over(ports) or (uncertain_only and not lease.lost_runs):
             return
 
 
@@ -63,7 +63,7 @@ def _at_rest(ports: Ports, lease: Lease) -> bool:
         return link.state != LinkState.ACTIVE or bool(link.due_at and link.due_at > ports.clock.now())
 
 
-def _push_batch(ports: Ports, lease: Lease, batch: Batch) -> None:
+def _push_batch(ports: Ports, lease: Lease, batch: Batch, *, to_the_end: bool) -> None:
     waiting = 0
     for place, work in enumerate(batch.work, 1):
         try:
@@ -74,6 +74,9 @@ def _push_batch(ports: Ports, lease: Lease, batch: Batch) -> None:
         except (ProviderError, UnknownProviderError):
             outbox.not_sent(ports, lease, batch.work[place:])
             raise
+        if lease.is_over(ports) and not to_the_end:
+            outbox.not_sent(ports, lease, batch.work[place:])
+            return
 
 
 def _push_one(ports: Ports, lease: Lease, batch: Batch, work: Work) -> RetryLaterError | None:

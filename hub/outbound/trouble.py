@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+from sqlalchemy.exc import OperationalError
+
 from hub.db import after_commit
 from hub.log import get_logger
 from hub.models import Account, Link, LinkState, RemoteCalendar
-from hub.outbound.lease import Lease, LeaseLostError, acquire, held, release
+from hub.outbound.lease import RUN_LOST, Lease, LeaseLostError, acquire, held, prolong, release
 from hub.plugin.errors import (
     CalendarLostError,
     GrantLostError,
@@ -25,6 +27,8 @@ from hub.providers.manager import UnknownProviderError
 log = get_logger()
 
 OPERATOR_WAIT = 60.0
+LOST_RUNS_BORNE = 3
+"""From so many runs of a link on that died in a row, it is the link that kills them: it has to wait."""
 
 
 def run(ports: Ports, link_id: str, work: Callable[[Ports, Lease], None]) -> None:
@@ -32,14 +36,46 @@ def run(ports: Ports, link_id: str, work: Callable[[Ports, Lease], None]) -> Non
     lease = acquire(ports, link_id)
     if lease is None:
         return
+    if lease.after_loss and lease.lost_runs >= LOST_RUNS_BORNE:
+        _set_aside(ports, lease)
+        return
     try:
-        work(ports, lease)
+        with ports.pulse.beating(lambda: prolong(ports, lease)):
+            work(ports, lease)
     except LeaseLostError:
         log.info("lease_lost", link_id=link_id, run_id=lease.run_id)
     except (ProviderError, UnknownProviderError) as error:
         settle(ports, lease, error)
+    except OperationalError as error:
+        # A deadlock, or a database that was away: what was committed stays, the rest is done again.
+        log.warning("run_cut_short", link_id=link_id, run_id=lease.run_id, reason=type(error.orig).__name__)
+        settle(ports, lease, RetryLaterError("The database was not to be had for a moment.", code="database"))
+    except Exception as error:
+        settle(ports, lease, ProviderError(f"The hub failed here ({type(error).__name__}): see its log."))
+        raise
     finally:
         release(ports, lease)
+
+
+def _set_aside(ports: Ports, lease: Lease) -> None:
+    """Let a link wait whose runs die one after the other, so that it takes no more workers from others.
+
+    It is tried again after a wait that doubles each time, so that what was only an unlucky series of
+    restarts mends itself. The lost runs stay counted until a run has come to its end.
+    """
+    now = ports.clock.now()
+    with ports.db.transaction() as session:
+        link = held(session, ports, lease)
+        link.lease_owner = link.lease_until = None
+        wait = backoff(ports, lease.lost_runs - LOST_RUNS_BORNE + 1)
+        link.due_at = now + timedelta(seconds=wait)
+        link.problem = (
+            f"The last {lease.lost_runs} runs of this link ended with the process that made them (killed, or "
+            "out of memory?). It is tried again from time to time; the operator finds more in the log."
+        )
+        link.problem_code = RUN_LOST
+        link.problem_at = link.problem_at or now
+    log.error("link_set_aside", link_id=lease.link_id, account_id=lease.account_id, lost_runs=lease.lost_runs)
 
 
 def backoff(ports: Ports, failures: int, after: float | None = None) -> float:

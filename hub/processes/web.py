@@ -60,5 +60,8 @@ def serve(settings: Settings) -> None:
     log.configure(settings.log_level, settings.log_format)
     # Imported before gunicorn forks, so that each web worker starts with the modules at hand.
     import hub.app  # noqa: F401
+    from hub.processes.watch import warn_of_eviction
 
+    if settings.redis_url:
+        warn_of_eviction(settings.redis_url)
     WebServer(settings).run()

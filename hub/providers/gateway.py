@@ -40,6 +40,7 @@ from hub.plugin.types import (
 from hub.providers.grants import Grants
 from hub.providers.manager import LoadedProvider, Providers
 from hub.providers.throttle import Throttle
+from hub.pulse import NoPulse, Pulse
 from hub.settings import Settings
 from hub.vault import Vault
 
@@ -91,9 +92,11 @@ class ProviderGateway:
         ids: Ids,
         vault: Vault,
         run: Callable[[Callable[[], Any], float], Any] | None = None,
+        pulse: Pulse | None = None,
     ) -> None:
         self.loaded = providers
-        self.grants = Grants(db, clock, ids, vault, self._refresh_grant)
+        claim = timedelta(seconds=settings.lease_seconds)
+        self.grants = Grants(db, clock, ids, vault, self._refresh_grant, claim, pulse or NoPulse())
         self._deadline = settings.call_deadline
         self._throttle = Throttle(settings.quota_share / settings.worker_processes)
         self._db = db

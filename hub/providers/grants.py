@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from hub.clock import Clock
@@ -19,6 +19,7 @@ from hub.log import get_logger
 from hub.models import Account, AccountState, Grant
 from hub.plugin.errors import GrantLostError, ProviderError, RetryLaterError
 from hub.plugin.types import Tokens
+from hub.pulse import Pulse
 from hub.vault import Vault
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ log = get_logger()
 
 EARLY = timedelta(minutes=4)
 """A token is refreshed this long before it ends."""
-CLAIM = timedelta(seconds=30)
-"""After this time a refresh that was claimed and not ended may be claimed again."""
 COOL_DOWN = timedelta(seconds=5)
 _COOLING = "cooling"
 
@@ -39,6 +38,8 @@ class Grants:
 
     Args:
         refresh: calls the provider's refresh_grant: (provider, refresh token, scopes) -> Tokens.
+        claim: after this time the refresh of a dead worker may be made by another.
+        pulse: keeps the claim of one that lives.
     """
 
     def __init__(
@@ -48,12 +49,16 @@ class Grants:
         ids: Ids,
         vault: Vault,
         refresh: Callable[[str, str, tuple[str, ...]], Tokens],
+        claim: timedelta,
+        pulse: Pulse,
     ) -> None:
         self._db = db
         self._clock = clock
         self._ids = ids
         self._vault = vault
         self._refresh = refresh
+        self._claim = claim
+        self._pulse = pulse
 
     def access_token(self, account_id: str, *, rejected: str | None = None) -> str:
         """Return a token that should work; `rejected` is one that the provider has just refused.
@@ -106,7 +111,7 @@ class Grants:
                 return None
             if grant.refresh_token is None:
                 raise GrantLostError("The provider gave no lasting consent: reconnect the account.")
-            grant.refresh_owner, grant.refresh_until = owner, now + CLAIM
+            grant.refresh_owner, grant.refresh_until = owner, now + self._claim
             refresh = self._vault.open(grant.refresh_token, f"grants.refresh_token:{account_id}")
             return account.provider, refresh, tuple(grant.scopes)
 
@@ -114,7 +119,8 @@ class Grants:
         self, account_id: str, owner: str, provider: str, refresh_token: str, scopes: tuple[str, ...]
     ) -> str:
         try:
-            tokens = self._refresh(provider, refresh_token, scopes)
+            with self._pulse.beating(lambda: self._keep_claim(account_id, owner)):
+                tokens = self._refresh(provider, refresh_token, scopes)
         except ProviderError as error:
             self._failed(account_id, owner, error)
             raise
@@ -128,6 +134,16 @@ class Grants:
                 save_tokens(session, self._vault, self._clock, account_id, tokens)
         log.info("grant_refreshed", account_id=account_id, provider=provider)
         return tokens.access_token
+
+    def _keep_claim(self, account_id: str, owner: str) -> bool:
+        with self._db.transaction() as session:
+            kept = session.scalar(
+                update(Grant)
+                .where(Grant.account_id == account_id, Grant.refresh_owner == owner)
+                .values(refresh_until=self._clock.now() + self._claim)
+                .returning(Grant.account_id)
+            )
+        return kept is not None
 
     def _failed(self, account_id: str, owner: str, error: ProviderError) -> None:
         now = self._clock.now()
