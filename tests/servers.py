@@ -98,8 +98,12 @@ def postgres() -> Iterator[str]:
     home = Path(tempfile.mkdtemp(prefix="hub-pg-", dir="/tmp"))
     try:
         home.chmod(0o755)
-        with _postgres_process(_reachable(binaries, home), home):
-            yield f"postgresql+psycopg://postgres@/postgres?host={home}/socket"
+        server = PostgresServer(_reachable(binaries, home), home)
+        try:
+            server.start()
+            yield server.url
+        finally:
+            server.stop()
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
@@ -130,52 +134,54 @@ def _reachable(binaries: Path, home: Path) -> Path:
     return home / package.name / binaries.parent.name / "bin"
 
 
-@contextmanager
-def _postgres_process(binaries: Path, home: Path) -> Iterator[None]:
-    data, sockets, log = home / "data", home / "socket", home / "log"
-    for directory in (data, sockets):
-        directory.mkdir(mode=0o700)
-        if os.geteuid() == 0:
-            os.chown(directory, NOBODY, NOBODY)
-    sockets.chmod(0o755)
-    environ = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "HOME": str(home)}
-    common: dict[str, Any] = {"cwd": home, "env": environ, **_as_ordinary_user()}
-    made = subprocess.run(
-        [
-            binaries / "initdb",
-            "-D",
-            data,
-            "-U",
-            "postgres",
-            "--no-sync",
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-            "--locale=C",
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        **common,
-    )
-    if made.returncode:
-        raise NoPostgresError(f"initdb of {binaries} failed:\n{made.stdout}{made.stderr}")
-    command = [binaries / "postgres", "-D", data, "-k", sockets, "-c", "listen_addresses=", "-c", "fsync=off"]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*command, "-c", "max_connections=200"],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            preexec_fn=die_with_parent(signal.SIGQUIT, os.getpid()),
-            **common,
+class PostgresServer:
+    """One PostgreSQL server in a directory of its own, which can be ended and started again."""
+
+    def __init__(self, binaries: Path, home: Path) -> None:
+        self._binaries, self._home = binaries, home
+        self.sockets, self._data = home / "socket", home / "data"
+        self.process: subprocess.Popen[bytes] | None = None
+        environ = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "HOME": str(home)}
+        self._common: dict[str, Any] = {"cwd": home, "env": environ, **_as_ordinary_user()}
+        for directory in (self._data, self.sockets):
+            directory.mkdir(mode=0o700)
+            if os.geteuid() == 0:
+                os.chown(directory, NOBODY, NOBODY)
+        self.sockets.chmod(0o755)
+        options = ["-U", "postgres", "--no-sync", "-A", "trust", "-E", "UTF8", "--locale=C"]
+        made = subprocess.run(
+            [binaries / "initdb", "-D", self._data, *options],
+            capture_output=True,
+            text=True,
+            check=False,
+            **self._common,
         )
-    try:
-        _await_postgres(process, sockets, log)
-        yield
-    finally:
-        _end(process, signal.SIGINT)
+        if made.returncode:
+            raise NoPostgresError(f"initdb of {binaries} failed:\n{made.stdout}{made.stderr}")
+
+    @property
+    def url(self) -> str:
+        return f"postgresql+psycopg://postgres@/postgres?host={self.sockets}"
+
+    def start(self) -> None:
+        log = self._home / "log"
+        settings = ("listen_addresses=", "fsync=off", "max_connections=200")
+        command = [self._binaries / "postgres", "-D", self._data, "-k", self.sockets]
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [*command, *(part for setting in settings for part in ("-c", setting))],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                preexec_fn=die_with_parent(signal.SIGQUIT, os.getpid()),
+                **self._common,
+            )
+        _await_postgres(self.process, self.sockets, log)
+
+    def stop(self, number: int = signal.SIGINT) -> None:
+        """End it: SIGINT in order, SIGQUIT as a crash would."""
+        if self.process is not None:
+            _end(self.process, number)
 
 
 def _await_postgres(process: subprocess.Popen[bytes], sockets: Path, log: Path) -> None:
@@ -238,22 +244,38 @@ def redis_process(number: int) -> Iterator[str]:
             f"{given.rstrip('/')}/{number}" if given.count("/") < 3 else f"{given.rsplit('/', 1)[0]}/{number}"
         )
         return
-    broker = find_broker()
-    process = subprocess.Popen(
-        broker.command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=sys.stderr,
-        preexec_fn=die_with_parent(signal.SIGKILL, os.getpid()),
-    )
-    assert process.stdin is not None
-    process.stdin.write(broker.stdin.encode())
-    process.stdin.close()
+    server = RedisServer()
     try:
-        _await_redis(process, broker.url)
-        yield broker.url
+        server.start()
+        yield server.url
     finally:
-        _end(process, signal.SIGTERM)
+        server.stop()
+
+
+class RedisServer:
+    """One broker on a port of its own, which can be ended and started again; it keeps nothing on disk."""
+
+    def __init__(self) -> None:
+        self._broker = find_broker()
+        self.url = self._broker.url
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            self._broker.command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=sys.stderr,
+            preexec_fn=die_with_parent(signal.SIGKILL, os.getpid()),
+        )
+        assert self.process.stdin is not None
+        self.process.stdin.write(self._broker.stdin.encode())
+        self.process.stdin.close()
+        _await_redis(self.process, self.url)
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        if self.process is not None:
+            _end(self.process, number)
 
 
 def _await_redis(process: subprocess.Popen[bytes], url: str) -> None:
