@@ -3,12 +3,13 @@
 #   make run     the hub with provider sandboxes: page, API, worker, beat, all under one command
 #   make demo    plays a person through the whole sync and times it
 #   make test    lint, types, import contracts, and the whole suite in both sizes
+#   make chaos   kills, freezes and cuts off the real processes at random points: SEED=… ROUNDS=…
 #   make bench   figures, as ratios measured in one run
 #   make help    this text
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install install-test run demo test lint format bench lock clean
+.PHONY: help install install-test run demo test chaos lint format bench lock clean
 
 # The first Python that is new enough and can make an environment; say PYTHON=... to choose another.
 # 3.13 comes last, since the wheel that brings a Redis server does not know it yet.
@@ -68,6 +69,10 @@ bench: .venv/installed-test
 # The suite runs even when lint complains, so that one run tells everything.
 test: .venv/installed-test
 	@status=0; $(MAKE) --no-print-directory lint || status=1; $(PYTEST) || status=1; exit $$status
+
+# The seed of a failing run plays the same faults in the same order; the processes' own timing is their own.
+chaos: .venv/installed-test
+	@SEED="$(SEED)" ROUNDS="$(ROUNDS)" $(BIN)/python -m pytest -s -v tests/chaos
 
 lint: .venv/installed-test
 	@status=0; \

@@ -149,9 +149,10 @@ def plugins() -> None:
 @click.argument("name", required=False)
 @click.option("--port", type=click.IntRange(1, 65535), default=8001, show_default=True, help="Loopback port.")
 @click.option("--state", type=click.Path(path_type=Path), help="File to keep its calendars in over restarts.")
+@click.option("--durable", is_flag=True, help="Answer only what is in that file: a kill loses nothing.")
 @click.option("--announce", type=click.Path(path_type=Path), help="File to write its settings to, as JSON.")
 @tell_faults
-def sandbox(name: str | None, port: int, state: Path | None, announce: Path | None) -> None:
+def sandbox(name: str | None, port: int, state: Path | None, durable: bool, announce: Path | None) -> None:
     """Play provider NAME locally, in the foreground.
 
     Prints the settings that point a hub at it. Without NAME, lists the providers that can be played.
@@ -163,7 +164,7 @@ def sandbox(name: str | None, port: int, state: Path | None, announce: Path | No
             click.echo(point.name)
         return
     try:
-        serve(name, port, state, announce)
+        serve(name, port, state, announce, durable=durable)
     except (NoSuchProviderError, OSError) as error:
         raise click.ClickException(str(error)) from error
 

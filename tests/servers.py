@@ -87,6 +87,17 @@ def postgres() -> Iterator[str]:
     if given := os.environ.get("HUB_TEST_DATABASE_URL"):
         yield given
         return
+    with postgres_process() as server:
+        yield server.url
+
+
+@contextmanager
+def postgres_process() -> Iterator[PostgresServer]:
+    """Yield a server of one's own, to be ended and started again.
+
+    Raises:
+        NoPostgresError: as `postgres` does.
+    """
     binaries = postgres_binaries()
     if binaries is None:
         raise NoPostgresError(
@@ -101,7 +112,7 @@ def postgres() -> Iterator[str]:
         server = PostgresServer(_reachable(binaries, home), home)
         try:
             server.start()
-            yield server.url
+            yield server
         finally:
             server.stop()
     finally:

@@ -577,6 +577,8 @@ class SandboxOptions:
     """A file to keep its state in over restarts; None: memory only."""
     client_id: str = "hub"
     client_secret: str = field(default="sandbox-secret", repr=False)
+    durable: bool = False
+    """Answer only when the state is in that file, so that a killed process forgets nothing that it said."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,11 +29,12 @@ def installed() -> list[EntryPoint]:
     return sorted(entry_points(group=PROJECT), key=lambda point: point.name)
 
 
-def serve(name: str, port: int, state: Path | None, announce: Path | None) -> None:
+def serve(name: str, port: int, state: Path | None, announce: Path | None, *, durable: bool = False) -> None:
     """Play provider `name` on a loopback port, in the foreground.
 
     Args:
         state: where it keeps its calendars over restarts; memory only if None.
+        durable: answers wait until they are kept there, so that a kill loses nothing that was said.
         announce: a file that gets the plugin's settings as JSON once the sandbox answers; if None, they
             are printed as environment variables.
 
@@ -47,7 +48,8 @@ def serve(name: str, port: int, state: Path | None, announce: Path | None) -> No
     hooks = _hooks(points[0])
     if state is not None:
         state.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    options = SandboxOptions(f"http://{HOST}:{port}", state_path=str(state) if state else None)
+    path = str(state) if state else None
+    options = SandboxOptions(f"http://{HOST}:{port}", state_path=path, durable=durable)
     sandbox = hooks.sandbox(options=options)
     ended = threading.Event()
 

@@ -43,7 +43,7 @@ def build(options: SandboxOptions) -> Sandbox:
     @app.after_request
     def keep(response: Response) -> Response:
         if keeper and request.method not in ("GET", "HEAD"):
-            keeper.changed()
+            keeper.save() if options.durable else keeper.changed()
         return response
 
     def close() -> None:

@@ -69,6 +69,7 @@ class Keeper:
 
     def __init__(self, state: State, path: Path) -> None:
         self._state, self._path = state, path
+        self._file = threading.Lock()
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
@@ -91,12 +92,14 @@ class Keeper:
             self._wake.wait()
             self._closing.wait(_PAUSE)
             self._wake.clear()
-            self._write()
+            self.save()
 
-    def _write(self) -> None:
-        with self._state.lock:
-            text = json.dumps(dump(self._state))
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        half = self._path.with_suffix(".part")
-        half.write_text(text, "utf-8")
-        os.replace(half, self._path)
+    def save(self) -> None:
+        """Write the state as it is now."""
+        with self._file:
+            with self._state.lock:
+                text = json.dumps(dump(self._state))
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            half = self._path.with_suffix(".part")
+            half.write_text(text, "utf-8")
+            os.replace(half, self._path)

@@ -42,6 +42,8 @@ def make_sandbox(options: SandboxOptions) -> Sandbox:
     notifier.start()
     if state:
         state.start()
+        if options.durable:
+            app.after_request(state.keep)
 
     def close() -> None:
         wire.close()

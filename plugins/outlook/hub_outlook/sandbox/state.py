@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from flask import Response
+
 from hub_outlook.sandbox.grants import Grants, Token
 from hub_outlook.sandbox.model import Folder, Item, Model, Person
 from hub_outlook.sandbox.subscriptions import Subscriptions, Watch
@@ -27,6 +29,7 @@ class State:
         self.grants = grants
         self.subscriptions = subscriptions
         self._closing = threading.Event()
+        self._file = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="outlook-sandbox-state", daemon=True)
         self._saved: object = None
 
@@ -50,16 +53,17 @@ class State:
 
     def save(self) -> None:
         """Write the state if it changed, whole or not at all."""
-        with self.model.lock:
-            mark = self._mark()
-            if mark == self._saved:
-                return
-            text = json.dumps(self._dump(), default=_encode)
-        handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=self.path.name)
-        with os.fdopen(handle, "w") as out:
-            out.write(text)
-        os.replace(name, self.path)
-        self._saved = mark
+        with self._file:
+            with self.model.lock:
+                mark = self._mark()
+                if mark == self._saved:
+                    return
+                text = json.dumps(self._dump(), default=_encode)
+            handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=self.path.name)
+            with os.fdopen(handle, "w") as out:
+                out.write(text)
+            os.replace(name, self.path)
+            self._saved = mark
 
     def _dump(self) -> dict[str, Any]:
         model = self.model
@@ -73,6 +77,11 @@ class State:
             "refresh": {k: asdict(t) for k, t in self.grants.refresh.items()},
             "watches": [asdict(w) for w in self.subscriptions.watches.values()],
         }
+
+    def keep(self, response: Response) -> Response:
+        """Write the state before an answer goes out."""
+        self.save()
+        return response
 
     def load(self) -> bool:
         """Read the state of an earlier run; return whether there was one."""
