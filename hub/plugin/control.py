@@ -8,25 +8,42 @@ make things go wrong. All bodies are JSON; an unknown person, calendar or event 
 |---|---|---|
 | GET people | | `{"people": [{email, name, calendars: [{remote_id, name, primary, writable}]}]}` |
 | POST people | `{email, name?, calendars?: [{name, zone?, role?}]}` | 201, the person; a primary calendar is always made |
+| DELETE calendars | `{person, calendar}` | 204; the person's calendar is gone, with its events |
 | GET events?person&calendar | | `{"events": [{remote_id, content}]}`, live ones, a series as a whole |
-| POST events | `{person, calendar, content}` | 201 `{remote_id, content}` |
+| POST events | `{person, calendar, content, uid?, made_at?}` | 201 `{remote_id, content}` |
 | PATCH events | `{person, calendar, remote_id, content: {changed fields}}` | `{remote_id, content}` |
 | DELETE events | `{person, calendar, remote_id}` | 204 |
+| POST events/move | `{person, calendar, remote_id, to, new_id?}` | `{remote_id}`; to another calendar of the person |
 | POST consent | `{authorization_url, person, decision: "allow" or "deny", scopes?}` | `{callback_url}` |
-| GET ledger | | `{"calls": [{method, path, status, write, person}], "mails": [{to, subject}]}` |
+| GET ledger | | `{"calls": [{method, path, query, status, write, person, if_match, body}], "mails": [{to, subject}]}` |
 | DELETE ledger | | 204 |
-| POST faults | `{kind, times?, method?, path?, status?, body?, headers?, seconds?}` | 201; see below |
+| POST faults | `{kind, times?, skip?, method?, path?, …}` | 201; see below |
 | DELETE faults | | 204 |
 | POST clock | `{advance: seconds}` | `{now}` |
 | POST grants/revoke | `{person}` | 204 |
 | POST cursors/expire | `{person}` | 204 |
 | POST switches | `{name: value, …}`, the sandbox's own | all of them |
 
-A person's own edits notify as the provider does, and are never counted in the ledger. `write` is true
-for a call that creates, changes or deletes events. A fault hits the next `times` (1) provider calls
-whose method and path (a regular expression) match: `status` answers so without doing anything,
-`reset_before` cuts the connection undone, `reset_after` does it and cuts the connection, `hang` waits
-`seconds` and then cuts, `late` does it and answers after `seconds`.
+A person's own edits notify as the provider does, and are never counted in the ledger. `uid` makes an
+event the copy of a meeting that others have too, `made_at` one that was made, and last changed, at that
+instant of the past. A moved event keeps its id as far as the provider keeps it, unless `new_id` asks for
+another one (an archive, an import, a moved mailbox). `write` is true for a call that creates, changes or
+deletes events; only of those the body is kept, as JSON.
+
+A fault hits the next `times` (1) provider calls whose method and path (a regular expression) match, after
+it let `skip` (0) of them pass:
+
+| kind | what happens |
+|---|---|
+| status | answers `status` (503), `body` and `headers` without doing anything |
+| status_after | does it, and answers `status` (503), `body` and `headers` instead of what came of it |
+| reset_before, reset_after | cuts the connection: undone, or done |
+| hang | waits `seconds`, then cuts; nothing is done |
+| late | does it and answers after `seconds` |
+| strip | takes the `keys` (`["*"]`: all) out of what was sent, then does it; with `silent` the answer \
+shows them as sent, with `status` it is that and `body` |
+| thin | does it, and takes the `keys` out of the answer and of each item it lists (of those with `ids`, if given) |
+| short | does it, and answers with no more than `keep` (0) of the items listed |
 
 The consent page is HTML for people: one `<form method="post">` whose hidden fields carry the request,
 with a field `person` (an email), checked boxes `scope`, and two buttons named `decision` with the
@@ -77,8 +94,9 @@ class SandboxControl:
         found = self._call("GET", "events", person=person, calendar=calendar)["events"]
         return {e["remote_id"]: content_from_json(e["content"]) for e in found}
 
-    def create(self, person: str, calendar: str, content: EventContent) -> str:
-        body = {"person": person, "calendar": calendar, "content": to_json(content)}
+    def create(self, person: str, calendar: str, content: EventContent, **more: str) -> str:
+        """Make an event; `more` is its `uid` and when it was `made_at`."""
+        body = {"person": person, "calendar": calendar, "content": to_json(content), **more}
         return self._call("POST", "events", body)["remote_id"]  # type: ignore[no-any-return]
 
     def update(self, person: str, calendar: str, remote_id: str, **changes: Any) -> None:
@@ -88,6 +106,14 @@ class SandboxControl:
 
     def delete(self, person: str, calendar: str, remote_id: str) -> None:
         self._call("DELETE", "events", {"person": person, "calendar": calendar, "remote_id": remote_id})
+
+    def move(self, person: str, calendar: str, remote_id: str, to: str, *, new_id: bool = False) -> str:
+        """Move an event to another calendar of the person; return the id it has there."""
+        body = {"person": person, "calendar": calendar, "remote_id": remote_id, "to": to, "new_id": new_id}
+        return self._call("POST", "events/move", body)["remote_id"]  # type: ignore[no-any-return]
+
+    def delete_calendar(self, person: str, calendar: str) -> None:
+        self._call("DELETE", "calendars", {"person": person, "calendar": calendar})
 
     def consent(
         self,

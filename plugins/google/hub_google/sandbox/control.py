@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -11,12 +12,13 @@ from flask import Blueprint, Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from hub.plugin.codec import CodecError, content_from_json, to_json
+from hub.plugin.faults import Fault
 from hub.plugin.types import EventContent, SeriesException
 from hub_google import times, translate, values
 from hub_google.sandbox import channels, faults, oauth, people, render
 from hub_google.sandbox.events import Events
 from hub_google.sandbox.failure import ApiError, OAuthError
-from hub_google.sandbox.state import SWITCHES, CalendarState, Person, Record, State
+from hub_google.sandbox.state import SWITCHES, CalendarState, Person, Record, State, stamped
 
 _EVERYTHING = {"conferenceDataVersion": "1", "supportsAttachments": "true", "sendUpdates": "none"}
 _ROLES = {"owner": "owner", "writer": "writer", "reader": "reader", "free_busy": "freeBusyReader"}
@@ -79,13 +81,18 @@ class Control:
         events = self._events(body)
         content = content_from_json(body["content"])
         sent = values.without_nulls(translate.to_remote(content) | _extras(content))
+        if "uid" in body:
+            sent["iCalUID"] = body["uid"]
         if content.organizer and content.organizer.email != events.person:
-            sent["iCalUID"] = f"{self.state.event_id()}@elsewhere.example.test"
+            sent.setdefault("iCalUID", f"{self.state.event_id()}@elsewhere.example.test")
             sent["organizer"] = {"email": content.organizer.email, "displayName": content.organizer.name}
             record = events.import_(sent)
         else:
             record = events.insert(sent)
         self._settle(events, record, content)
+        if "made_at" in body:
+            made_at = datetime.fromisoformat(body["made_at"]).astimezone(UTC)
+            record.created = record.updated = stamped(made_at)
         return self._view(events, record), 201
 
     def update(self) -> Any:
@@ -108,6 +115,20 @@ class Control:
         body = _body()
         events = self._events(body)
         events.delete(self._record(events, body).id, None)
+        return Response(status=204)
+
+    def move(self) -> Any:
+        body = _body()
+        events, there = self._events(body), self._events(body | {"calendar": body["to"]})
+        record = self._record(events, body)
+        if not body.get("new_id"):
+            events.move(record.id, there.calendar)
+            return {"remote_id": record.id}
+        return {"remote_id": events.renumber(record, there).id}
+
+    def delete_calendar(self) -> Any:
+        body = _body()
+        people.delete_calendar(self.state, self._events(body).calendar)
         return Response(status=204)
 
     def _settle(self, events: Events, record: Record, content: EventContent) -> None:
@@ -186,10 +207,7 @@ class Control:
     # --- faults, ledger, switches ---
 
     def add_fault(self) -> Any:
-        body = _body()
-        if body.get("kind") not in faults.KINDS:
-            raise ValueError(f"kind must be one of {', '.join(faults.KINDS)}")
-        self.app.faults.append(faults.Fault(**body))
+        self.app.faults.append(Fault(**_body()))
         return {}, 201
 
     def clear_faults(self) -> Any:
@@ -265,6 +283,8 @@ _ROUTES: tuple[tuple[str, str, str], ...] = (
     ("POST", "events", "create"),
     ("PATCH", "events", "update"),
     ("DELETE", "events", "delete"),
+    ("POST", "events/move", "move"),
+    ("DELETE", "calendars", "delete_calendar"),
     ("POST", "consent", "consent"),
     ("GET", "ledger", "ledger"),
     ("DELETE", "ledger", "clear_ledger"),

@@ -238,15 +238,26 @@ class Events:
             raise ApiError(409, "duplicate", "The requested identifier already exists.")
         if event_id in target.records:
             self.state.drop(target, target.records[event_id])
-        there = Events(self.state, target, self.person, self.query)
-        moved = there._store_new(record.id, record.uid, dict(record.data), there._own_address(), mail=False)
-        for child_id in record.children:
-            child = self.calendar.records[child_id]
-            copy = Record(**{**vars(child), "organizer": moved.organizer, "data": dict(child.data)})
-            there._attach(copy)
-            self.state.changed(target, copy)
+        self._copy_to(Events(self.state, target, self.person, self.query), record, record.id)
         self._cancel(record)
         return self.show(record)
+
+    def renumber(self, record: Record, there: Events) -> Record:
+        """Give an event another id, here or in another calendar, as an import of a mailbox does."""
+        copy = self._copy_to(there, record, self.state.event_id())
+        self._cancel(record)
+        return copy
+
+    def _copy_to(self, there: Events, record: Record, event_id: str) -> Record:
+        """Put an event with its exceptions into a calendar."""
+        made = there._store_new(event_id, record.uid, dict(record.data), there._own_address(), mail=False)
+        for child_id in record.children:
+            child = self.calendar.records[child_id]
+            own = {"id": f"{event_id}_{child_id.rpartition('_')[2]}", "master": event_id, "children": []}
+            copy = Record(**{**vars(child), **own, "organizer": made.organizer, "data": dict(child.data)})
+            there._attach(copy)
+            self.state.changed(there.calendar, copy)
+        return made
 
     # --- rights ---
 

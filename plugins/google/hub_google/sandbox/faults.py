@@ -5,40 +5,20 @@ Only calls of a provider's client count; the control API under `/_control` passe
 
 from __future__ import annotations
 
+import io
 import re
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
-from werkzeug.datastructures import Headers
-from werkzeug.test import run_wsgi_app
 from werkzeug.wrappers import Response
 
+from hub.plugin.faults import Fault, noted, take
 from hub_google.sandbox.state import State
 
-KINDS = ("status", "reset_before", "reset_after", "hang", "late")
 _EVENT_PATH = re.compile(r"/events(/|$)(?!watch$)")
 
 WsgiApp = Callable[..., Iterable[bytes]]
-
-
-@dataclass
-class Fault:
-    """One order to make calls go wrong (`hub.plugin.control` says what each kind does)."""
-
-    kind: str
-    times: int = 1
-    method: str | None = None
-    path: str | None = None
-    status: int = 500
-    body: str = ""
-    headers: dict[str, str] = field(default_factory=dict)
-    seconds: float = 0.0
-
-    def fits(self, method: str, path: str) -> bool:
-        """Return whether a call is meant."""
-        return self.method in (None, method) and (self.path is None or re.search(self.path, path) is not None)
 
 
 class FaultyApp:
@@ -57,39 +37,38 @@ class FaultyApp:
         if environ["PATH_INFO"].startswith("/_control"):
             return self._app(environ, start_response)
         method, path = _override(environ), environ["PATH_INFO"]
-        fault = self._take(method, path)
+        with self._state.lock:
+            fault = take(self.faults, method, path)
+        sent = _read_body(environ)
         status = 0
         try:
-            if fault and fault.kind == "reset_before":
-                raise ConnectionResetError
             if fault and fault.kind == "hang":
                 self._closing.wait(fault.seconds)
+            if fault and fault.kind in ("reset_before", "hang"):
                 raise ConnectionResetError
-            if fault and fault.kind == "status":
-                status = fault.status
-                return Response(fault.body, status, fault.headers)(environ, start_response)
-            body, line, headers = run_wsgi_app(self._app, environ, buffered=True)
-            status = int(line.split()[0])
+            answer = self._answer(fault, environ, sent)
+            status = answer.status_code
             if fault and fault.kind == "late":
                 self._closing.wait(fault.seconds)
             if fault and fault.kind == "reset_after":
                 # The server drops the connection without a byte when an app raises this.
                 raise ConnectionResetError
-            start_response(line, list(Headers(headers)))
-            return body
+            return answer(environ, start_response)
         finally:
-            self._note(environ, method, path, status)
+            self._note(environ, method, path, status, sent)
 
-    def _take(self, method: str, path: str) -> Fault | None:
-        with self._state.lock:
-            found = next((f for f in self.faults if f.fits(method, path)), None)
-            if found:
-                found.times -= 1
-                if found.times <= 0:
-                    self.faults.remove(found)
-            return found
+    def _answer(self, fault: Fault | None, environ: dict[str, Any], sent: bytes) -> Response:
+        if fault and fault.kind == "status":
+            return Response(fault.body, fault.refusal, fault.headers)
+        _put_body(environ, fault.taken(sent) if fault else sent)
+        answer = Response.from_app(self._app, environ, buffered=True)
+        if fault and fault.refusal:
+            return Response(fault.body, fault.refusal, fault.headers)
+        if fault:
+            answer.set_data(fault.told(sent, answer.get_data()))
+        return answer
 
-    def _note(self, environ: dict[str, Any], method: str, path: str, status: int) -> None:
+    def _note(self, environ: dict[str, Any], method: str, path: str, status: int, sent: bytes) -> None:
         token = environ.get("HTTP_AUTHORIZATION", "").removeprefix("Bearer ")
         with self._state.lock:
             access = self._state.access.get(token)
@@ -103,8 +82,20 @@ class FaultyApp:
                     "write": write,
                     "person": access.person if access else None,
                     "if_match": environ.get("HTTP_IF_MATCH"),
+                    "body": noted(sent) if write else None,
                 }
             )
+
+
+def _read_body(environ: dict[str, Any]) -> bytes:
+    """Return what was sent; it is put back for the app by `_put_body`."""
+    sent: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    return sent
+
+
+def _put_body(environ: dict[str, Any], body: bytes) -> None:
+    environ["wsgi.input"] = io.BytesIO(body)
+    environ["CONTENT_LENGTH"] = str(len(body))
 
 
 def _override(environ: dict[str, Any]) -> str:

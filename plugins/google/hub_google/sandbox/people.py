@@ -59,6 +59,14 @@ def set_role(state: State, calendar: CalendarState, email: str, role: str) -> No
         state.entry_changed(state.people[email], calendar.id)
 
 
+def delete_calendar(state: State, calendar: CalendarState) -> None:
+    """Take a calendar away from everybody."""
+    for person in state.people.values():
+        if calendar.id in person.entries:
+            set_role(state, calendar, person.email, "none")
+    calendar.acl.clear()
+
+
 def find_calendar(state: State, person: str, calendar_id: str, role: str = "freeBusyReader") -> CalendarState:
     """Return a calendar that the person may at least see.
 

@@ -40,6 +40,12 @@ SWITCHES: dict[str, Any] = {
 }
 """What is not confirmed about Google, or must be playable both ways; set by the control API."""
 
+
+def stamped(moment: datetime) -> str:
+    """Return an instant as Google prints it."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 BASE32HEX = "0123456789abcdefghijklmnopqrstuv"
 
 
@@ -170,7 +176,7 @@ class State:
 
     def stamp(self) -> str:
         """Return the time as Google prints it: UTC with milliseconds."""
-        return self.moment().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return stamped(self.moment())
 
     def etag(self) -> str:
         """Return a new etag: microseconds times two, never the same twice, with quotes inside."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -11,10 +11,11 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from hub.plugin.codec import CodecError, content_from_json, to_json
+from hub.plugin.faults import Fault
 from hub.plugin.types import EventContent
 from hub_outlook.project import occurrence, project
-from hub_outlook.sandbox import accept, query, show
-from hub_outlook.sandbox.faults import Fault, FaultyWire
+from hub_outlook.sandbox import accept, moves, query, show
+from hub_outlook.sandbox.faults import FaultyWire
 from hub_outlook.sandbox.login import Login, Refusal
 from hub_outlook.sandbox.model import Folder, Item, Model, Person
 from hub_outlook.sandbox.notifier import Notifier
@@ -60,6 +61,8 @@ class Control:
                 "PATCH": self.update,
                 "DELETE": self.delete,
             },
+            "events/move": {"POST": self.move},
+            "calendars": {"DELETE": self.delete_calendar},
             "consent": {"POST": self.consent},
             "ledger": {"GET": self.ledger, "DELETE": self.clear_ledger},
             "faults": {"POST": self.fault, "DELETE": self.clear_faults},
@@ -148,7 +151,10 @@ class Control:
         if content.organizer and content.organizer.email != person.email:
             item.is_organizer = False
             item.organizer = {"name": content.organizer.name, "address": content.organizer.email}
+        item.uid = self._body.get("uid", item.uid)
         self._write_exceptions(item, content)
+        if "made_at" in self._body:
+            item.created = item.modified = datetime.fromisoformat(self._body["made_at"]).astimezone(UTC)
         return self._shown(item), 201
 
     def update(self) -> tuple[Any, int]:
@@ -187,6 +193,19 @@ class Control:
             self.model.cancel_occurrence(item, day)
         else:
             self.model.delete(item)
+        return None, 204
+
+    def move(self) -> tuple[Any, int]:
+        person, _ = self._place(self._body)
+        item, _ = self.model.find(person, self._body["remote_id"])
+        folder = self.model.folder(person, self._body["to"])
+        change = moves.renumber if self._body.get("new_id") else moves.move
+        moved = change(self.model, item, folder)
+        return {"remote_id": self.model.event_id(moved, True)}, 200
+
+    def delete_calendar(self) -> tuple[Any, int]:
+        _, folder = self._place(self._body)
+        moves.delete_folder(self.model, folder)
         return None, 204
 
     # --- the rest ---

@@ -112,7 +112,7 @@ def _in_window(model: Model, item: Item, place: dict[str, Any]) -> bool:
 def _shown(model: Model, item: Item, place: dict[str, Any], prefer: Preferences) -> list[dict[str, Any]]:
     """Return what a page says of an event: whole, a series with its members, or a tombstone."""
     kind = {"@odata.type": "#microsoft.graph.event"}
-    if item.deleted or not _in_window(model, item, place):
+    if item.deleted or item.folder != place["folder"] or not _in_window(model, item, place):
         # A change outside of the window shows as removed, too (docs#6599).
         return [{**kind, "id": model.event_id(item, prefer.immutable), "@removed": {"reason": "deleted"}}]
     found = [kind | show.full(model, item, prefer)]

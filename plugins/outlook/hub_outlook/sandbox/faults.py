@@ -2,43 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import re
 import socket
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 from werkzeug.wrappers import Response
 
-KINDS = ("status", "reset_before", "reset_after", "hang", "late")
+from hub.plugin.faults import Fault, noted, take
+
 EVENT_PATH = re.compile(r"/events(/|$)|/calendar/events", re.IGNORECASE)
-
-
-@dataclass
-class Fault:
-    """One wish for trouble; see `hub.plugin.control`."""
-
-    kind: str
-    times: int = 1
-    method: str = ""
-    path: str = ""
-    status: int = 503
-    body: str = ""
-    headers: dict[str, str] = field(default_factory=dict)
-    seconds: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ValueError(f"kind must be one of {', '.join(KINDS)}")
-        re.compile(self.path)
-
-    def hits(self, method: str, path: str) -> bool:
-        return (
-            self.times > 0
-            and (not self.method or self.method.upper() == method)
-            and (not self.path or re.search(self.path, path) is not None)
-        )
 
 
 class FaultyWire:
@@ -58,42 +33,60 @@ class FaultyWire:
         path, method = environ.get("PATH_INFO", ""), environ["REQUEST_METHOD"]
         if path.startswith("/_control"):
             return self.app(environ, start_response)  # type: ignore[no-any-return]
+        sent = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        write = method in ("POST", "PATCH", "DELETE") and bool(EVENT_PATH.search(path))
         call = {
             "method": method,
             "path": path,
+            "query": environ.get("QUERY_STRING", ""),
             "status": 0,
-            "write": method in ("POST", "PATCH", "DELETE") and bool(EVENT_PATH.search(path)),
+            "write": write,
             "person": None,
+            "if_match": environ.get("HTTP_IF_MATCH"),
+            "body": noted(sent) if write else None,
         }
         environ["hub_outlook.call"] = call
         with self._lock:
             self.calls.append(call)
-            fault = next((f for f in self.faults if f.hits(method, path)), None)
-            if fault:
-                fault.times -= 1
-        return self._play(fault, call, environ, start_response)
+            fault = take(self.faults, method, path)
+        return self._play(fault, call, sent, environ, start_response)
 
     def _play(
-        self, fault: Fault | None, call: dict[str, Any], environ: dict[str, Any], start_response: Any
+        self,
+        fault: Fault | None,
+        call: dict[str, Any],
+        sent: bytes,
+        environ: dict[str, Any],
+        start_response: Any,
     ) -> Iterable[bytes]:
         if fault and fault.kind == "status":
             call["write"] = False
-            answer = Response(fault.body, fault.status, content_type="text/html")
-            answer.headers.update(fault.headers)
-            call["status"] = fault.status
-            return answer(environ, start_response)
+            return _refusal(fault, call)(environ, start_response)
         if fault and fault.kind in ("reset_before", "hang"):
             call["write"] = False
             if fault.kind == "hang":
                 self._closing.wait(fault.seconds)
             _cut(environ)
+        body = fault.taken(sent) if fault else sent
+        environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
         answer = Response.from_app(self.app, environ, buffered=True)
         call["status"] = answer.status_code
+        if fault and fault.refusal:
+            return _refusal(fault, call)(environ, start_response)
+        if fault:
+            answer.set_data(fault.told(sent, answer.get_data()))
         if fault and fault.kind == "reset_after":
             _cut(environ)
         if fault and fault.kind == "late":
             self._closing.wait(fault.seconds)
         return answer(environ, start_response)
+
+
+def _refusal(fault: Fault, call: dict[str, Any]) -> Response:
+    call["status"] = fault.refusal
+    answer = Response(fault.body, fault.refusal, content_type="text/html")
+    answer.headers.update(fault.headers)
+    return answer
 
 
 def _cut(environ: dict[str, Any]) -> None:

@@ -49,7 +49,15 @@ class State:
         model = self.model
         watches = [(w.id, w.expires_at) for w in self.subscriptions.watches.values()]
         people = [(p.email, p.links, p.expired_links) for p in model.people.values()]
-        return model.seq, model.clock.offset, self.grants.issued, len(self.grants.access), watches, people
+        return (
+            model.seq,
+            len(model.folders),
+            model.clock.offset,
+            self.grants.issued,
+            len(self.grants.access),
+            watches,
+            people,
+        )
 
     def save(self) -> None:
         """Write the state if it changed, whole or not at all."""
