@@ -18,6 +18,8 @@ _BLOCKS = {"p", "div", "ul", "ol", "h1", "h2", "h3", "h4", "h5", "h6", "blockquo
 
 def clean(text: str) -> str:
     """Return the text with LF line ends and without trailing blanks and characters JSON peers refuse."""
+    if " \n" not in text and text.replace("\n", "").isprintable():
+        return text.rstrip()  # Most texts: of all that is mended below, blanks at the end are left.
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\xa0", " ")
     lines = (line.rstrip() for line in _UNSENDABLE.sub("", text).split("\n"))
     return "\n".join(lines).rstrip("\n")
@@ -25,12 +27,14 @@ def clean(text: str) -> str:
 
 def one_line(text: str) -> str:
     """Return the text as a title or place: one line without blanks around it."""
+    if text.isprintable():
+        return text.strip()
     return " ".join(part for part in clean(text).replace("\t", " ").split("\n") if part).strip()
 
 
 def is_html(text: str) -> bool:
     """Return whether the text has tags or entities and so must be read as HTML."""
-    return _MARKUP.search(text) is not None
+    return ("<" in text or "&" in text) and _MARKUP.search(text) is not None
 
 
 def read_description(text: str) -> str:

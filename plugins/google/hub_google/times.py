@@ -20,6 +20,7 @@ def find_zone(name: str | None) -> ZoneInfo | None:
         return None
 
 
+@lru_cache(maxsize=4096)
 def known_zone(name: str | None, otherwise: str) -> str:
     """Return `name` if it is a zone that can be computed with, else the other name, else UTC."""
     return next((n for n in (name, otherwise) if n and find_zone(n)), "UTC")

@@ -72,6 +72,8 @@ def read_organizer(item: Event) -> Person | None:
 
 def read_attendees(item: Event) -> tuple[Attendee, ...]:
     """Return the guests in one order."""
+    if not item.get("attendees"):
+        return ()
     found = (
         Attendee(
             a["email"],
@@ -87,6 +89,8 @@ def read_attendees(item: Event) -> tuple[Attendee, ...]:
 
 def read_conference(item: Event) -> Conference | None:
     """Return the way to join, video first."""
+    if "conferenceData" not in item and "hangoutLink" not in item:
+        return None
     data = item.get("conferenceData", {})
     entries = [e for e in data.get("entryPoints", ()) if e.get("uri")]
     video = next((e for e in entries if e.get("entryPointType") == "video"), entries[0] if entries else {})
