@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from hub.db import after_commit
 from hub.models import EventCopy, Link, LinkState, Verdict
-from hub.outbound.linking import ask_for_pull, check_direction, want_missing
+from hub.outbound.linking import adopt_anew, ask_for_pull, check_direction, want_missing
 from hub.ports import Ports
 
 
@@ -21,7 +21,8 @@ def change_link(
     past_days: int | None = None,
     future_days: int | None = None,
 ) -> None:
-    """Change what is not None. A narrower window deletes nothing; a wider one is listed anew.
+    """Change what is not None. A narrower window deletes nothing; in a wider one, what both sides hold
+    already is recognised before anything is written.
 
     Raises:
         LinkingError: the remote calendar may not be written to.
@@ -36,8 +37,7 @@ def change_link(
     link.past_days = link.past_days if past_days is None else past_days
     link.future_days = link.future_days if future_days is None else future_days
     if wider:
-        session.flush()
-        ask_for_pull(session, ports, link.id, fresh=True)
+        adopt_anew(session, ports, link)
 
 
 def sync_now(session: Session, ports: Ports, link: Link, *, full: bool = False) -> None:
@@ -49,7 +49,8 @@ def sync_now(session: Session, ports: Ports, link: Link, *, full: bool = False) 
     )
     link.due_at = None
     session.flush()
-    ask_for_pull(session, ports, link.id, fresh=full)
+    # A full listing that is under way need not begin again.
+    ask_for_pull(session, ports, link.id, fresh=full and not link.wants_all)
     after_commit(session, lambda: ports.queue.hint("push", link.id))
 
 

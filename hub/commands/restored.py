@@ -24,7 +24,5 @@ def adopt_all(settings: Settings) -> int:
     with ports.db.transaction() as session:
         links = session.scalars(select(Link).where(Link.deleted_at.is_(None)).with_for_update()).all()
         for link in links:
-            link.fence += 1
-            link.lease_owner = link.lease_until = None
             adopt_anew(session, ports, link)
         return len(links)

@@ -17,12 +17,13 @@ from hub.db import after_commit
 from hub.inbound import guard
 from hub.inbound.apply import apply_page
 from hub.log import get_logger
-from hub.models import Account, Event, EventCopy, Link, LinkSignal, RemoteCalendar
+from hub.models import Event, EventCopy, Link, LinkSignal, RemoteCalendar
 from hub.outbound import trouble
 from hub.outbound.lease import Lease, held
 from hub.outbound.linking import want_missing
 from hub.outbound.outbox import border_calendar
 from hub.outbound.push import push_due
+from hub.outbound.window import window_of
 from hub.plugin import types
 from hub.plugin.errors import CursorExpiredError, GoneError, ProviderError, RetryLaterError
 from hub.plugin.types import ChangePage, RemoteChange, RemoteEvent, Scope, Window
@@ -33,6 +34,8 @@ log = get_logger()
 MOST_LISTINGS = 20
 """Listings of one run; a link that is notified without end lets others have their turn."""
 CONFIRM_BATCH = 50
+PAGE_FAILURES_BORNE = 5
+"""After so many failures in a row the page of a listing is given up, and the listing begins anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ class Listing:
     account_id: str
     calendar: types.RemoteCalendar
     cursor: str | None
+    """None: everything is listed."""
     page: str | None
     window: Window
     notified: int
@@ -55,6 +59,7 @@ def pull_link(ports: Ports, link_id: str) -> None:
 
 def _pull(ports: Ports, lease: Lease) -> None:
     guard.carry_out(ports, lease)
+    started_over = False
     for _ in range(MOST_LISTINGS):
         listing = _begin(ports, lease)
         if listing is None:
@@ -65,14 +70,14 @@ def _pull(ports: Ports, lease: Lease) -> None:
             if not _list(ports, lease, listing):
                 return
         except CursorExpiredError:
-            if listing.cursor is None and listing.page is None:
-                raise
             log.info("cursor_expired", link_id=lease.link_id, account_id=lease.account_id)
-            _start_over(ports, lease)
+            _start_over(ports, lease, keep_cursor=listing.cursor is None)
+            if started_over:
+                raise
+            started_over = True
             continue
         except ProviderError as error:
-            if listing.page is not None and not isinstance(error, RetryLaterError):
-                _start_over(ports, lease, keep_cursor=True)
+            _doubt_page(ports, lease, error)
             raise
         _confirm_missing(ports, lease, listing)
         _read_doubted(ports, lease, listing)
@@ -80,7 +85,8 @@ def _pull(ports: Ports, lease: Lease) -> None:
             return
 
 
-def _start_over(ports: Ports, lease: Lease, *, keep_cursor: bool = False) -> None:
+def _start_over(ports: Ports, lease: Lease, *, keep_cursor: bool) -> None:
+    """Forget how far the listing has come; what was refused in a full one says nothing of the cursor."""
     with ports.db.transaction() as session:
         link = held(session, ports, lease)
         link.page = None
@@ -88,10 +94,22 @@ def _start_over(ports: Ports, lease: Lease, *, keep_cursor: bool = False) -> Non
             link.cursor = None
 
 
+def _doubt_page(ports: Ports, lease: Lease, error: ProviderError) -> None:
+    """Give up a page that is refused or keeps failing: the next try begins the listing anew."""
+    is_busy = isinstance(error, RetryLaterError)
+    if isinstance(error, RetryLaterError) and error.scope != "calendar":
+        return
+    with ports.db.transaction() as session:
+        link = held(session, ports, lease)
+        if not is_busy or link.failures % PAGE_FAILURES_BORNE == PAGE_FAILURES_BORNE - 1:
+            link.page = None
+
+
 def _begin(ports: Ports, lease: Lease) -> Listing | None:
     """Read the mark, then where to go on from; None if nothing is owed. A full listing opens a generation.
 
-    A listing that was cut off, or made way for others, goes on with its own mark and generation.
+    A listing that was cut off, or made way for others, goes on with its own mark and generation, unless
+    everything was asked for since it began.
     """
     now = ports.clock.now()
     with ports.db.transaction() as session:
@@ -100,18 +118,20 @@ def _begin(ports: Ports, lease: Lease) -> Listing | None:
         waiting = link.due_at is not None and link.due_at > now
         if waiting or (signal.notified <= link.pulled and link.cursor is not None):
             return None
+        if link.listed < link.fresh_mark:
+            link.page = None
         if link.page is None:
             link.listed = signal.notified
-        if link.cursor is None and link.page is None:
-            link.generation += 1
-            link.window_start, link.window_end = _window(ports, session, link, now)
+            if link.wants_all:
+                link.generation += 1
+                link.window_start, link.window_end = window_of(session, ports, link)
         assert link.window_start is not None
         assert link.window_end is not None
         remote = session.get_one(RemoteCalendar, link.remote_calendar_id)
         return Listing(
             link.account_id,
             border_calendar(remote),
-            link.cursor,
+            None if link.wants_all else link.cursor,
             link.page,
             Window(link.window_start, link.window_end),
             link.listed,
@@ -128,15 +148,6 @@ def _has_uncertain(session: Session, link: Link) -> bool:
         EventCopy.uncertain,
     )
     return session.scalar(query.limit(1)) is not None
-
-
-def _window(ports: Ports, session: Session, link: Link, now: datetime) -> tuple[datetime, datetime]:
-    """Return the span that a full listing asks for: the link's, within what the provider allows."""
-    past, future = link.past_days, link.future_days
-    bound = ports.gateway.info(session.get_one(Account, link.account_id).provider).window_days
-    if bound is not None:
-        past, future = min(past, bound[0]), max(future, bound[1])
-    return now - timedelta(days=past), now + timedelta(days=future)
 
 
 def _resolve_uncertain(ports: Ports, lease: Lease) -> None:
@@ -176,8 +187,7 @@ def _store(
     with ports.db.transaction() as session:
         link = held(session, ports, lease)
         apply_page(session, ports, link, changes, lease.run_id)
-        # Whoever asked for a full listing meanwhile has taken the cursor away.
-        link.page = page.next_page if link.cursor == listing.cursor else None
+        link.page = page.next_page
         if page.next_cursor is None:
             return
         link.cursor = page.next_cursor
@@ -268,7 +278,7 @@ def _confirm_missing(ports: Ports, lease: Lease, listing: Listing) -> None:
     while True:
         with ports.db.reading() as session:
             link = session.get_one(Link, lease.link_id)
-            if link.confirmed >= link.generation or link.cursor is None:
+            if link.confirmed >= link.generation or link.wants_all:
                 return
             missing = _missing(session, link)
         changes = [_ask(ports, listing, remote_id) for remote_id in missing]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, delete, or_, select
+from sqlalchemy import ColumnElement, delete, not_, or_, select
 from sqlalchemy.orm import Session
 
 from hub.accounts.calendars import is_stale
@@ -91,9 +91,7 @@ def _move_windows(ports: Ports) -> None:
             links = session.scalars(
                 select(Link)
                 .join(Account, Account.id == Link.account_id)
-                .where(
-                    *_active(Account.provider == info.name, Link.cursor.is_not(None), Link.window_end < worn)
-                )
+                .where(*_active(Account.provider == info.name, not_(Link.wants_all), Link.window_end < worn))
                 .limit(20)
             ).all()
             for link in links:

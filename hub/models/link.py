@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, text
+from sqlalchemy import BigInteger, ColumnElement, ForeignKey, Index, String, Text, or_, text
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from hub.db import Base
@@ -100,6 +101,9 @@ class Link(Base):
 
     listed: Mapped[int] = mapped_column(BigInteger, default=0)
     """Up to which mark the last listing was begun: a higher mark is sure to be listed after it was set."""
+    fresh_mark: Mapped[int] = mapped_column(BigInteger, default=0)
+    """The mark that last asked for a full listing: above `pulled`, everything is listed anew, and the old
+    cursor stays good until that is done."""
 
     removals_from: Mapped[datetime | None]
     """Since when `removals` counts the events that this link's calendar has deleted in the hub."""
@@ -138,6 +142,16 @@ class Link(Base):
 
     calendar: Mapped[Calendar] = relationship()
     remote_calendar: Mapped[RemoteCalendar] = relationship()
+
+    @hybrid_property
+    def wants_all(self) -> bool:
+        """Whether the next listing to be completed is a full one."""
+        return self.cursor is None or self.fresh_mark > self.pulled
+
+    @wants_all.inplace.expression
+    @classmethod
+    def _wants_all(cls) -> ColumnElement[bool]:
+        return or_(cls.cursor.is_(None), cls.fresh_mark > cls.pulled)
 
 
 class LinkSignal(Base):

@@ -19,6 +19,7 @@ from hub.domain.recurrence import without_orphans
 from hub.models import Actor, Calendar, Change, ChangeKind, Direction, Event, EventCopy, Link, Tenant
 from hub.models.content import content_of, exception_row, write_content
 from hub.outbound import lease
+from hub.outbound.window import window_of
 from hub.plugin.codec import to_json
 from hub.plugin.types import EventContent, changed_fields
 from hub.ports import Ports
@@ -210,8 +211,10 @@ def fan_out(session: Session, ports: Ports, events: list[Event], *, source: Link
 def want_copies(session: Session, ports: Ports, link: Link, events: list[Event]) -> None:
     """Make the copies of `events` in `link` wanted at the events' present version.
 
-    A copy that a person removed from an export-only calendar is unwanted there and stays away.
+    A copy that a person removed from an export-only calendar is unwanted there and stays away; what
+    ended before the link's window is not copied.
     """
+    oldest, _ = window_of(session, ports, link)
     copies = {
         copy.event_id: copy
         for copy in session.scalars(
@@ -223,7 +226,7 @@ def want_copies(session: Session, ports: Ports, link: Link, events: list[Event])
     for event in events:
         copy = copies.get(event.id)
         if copy is None:
-            if event.deleted_at is None:
+            if event.deleted_at is None and (event.ends_at is None or event.ends_at >= oldest):
                 session.add(new_copy(ports, link, event, wanted_version=event.version))
         elif copy.removed_at is None or (event.deleted_at is None and link.direction != Direction.EXPORT):
             want(ports, copy, event.version)

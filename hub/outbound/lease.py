@@ -193,7 +193,7 @@ def hint_owed(ports: Ports, *conditions: ColumnElement[bool]) -> None:
 
 def _takes_long(is_long: bool, *, pulls: bool = False) -> ColumnElement[bool]:
     """Return the condition for links whose last run had to stop for others, or that list everything."""
-    found = or_(Link.is_long, Link.cursor.is_(None)) if pulls else Link.is_long.is_(True)
+    found = or_(Link.is_long, Link.wants_all) if pulls else Link.is_long.is_(True)
     return found if is_long else not_(found)
 
 

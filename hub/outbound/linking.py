@@ -6,8 +6,6 @@ it is complete are the hub's own events written there (adopt before create).
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
@@ -27,6 +25,7 @@ from hub.models import (
 )
 from hub.outbound import kept, lease
 from hub.outbound.edit import want_copies
+from hub.outbound.window import window_of
 from hub.ports import Ports
 
 
@@ -137,7 +136,7 @@ def _twins(session: Session, remote: RemoteCalendar, account: Account) -> list[t
 def start(session: Session, ports: Ports, link: Link) -> None:
     """Hint the first pull and the subscription, once the transaction has committed."""
     link_id = link.id
-    task = "import" if link.cursor is None else "pull"
+    task = "import" if link.wants_all else "pull"
     after_commit(session, lambda: ports.queue.hint(task, link_id))
     after_commit(session, lambda: ports.queue.hint("subscribe", link_id))
 
@@ -158,21 +157,28 @@ def pause(link: Link) -> None:
 
 
 def ask_for_pull(session: Session, ports: Ports, link_id: str, *, fresh: bool = False) -> None:
-    """Mark that a pull is owed now and hint it; `fresh` drops the cursor, so that everything is listed."""
-    values = {"due_at": None} | ({"cursor": None, "page": None} if fresh else {})
-    session.execute(update(Link).where(Link.id == link_id).values(values))
-    session.execute(
-        update(LinkSignal).where(LinkSignal.link_id == link_id).values(notified=LinkSignal.notified + 1)
+    """Mark that a pull is owed now and hint it; `fresh`: everything is to be listed."""
+    session.execute(update(Link).where(Link.id == link_id).values(due_at=None))
+    mark = session.scalar(
+        update(LinkSignal)
+        .where(LinkSignal.link_id == link_id)
+        .values(notified=LinkSignal.notified + 1)
+        .returning(LinkSignal.notified)
     )
+    if fresh:
+        session.execute(update(Link).where(Link.id == link_id).values(fresh_mark=mark))
     after_commit(session, lambda: lease.hint(ports, "pull", [link_id]))
 
 
 def adopt_anew(session: Session, ports: Ports, link: Link) -> None:
     """List everything as at the first time: nothing is written until what is there has been recognised.
 
-    For a database that was restored, and for a calendar or an account that has moved.
+    For a database that was restored, a calendar or an account that has moved, and a wider window. A run
+    of before loses its lease.
     """
-    link.imported_at = link.cursor = link.window_start = link.window_end = None
+    link.imported_at = link.cursor = link.page = link.window_start = link.window_end = None
+    link.fence += 1
+    link.lease_owner = link.lease_until = None
     session.flush()
     ask_for_pull(session, ports, link.id, fresh=True)
 
@@ -204,7 +210,7 @@ def want_missing(session: Session, ports: Ports, link: Link, *, chunk: int = 500
     """
     if link.direction == Direction.IMPORT:
         return False
-    oldest = ports.clock.now() - timedelta(days=link.past_days)
+    oldest, _ = window_of(session, ports, link)
     copied = select(EventCopy.event_id).where(EventCopy.link_id == link.id)
     missing = session.scalars(
         select(Event).where(

@@ -253,6 +253,7 @@ def upgrade() -> None:
         sa.Column("imported_at", db.UtcDateTime(timezone=True), nullable=True),
         sa.Column("pulled", sa.BigInteger(), nullable=False),
         sa.Column("listed", sa.BigInteger(), nullable=False),
+        sa.Column("fresh_mark", sa.BigInteger(), nullable=False),
         sa.Column("removals_from", db.UtcDateTime(timezone=True), nullable=True),
         sa.Column("removals", sa.Integer(), nullable=False),
         sa.Column("held_at", db.UtcDateTime(timezone=True), nullable=True),

@@ -1,0 +1,24 @@
+"""The span of time that a link keeps in step."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from hub.models import Account, Link
+from hub.ports import Ports
+
+
+def window_of(session: Session, ports: Ports, link: Link) -> tuple[datetime, datetime]:
+    """Return the link's span, within what its provider can list.
+
+    What ended before it is neither brought in nor copied there, since it could not be seen whether that
+    calendar holds it already; what is there stays.
+    """
+    past, future = link.past_days, link.future_days
+    bound = ports.gateway.info(session.get_one(Account, link.account_id).provider).window_days
+    if bound is not None:
+        past, future = min(past, bound[0]), max(future, bound[1])
+    now = ports.clock.now()
+    return now - timedelta(days=past), now + timedelta(days=future)
