@@ -6,8 +6,8 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from hub.db import after_commit
-from hub.models import EventCopy, Link, LinkState, Verdict
-from hub.outbound.linking import adopt_anew, ask_for_pull, check_direction, want_missing
+from hub.models import Direction, EventCopy, Link, LinkState, Verdict
+from hub.outbound.linking import adopt_anew, ask_for_pull, check_direction, compare_anew, forget_wishes
 from hub.ports import Ports
 
 
@@ -24,19 +24,25 @@ def change_link(
     """Change what is not None. A narrower window deletes nothing; in a wider one, what both sides hold
     already is recognised before anything is written.
 
+    A link that begins to read or to write compares both sides anew, as at its first listing; one that
+    ends doing so leaves both as they are.
+
     Raises:
         LinkingError: the remote calendar may not be written to.
     """
+    anew = (past_days or 0) > link.past_days or (future_days or 0) > link.future_days
     if direction is not None and direction != link.direction:
         check_direction(session, link.remote_calendar, direction)
-        link.direction = direction
-        if link.imported_at is not None and want_missing(session, ports, link):
-            after_commit(session, lambda: ports.queue.hint("push", link.id))
-    wider = (past_days or 0) > link.past_days or (future_days or 0) > link.future_days
+        before, link.direction = link.direction, direction
+        if direction == Direction.IMPORT:
+            forget_wishes(session, link)
+        if before != Direction.TWO_WAY:
+            anew = True
+            compare_anew(session, link, one_sided=before == Direction.EXPORT)
     link.policy = policy or link.policy
     link.past_days = link.past_days if past_days is None else past_days
     link.future_days = link.future_days if future_days is None else future_days
-    if wider:
+    if anew:
         adopt_anew(session, ports, link)
 
 

@@ -133,7 +133,8 @@ class _Page:
 
     def _changed(self, copy: EventCopy, event: Event, remote: RemoteEvent) -> None:
         """Merge what the provider shows now into an event that has a copy here."""
-        base = content_from_json(copy.base) if copy.base else None
+        # Without a common ground (`compare_anew`) both sides meet as if for the first time.
+        base = content_from_json(copy.base) if copy.base and copy.synced else None
         was_removed = copy.removed_at is not None
         theirs, tried = remote.content, copy.tried
         if base is not None and event.deleted_at is None and self._is_no_news(copy, remote):
@@ -290,7 +291,8 @@ class _Page:
 
     def _is_past(self, content: EventContent) -> bool:
         _, ends_at = span(content.when, self.calendar.zone)
-        return ends_at is not None and ends_at < self.now - timedelta(days=self.link.past_days)
+        now = self.link.planned_at or self.now
+        return ends_at is not None and ends_at < now - timedelta(days=self.link.past_days)
 
     def _create(self, remote: RemoteEvent) -> None:
         content = remote.content

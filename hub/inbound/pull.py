@@ -14,12 +14,12 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from hub.db import after_commit
-from hub.inbound import guard
+from hub.inbound import guard, planned
 from hub.inbound.apply import apply_page
 from hub.log import get_logger
 from hub.models import Event, EventCopy, Link, LinkSignal, RemoteCalendar
 from hub.outbound import trouble
-from hub.outbound.lease import Lease, held
+from hub.outbound.lease import Lease, held, hint_owed
 from hub.outbound.linking import want_missing
 from hub.outbound.outbox import border_calendar
 from hub.outbound.push import push_due
@@ -50,6 +50,8 @@ class Listing:
     window: Window
     notified: int
     has_uncertain: bool
+    planned_id: str | None
+    """The stored listing that is brought in instead of the provider's."""
 
 
 def pull_link(ports: Ports, link_id: str) -> None:
@@ -89,7 +91,7 @@ def _start_over(ports: Ports, lease: Lease, *, keep_cursor: bool) -> None:
     """Forget how far the listing has come; what was refused in a full one says nothing of the cursor."""
     with ports.db.transaction() as session:
         link = held(session, ports, lease)
-        link.page = None
+        link.page = link.planned_id = link.planned_at = None
         if not keep_cursor:
             link.cursor = None
 
@@ -121,7 +123,8 @@ def _begin(ports: Ports, lease: Lease) -> Listing | None:
         if link.listed < link.fresh_mark:
             link.page = None
         if link.page is None:
-            link.listed = signal.notified
+            # A stored listing is older than the mark: one of the provider's own follows.
+            link.listed = signal.notified if link.planned_id is None else link.pulled
             if link.wants_all:
                 link.generation += 1
                 link.window_start, link.window_end = window_of(session, ports, link)
@@ -136,6 +139,7 @@ def _begin(ports: Ports, lease: Lease) -> Listing | None:
             Window(link.window_start, link.window_end),
             link.listed,
             _has_uncertain(session, link),
+            link.planned_id,
         )
 
 
@@ -162,14 +166,7 @@ def _list(ports: Ports, lease: Lease, listing: Listing) -> bool:
     """Bring in page after page; False if the run's time was over before the last one."""
     page_token = listing.page
     while True:
-        page: ChangePage = ports.gateway.call(
-            listing.account_id,
-            "fetch_changes",
-            calendar=listing.calendar,
-            cursor=listing.cursor,
-            page=page_token,
-            window=listing.window,
-        )
+        page = _fetch(ports, listing, page_token)
         changes = _confirm(ports, lease, listing, page.changes)
         _store(ports, lease, listing, page, changes)
         if page.next_page is None:
@@ -177,6 +174,20 @@ def _list(ports: Ports, lease: Lease, listing: Listing) -> bool:
         if lease.is_over(ports):
             return False
         page_token = page.next_page
+
+
+def _fetch(ports: Ports, listing: Listing, page_token: str | None) -> ChangePage:
+    if listing.planned_id is not None:
+        return planned.read_page(ports, listing.planned_id, page_token)
+    page: ChangePage = ports.gateway.call(
+        listing.account_id,
+        "fetch_changes",
+        calendar=listing.calendar,
+        cursor=listing.cursor,
+        page=page_token,
+        window=listing.window,
+    )
+    return page
 
 
 def _store(
@@ -204,6 +215,9 @@ def _store(
             link.imported_at = now
             want_missing(session, ports, link)
             after_commit(session, lambda: ports.queue.hint("push", lease.link_id))
+        if listing.planned_id is not None:
+            link.planned_id = link.planned_at = None
+            after_commit(session, lambda: hint_owed(ports, Link.calendar_id == link.calendar_id))
 
 
 def _confirm(

@@ -16,6 +16,7 @@ from hub.models.link import (
     Policy,
     Verdict,
 )
+from hub.models.plan import LinkPlan, PlannedAction, PlannedLink, PlannedPage, PlanState
 from hub.models.tenant import ApiKey, Heartbeat, IdempotentReply, PageSession, Tenant, User
 
 __all__ = [
@@ -38,10 +39,15 @@ __all__ = [
     "Heartbeat",
     "IdempotentReply",
     "Link",
+    "LinkPlan",
     "LinkSignal",
     "LinkState",
     "PageSession",
     "ParkedChange",
+    "PlanState",
+    "PlannedAction",
+    "PlannedLink",
+    "PlannedPage",
     "Policy",
     "RemoteCalendar",
     "SeriesExceptionRow",

@@ -105,6 +105,11 @@ class Link(Base):
     """The mark that last asked for a full listing: above `pulled`, everything is listed anew, and the old
     cursor stays good until that is done."""
 
+    planned_id: Mapped[str | None] = mapped_column(String(40))
+    """The part of a plan (`PlannedLink`) whose stored pages are listed next in place of the provider's."""
+    planned_at: Mapped[datetime | None]
+    """The instant that this listing's window is reckoned from."""
+
     removals_from: Mapped[datetime | None]
     """Since when `removals` counts the events that this link's calendar has deleted in the hub."""
     removals: Mapped[int] = mapped_column(default=0)

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, case, func, not_, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from hub.models import Account, Calendar, EventCopy, Link, LinkSignal, LinkState
 from hub.ports import Ports
@@ -57,14 +58,17 @@ def acquire(ports: Ports, link_id: str) -> Lease | None:
     run_id = ports.ids.new("run")
     with ports.db.transaction() as session:
         row = session.execute(
-            select(Link.account_id, Account.provider, Link.calendar_id, Link.imported_at, Link.lost_runs)
+            select(Link.account_id, Account.provider, Link.calendar_id, Link.imported_at, Link.planned_id)
+            .add_columns(Link.lost_runs)
             .join(Account, Account.id == Link.account_id)
             .where(Link.id == link_id)
         ).first()
         if row is None or _account_is_busy(session, ports, row.account_id, row.provider, now):
             return None
-        importing = row.calendar_id if row.imported_at is None else None
+        importing = row.calendar_id if row.imported_at is None or row.planned_id else None
         if importing and _sibling_imports(session, link_id, importing, now):
+            return None
+        if row.planned_id and _planned(session, row.calendar_id, Link.planned_id < row.planned_id):
             return None
         taken = session.execute(
             update(Link)
@@ -104,6 +108,31 @@ def _sibling_imports(session: Session, link_id: str, calendar_id: str, now: date
         Link.lease_until > now,
     )
     return session.scalar(query.limit(1)) is not None
+
+
+def _planned(session: Session, calendar_id: str, *conditions: ColumnElement[bool]) -> bool:
+    """Whether links of the calendar have yet to bring in what a plan has read for them."""
+    query = select(Link.id).where(*_planned_links(calendar_id), *conditions)
+    return session.scalar(query.limit(1)) is not None
+
+
+def _planned_links(calendar_id: Any, of: type[Link] = Link) -> list[ColumnElement[bool]]:
+    return [
+        of.calendar_id == calendar_id,
+        of.planned_id.is_not(None),
+        of.state == LinkState.ACTIVE,
+        of.deleted_at.is_(None),
+    ]
+
+
+def may_write(link_calendar_id: Any) -> ColumnElement[bool]:
+    """Return the condition that no plan is being carried out in a calendar.
+
+    Until all of its links have brought in what was read for them, nothing is written: so each event is
+    written once, as the plan says, and not again for each link.
+    """
+    planned = aliased(Link)
+    return ~select(planned.id).where(*_planned_links(link_calendar_id, planned)).exists()
 
 
 def _account_is_busy(session: Session, ports: Ports, account_id: str, provider: str, now: datetime) -> bool:
@@ -238,6 +267,7 @@ def owed_pushes(session: Session, now: datetime, *conditions: ColumnElement[bool
     """Return the links whose outbox holds something due and that nobody works on."""
     query = select(Link.id).where(
         Link.imported_at.is_not(None),
+        may_write(Link.calendar_id),
         select(EventCopy.id)
         .where(
             EventCopy.link_id == Link.id,

@@ -6,7 +6,9 @@ it is complete are the hub's own events written there (adopt before create).
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, select, update
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, delete, select, update
 from sqlalchemy.orm import Session
 
 from hub.db import after_commit
@@ -24,7 +26,7 @@ from hub.models import (
     RemoteCalendar,
 )
 from hub.outbound import kept, lease
-from hub.outbound.edit import want_copies
+from hub.outbound.edit import want, want_copies
 from hub.outbound.window import window_of
 from hub.ports import Ports
 
@@ -183,6 +185,38 @@ def adopt_anew(session: Session, ports: Ports, link: Link) -> None:
     ask_for_pull(session, ports, link.id, fresh=True)
 
 
+def compare_anew(session: Session, link: Link, *, one_sided: bool) -> None:
+    """Have the next listing compare every copy, even if the provider shows it unchanged.
+
+    Args:
+        one_sided: the hub took nothing over from there, so that what it shows is no common ground.
+    """
+    forgotten: dict[str, Any] = {"remote_version": "", "shown_at": None, "replaced": {}}
+    session.execute(
+        update(EventCopy)
+        .where(EventCopy.link_id == link.id, EventCopy.remote_id.is_not(None), EventCopy.removed_at.is_(None))
+        .values(forgotten | ({"synced": {}} if one_sided else {}))
+    )
+
+
+def forget_wishes(session: Session, link: Link) -> None:
+    """Let go of what is still to be written in a link that does not write any more."""
+    own = EventCopy.link_id == link.id
+    never_made = [
+        EventCopy.remote_id.is_(None),
+        EventCopy.missing_at.is_(None),
+        EventCopy.removed_at.is_(None),
+    ]
+    session.execute(delete(EventCopy).where(own, *never_made, EventCopy.uncertain.is_(False)))
+    session.execute(
+        update(EventCopy)
+        .where(own, EventCopy.wanted_version > EventCopy.pushed_version)
+        .values(
+            pushed_version=EventCopy.wanted_version, attempts=0, due_at=None, parked_at=None, problem=None
+        )
+    )
+
+
 def delete_link(session: Session, ports: Ports, link: Link) -> None:
     """End a link: both calendars keep their events, nothing travels any more."""
     now = ports.clock.now()
@@ -210,6 +244,7 @@ def want_missing(session: Session, ports: Ports, link: Link, *, chunk: int = 500
     """
     if link.direction == Direction.IMPORT:
         return False
+    stranded = _stranded(session, link)
     oldest, _ = window_of(session, ports, link)
     copied = select(EventCopy.event_id).where(EventCopy.link_id == link.id)
     missing = session.scalars(
@@ -222,4 +257,30 @@ def want_missing(session: Session, ports: Ports, link: Link, *, chunk: int = 500
     ).all()
     for i in range(0, len(missing), chunk):
         want_copies(session, ports, link, list(missing[i : i + chunk]))
-    return bool(missing)
+    for copy, event in stranded:
+        copy.pushed_version = 0
+        want(ports, copy, event.version)
+    return bool(missing or stranded)
+
+
+def _stranded(session: Session, link: Link) -> list[tuple[EventCopy, Event]]:
+    """Return copies of live events that are not there and not wanted, left over from another direction.
+
+    What a person has removed from a calendar that is only written to stays away from it.
+    """
+    absent = and_(
+        EventCopy.remote_id.is_(None), EventCopy.missing_at.is_(None), EventCopy.removed_at.is_(None)
+    )
+    if link.direction == Direction.TWO_WAY:
+        absent |= EventCopy.removed_at.is_not(None)
+    rows = session.execute(
+        select(EventCopy, Event)
+        .join(Event, Event.id == EventCopy.event_id)
+        .where(
+            EventCopy.link_id == link.id,
+            EventCopy.wanted_version <= EventCopy.pushed_version,
+            Event.deleted_at.is_(None),
+            absent,
+        )
+    )
+    return [(copy, event) for copy, event in rows]

@@ -18,7 +18,7 @@ from hub.domain.fingerprint import fingerprints
 from hub.models import Account, Conflict, Detail, Event, EventCopy, Link, RemoteCalendar
 from hub.models.content import content_of
 from hub.outbound import kept
-from hub.outbound.lease import Lease, held, unwritten
+from hub.outbound.lease import Lease, held, may_write, unwritten
 from hub.outbound.trouble import backoff
 from hub.plugin import types
 from hub.plugin.codec import content_from_json, to_json
@@ -105,7 +105,8 @@ def claim(ports: Ports, lease: Lease, *, uncertain_only: bool = False) -> Batch:
             query = query.where(EventCopy.uncertain)
         if not uncertain_only or link.lost_runs:
             query = query.where(or_(EventCopy.due_at.is_(None), EventCopy.due_at <= now))
-        copies = session.scalars(query).all() if link.imported_at or uncertain_only else []
+        is_time = link.imported_at is not None and session.scalar(select(may_write(link.calendar_id)))
+        copies = session.scalars(query).all() if is_time or uncertain_only else []
         if link.lost_runs:
             copies = [copy for copy in copies if not _count_ahead(ports, copy)]
         events = _events(session, [copy.event_id for copy in copies])

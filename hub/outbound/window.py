@@ -20,5 +20,5 @@ def window_of(session: Session, ports: Ports, link: Link) -> tuple[datetime, dat
     bound = ports.gateway.info(session.get_one(Account, link.account_id).provider).window_days
     if bound is not None:
         past, future = min(past, bound[0]), max(future, bound[1])
-    now = ports.clock.now()
+    now = link.planned_at or ports.clock.now()
     return now - timedelta(days=past), now + timedelta(days=future)

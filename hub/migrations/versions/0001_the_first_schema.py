@@ -254,6 +254,8 @@ def upgrade() -> None:
         sa.Column("pulled", sa.BigInteger(), nullable=False),
         sa.Column("listed", sa.BigInteger(), nullable=False),
         sa.Column("fresh_mark", sa.BigInteger(), nullable=False),
+        sa.Column("planned_id", sa.String(length=40), nullable=True),
+        sa.Column("planned_at", db.UtcDateTime(timezone=True), nullable=True),
         sa.Column("removals_from", db.UtcDateTime(timezone=True), nullable=True),
         sa.Column("removals", sa.Integer(), nullable=False),
         sa.Column("held_at", db.UtcDateTime(timezone=True), nullable=True),
@@ -409,11 +411,105 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["link_id"], ["links.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("link_id", "remote_id"),
     )
+    op.create_table(
+        "link_plans",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant_id", sa.String(length=40), nullable=False),
+        sa.Column("user_id", sa.String(length=40), nullable=False),
+        sa.Column("calendar_id", sa.String(length=40), nullable=False),
+        sa.Column("calendar_name", sa.String(length=200), nullable=True),
+        sa.Column("calendar_zone", sa.String(length=64), nullable=True),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("problem", sa.Text(), nullable=True),
+        sa.Column("problem_code", sa.String(length=100), nullable=True),
+        sa.Column("created_at", db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("ready_at", db.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("applied_at", db.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("expires_at", db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("inputs", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.Column("summary", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.Column("lease_until", db.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("fence", sa.BigInteger(), nullable=False),
+        sa.Column("due_at", db.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("link_plans", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_link_plans_calendar_id"), ["calendar_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_link_plans_expires_at"), ["expires_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_link_plans_state"), ["state"], unique=False)
+        batch_op.create_index(batch_op.f("ix_link_plans_tenant_id"), ["tenant_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_link_plans_user_id"), ["user_id"], unique=False)
+
+    op.create_table(
+        "planned_actions",
+        sa.Column("plan_id", sa.String(length=40), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("side", sa.String(length=10), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("remote_calendar_id", sa.String(length=40), nullable=True),
+        sa.Column("event_id", sa.String(length=40), nullable=True),
+        sa.Column("remote_id", sa.String(length=1024), nullable=True),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("start", sa.String(length=32), nullable=True),
+        sa.Column("fields", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.Column("losses", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["plan_id"], ["link_plans.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("plan_id", "number"),
+    )
+    op.create_table(
+        "planned_links",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("plan_id", sa.String(length=40), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("remote_calendar_id", sa.String(length=40), nullable=False),
+        sa.Column("account_id", sa.String(length=40), nullable=False),
+        sa.Column("link_id", sa.String(length=40), nullable=True),
+        sa.Column("is_new", sa.Boolean(), nullable=False),
+        sa.Column("options", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.Column("cursor", sa.Text(), nullable=True),
+        sa.Column("page", sa.Text(), nullable=True),
+        sa.Column("pages", sa.Integer(), nullable=False),
+        sa.Column("listed", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["plan_id"], ["link_plans.id"], ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["remote_calendar_id"], ["remote_calendars.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("planned_links", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_planned_links_plan_id"), ["plan_id"], unique=False)
+
+    op.create_table(
+        "planned_pages",
+        sa.Column("planned_id", sa.String(length=40), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("content", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.ForeignKeyConstraint(["planned_id"], ["planned_links.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("planned_id", "number"),
+    )
     # ### end Alembic commands ###
 
 
 def downgrade() -> None:
     # ### commands auto generated by Alembic - please adjust! ###
+    op.drop_table("planned_pages")
+    with op.batch_alter_table("planned_links", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_planned_links_plan_id"))
+
+    op.drop_table("planned_links")
+    op.drop_table("planned_actions")
+    with op.batch_alter_table("link_plans", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_link_plans_user_id"))
+        batch_op.drop_index(batch_op.f("ix_link_plans_tenant_id"))
+        batch_op.drop_index(batch_op.f("ix_link_plans_state"))
+        batch_op.drop_index(batch_op.f("ix_link_plans_expires_at"))
+        batch_op.drop_index(batch_op.f("ix_link_plans_calendar_id"))
+
+    op.drop_table("link_plans")
     op.drop_table("parked_changes")
     op.drop_table("link_signals")
     with op.batch_alter_table("event_copies", schema=None) as batch_op:
