@@ -1,0 +1,143 @@
+"""Virtual time and its actors: greenlets that give way at every port, in an order that the seed decides."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from greenlet import getcurrent, greenlet
+
+
+class Killed(BaseException):
+    """The process of this actor has died: nothing of it runs any more, no `finally` reaches a port."""
+
+
+class Actor:
+    """One thread of control in a process of its own, which can die."""
+
+    __slots__ = ("dead", "let", "name")
+
+    def __init__(self, name: str, let: greenlet) -> None:
+        self.name = name
+        self.let = let
+        self.dead = False
+
+
+class Kernel:
+    """Runs actors in virtual time.
+
+    Args:
+        rng: decides who comes first of those that are due at the same instant.
+        keep: whether the trace is kept as text, not only as a digest.
+    """
+
+    def __init__(self, rng: Random, *, keep: bool = False) -> None:
+        self.now = 0.0
+        self._rng = rng
+        self._heap: list[tuple[float, float, int, Actor]] = []
+        self._count = 0
+        self._actors: dict[greenlet, Actor] = {}
+        self._main = getcurrent()
+        self._digest = hashlib.blake2b(digest_size=16)
+        self.lines: list[str] | None = [] if keep else None
+        self.errors: list[tuple[str, BaseException]] = []
+
+    # --- the trace ---
+
+    def note(self, *what: object) -> None:
+        """Add a line to the trace: two runs of one seed must write the same bytes."""
+        actor = self.actor
+        line = f"{self.now:.3f} {actor.name if actor else 'main'} {' '.join(map(str, what))}\n"
+        self._digest.update(line.encode())
+        if self.lines is not None:
+            self.lines.append(line)
+
+    def digest(self) -> str:
+        return self._digest.hexdigest()
+
+    # --- actors ---
+
+    @property
+    def actor(self) -> Actor | None:
+        """Who runs now; None while the world is set up or looked at."""
+        return self._actors.get(getcurrent())
+
+    def spawn(self, name: str, work: Callable[[], Any], after: float = 0.0) -> Actor:
+        """Let `work` run as an actor of its own, after so many seconds."""
+        let = greenlet(lambda: self._run(work), self._main)
+        actor = Actor(name, let)
+        self._actors[let] = actor
+        self._schedule(actor, after)
+        return actor
+
+    def _run(self, work: Callable[[], Any]) -> None:
+        actor = self.actor
+        assert actor is not None
+        try:
+            work()
+        except Killed:
+            pass
+        except Exception as error:
+            self.errors.append((actor.name, error))
+            self.note("raised", type(error).__name__)
+        finally:
+            actor.dead = True
+            self._actors.pop(getcurrent(), None)
+
+    def _schedule(self, actor: Actor, after: float) -> None:
+        self._count += 1
+        heapq.heappush(self._heap, (self.now + after, self._rng.random(), self._count, actor))
+
+    def wait(self, seconds: float) -> None:
+        """Let virtual time pass for the running actor, and others run meanwhile."""
+        actor = self.actor
+        if actor is None:
+            self.now += seconds
+            return
+        self.check_alive()
+        self._schedule(actor, seconds)
+        self._main.switch()
+        self.check_alive()
+
+    def check_alive(self) -> None:
+        """Raises Killed in an actor whose process has died."""
+        actor = self.actor
+        if actor is not None and actor.dead:
+            raise Killed
+
+    def kill(self) -> None:
+        """End the process of the running actor here and now."""
+        actor = self.actor
+        assert actor is not None
+        actor.dead = True
+        self.note("killed")
+        raise Killed
+
+    def run(self, until: float, most: int = 100_000) -> None:
+        """Run what is due up to an instant, and set the clock there.
+
+        Raises:
+            AssertionError: it does not come to an end.
+        """
+        for _ in range(most):
+            if not self._heap or self._heap[0][0] > until:
+                self.now = max(self.now, until)
+                return
+            at, _, _, actor = heapq.heappop(self._heap)
+            if actor.let.dead:
+                continue
+            self.now = max(self.now, at)
+            actor.let.switch()
+        raise AssertionError("C8: the hub does not come to rest")
+
+    def drop_all(self) -> None:
+        """Forget every actor that is left, without letting it run a port."""
+        for actor in list(self._actors.values()):
+            actor.dead = True
+            if not actor.let.dead and actor.let:
+                actor.let.throw(Killed)
+        self._actors.clear()
+        self._heap.clear()

@@ -1,0 +1,177 @@
+"""The oracle: sees the hub and all providers, and checks the invariants C1 to C12 of the design."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import selectinload
+
+from hub.accounts.health import health_of
+from hub.domain.fingerprint import fingerprint
+from hub.models import Conflict, Event, EventCopy, Link, ParkedChange
+from hub.models.content import content_of
+from hub.plugin.types import CONTENT_FIELDS, EventContent, PushCreate, PushDelete
+from tests.memory_provider import SERVICES
+from tests.simulate.ledger import FIELDS, Ledger, mark_of
+from tests.simulate.worlds import ANN, SimWorld
+
+
+class Oracle:
+    """Judges one world.
+
+    Attributes:
+        violations: what was found, each beginning with the property's name.
+    """
+
+    def __init__(self, world: SimWorld, ledger: Ledger) -> None:
+        self.world = world
+        self.ledger = ledger
+        self.violations: list[str] = []
+        world.wire.seen.append(self.watch)
+
+    def fail(self, text: str) -> None:
+        self.violations.append(text)
+        self.world.kernel.note("VIOLATION", text)
+
+    # --- while it happens ---
+
+    def watch(self, provider: str, boundary: str, arguments: Mapping[str, Any], answer: Any) -> None:
+        """Look at each write of the hub at the moment when a provider has carried it out."""
+        push = arguments.get("push")
+        if isinstance(push, PushCreate):
+            calendar = SERVICES[provider].calendar(ANN, arguments["calendar"].remote_id)
+            marks = Counter(mark_of(e.content) for e in calendar.events.values() if not e.deleted)
+            if marks[mark_of(push.content)] > 1:
+                self.fail(f"C7: {provider} was given a second copy of event {mark_of(push.content)}")
+        elif isinstance(push, PushDelete):
+            calendar = SERVICES[provider].calendar(ANN, arguments["calendar"].remote_id)
+            mark = mark_of(calendar.events[push.remote_id].content)
+            if not self.ledger.may_delete(mark):
+                self.fail(f"C4: the hub deleted event {mark} at {provider}, which nobody had deleted")
+
+    # --- at the end ---
+
+    def hub(self) -> dict[str, EventContent]:
+        """Return the hub's live events by mark."""
+        with self.world.look() as session:
+            events = session.scalars(
+                select(Event).where(Event.deleted_at.is_(None)).options(selectinload(Event.exceptions))
+            ).all()
+            contents = [content_of(event) for event in events]
+        self._check_unique("the hub", contents)
+        return {mark_of(c): c for c in contents}
+
+    def _check_unique(self, where: str, contents: list[EventContent]) -> None:
+        for mark, count in Counter(mark_of(c) for c in contents).items():
+            if count > 1:
+                self.fail(f"C7: {where} holds event {mark} {count} times")
+            if mark not in self.ledger.marks:
+                self.fail(f"C7: {where} holds an event that nobody made: {mark!r}")
+
+    def judge(self) -> None:
+        """Check everything that must hold when edits and faults have stopped."""
+        hub = self.hub()
+        self._convergence(hub)
+        self._status()
+        conflicts = self._conflicts()
+        for mark in self.ledger.marks:
+            if mark in hub:
+                self._alive(mark, hub[mark], conflicts)
+            else:
+                self._absent(mark, conflicts)
+
+    def _convergence(self, hub: dict[str, EventContent]) -> None:
+        for place, name in zip(self.world.topology.places, self.world.links, strict=True):
+            remote = list(self.world.remote(name).values())
+            self._check_unique(name, remote)
+            found = {mark_of(c): c for c in remote}
+            for mark in sorted(hub.keys() - found.keys() if place.direction != "import" else ()):
+                if place.direction != "export" or not self.ledger.may_delete(mark):
+                    self.fail(f"C1: {name} lacks event {mark} ({hub[mark].title})")
+            for mark in sorted(found.keys() - hub.keys()):
+                self.fail(f"C1: {name} holds event {mark} ({found[mark].title}), the hub does not")
+            for mark in sorted(found.keys() & hub.keys()):
+                wanted = self.world.project(name, hub[mark])
+                for field in CONTENT_FIELDS:
+                    if getattr(found[mark], field) != getattr(wanted, field):
+                        self.fail(
+                            f"C1: {name} shows {field}={getattr(found[mark], field)!r} of event {mark}, "
+                            f"the hub {getattr(wanted, field)!r}"
+                        )
+
+    def _status(self) -> None:
+        with self.world.look() as session:
+            links = session.scalars(select(Link).order_by(Link.id)).all()
+            health = health_of(session, self.world.ports, links)
+            parked = session.scalars(select(EventCopy).where(EventCopy.parked_at.is_not(None))).all()
+            unread = session.scalars(select(ParkedChange)).all()
+        for copy in parked:
+            self.fail(f"C9: a copy is parked: {copy.problem}")
+        for change in unread:
+            self.fail(f"C9: a change is parked: {change.reason}")
+        names = {link_id: name for name, link_id in self.world.links.items()}
+        for link in links:
+            if health[link.id].state != "in_sync":
+                self.fail(
+                    f"C12: {names[link.id]} is {health[link.id].state} at the end: "
+                    f"{health[link.id].problem or health[link.id].waiting}"
+                )
+
+    def _conflicts(self) -> dict[tuple[str, str], set[str]]:
+        """Return the fingerprints that conflicts keep, by mark and field; `deleted` among the fields."""
+        kept: dict[tuple[str, str], set[str]] = {}
+        with self.world.look() as session:
+            rows = session.execute(
+                select(Conflict, Event)
+                .join(Event, Event.id == Conflict.event_id)
+                .options(selectinload(Event.exceptions))
+            ).all()
+            for conflict, event in rows:
+                mark = mark_of(content_of(event))
+                for value in (conflict.hub_value["value"], conflict.provider_value["value"]):
+                    kept.setdefault((mark, conflict.field), set()).add(fingerprint(value))
+                    if conflict.field == "deleted" and value:
+                        for name in FIELDS:
+                            kept.setdefault((mark, name), set()).add(fingerprint(value.get(name)))
+        return kept
+
+    def _alive(self, mark: str, content: EventContent, conflicts: dict[tuple[str, str], set[str]]) -> None:
+        for name in FIELDS:
+            edits = self.ledger.edits[mark, name]
+            end = fingerprint(getattr(content, name))
+            replaced = {e.replaced for e in edits}
+            if end not in {e.value for e in edits}:
+                self.fail(f"C2: event {mark} ends with a {name} that nobody gave it: {getattr(content, name)!r}")
+            for e in edits:
+                kept = e.value == end or e.value in replaced or e.value in conflicts.get((mark, name), set())
+                if not kept:
+                    self.fail(f"C2: the {name} that {e.place} gave event {mark} at {e.at:.3f} is lost")
+        for deletion in self.ledger.deletions[mark]:
+            if not deletion.void and not self._unseen(mark, deletion):
+                self.fail(f"C3: event {mark}, deleted at {deletion.place} after its last edit, is back")
+        told = (mark, "deleted") in conflicts
+        if any(not d.void for d in self.ledger.deletions[mark]) and not told:
+            self.fail(f"C2: nobody was told that the deletion of event {mark} was overruled")
+
+    def _unseen(self, mark: str, deletion: Any) -> bool:
+        """Whether an edit was made without knowledge of the deletion, or later."""
+        return any(
+            e.value not in self.ledger.known_to(deletion, name)
+            for name in FIELDS
+            for e in self.ledger.edits[mark, name]
+        )
+
+    def _absent(self, mark: str, conflicts: dict[tuple[str, str], set[str]]) -> None:
+        deletions = [d for d in self.ledger.deletions[mark] if not d.void]
+        if not deletions:
+            self.fail(f"C4: event {mark} is gone, and nobody has deleted it")
+            return
+        for name in FIELDS:
+            known = set().union(*(self.ledger.known_to(d, name) for d in deletions))
+            for e in self.ledger.edits[mark, name]:
+                later = e.value not in known and all(e.at > d.at for d in deletions)
+                if later and e.value not in conflicts.get((mark, name), set()):
+                    self.fail(f"C2: event {mark} was deleted although {e.place} edited its {name} after that")

@@ -1,0 +1,196 @@
+"""One seed, played: a world, a history, faults; then the faults stop, and the oracle judges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from random import Random
+
+from sqlalchemy import select
+
+from hub.accounts import links
+from hub.models import Link, LinkState
+from hub.outbound import linking
+from tests.simulate import history
+from tests.simulate.faults import FINAL, LIES, MENU, Faults, Place
+from tests.simulate.history import Step
+from tests.simulate.kernel import Kernel
+from tests.simulate.ledger import Ledger
+from tests.simulate.oracle import Oracle
+from tests.simulate.people import People
+from tests.simulate.worlds import SWEEP, TOPOLOGIES, SimWorld
+
+WORLDS: dict[str, SimWorld] = {}
+PAUSED = 60.0
+"""The longest that a process may be frozen."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a run depends on: equal plans make equal traces."""
+
+    seed: int
+    topology: str
+    steps: tuple[Step, ...]
+    rate: float
+    """How likely a fault is at each boundary; 0 for none but those of `faults`."""
+    faults: Mapping[Place, str] | None = None
+    """Set: these faults and no others."""
+    started: float = 0.0
+    """Seconds after the calendars were linked."""
+    policies: tuple[str, ...] = ()
+    page_size: int = 50
+    skews: tuple[float, ...] = ()
+    """How far each provider's clock is off."""
+
+
+@dataclass
+class Outcome:
+    """What came of a run."""
+
+    plan: Plan
+    violations: list[str]
+    digest: str
+    lines: list[str] | None
+    played: dict[Place, str]
+    passed: dict[str, int]
+    calls: int
+    writes: int
+    actions: int
+    faults: Mapping[Place, str] = field(default_factory=dict)
+
+    @property
+    def caught(self) -> str | None:
+        """The property that was broken first, by its name."""
+        return self.violations[0].split(":")[0] if self.violations else None
+
+
+def plan_of(seed: int) -> Plan:
+    """Return the plan that a seed stands for."""
+    rng = Random(seed)
+    name = rng.choices(list(TOPOLOGIES), [6, 3, 2, 2, 1, 1, 2])[0]
+    topology = TOPOLOGIES[name]
+    places = [n for n, p in zip(topology.names(), topology.places, strict=True) if p.edited]
+    places += ["hub"] * (2 if topology.api else 0)
+    length = rng.choice((2, 3, 4, 6, 8))
+    acts = dict(history.KINDS)
+    steps = history.draw(rng, places, acts=acts, length=length, span=60.0)
+    links_there = len(topology.places)
+    return Plan(
+        seed,
+        name,
+        tuple(steps),
+        rate=rng.choice((0.0, 0.01, 0.02, 0.05)),
+        started=rng.choice((0.0, 0.0, 0.0, 3500.0, 4 * 86400.0)),
+        policies=tuple(rng.choice(("newest", "newest", "hub", "provider")) for _ in range(links_there)),
+        page_size=rng.choice((1, 2, 3, 50)),
+        skews=tuple(rng.choice((0.0, 0.0, 0.0, -600.0, 600.0)) for _ in range(links_there)),
+    )
+
+
+def play(plan: Plan, *, keep: bool = False) -> Outcome:
+    """Run a plan to its end and judge it."""
+    world = WORLDS.get(plan.topology) or WORLDS.setdefault(plan.topology, SimWorld(TOPOLOGIES[plan.topology]))
+    rng = Random(plan.seed + 1)
+    kernel = Kernel(Random(rng.random()), keep=keep)
+    chance = None if plan.faults is not None else Random(rng.random())
+    faults = Faults(chance, plan.rate, plan.faults)
+    world.reset(kernel, faults, rng, started=plan.started)
+    ledger = Ledger()
+    oracle = Oracle(world, ledger)
+    run = _Run(world, kernel, faults, ledger, oracle, plan)
+    try:
+        run.live()
+        run.rest()
+    except AssertionError as error:
+        oracle.fail(str(error))
+    finally:
+        kernel.drop_all()
+    return Outcome(
+        plan, oracle.violations, kernel.digest(), kernel.lines, faults.played, dict(faults.passed),
+        world.calls(), world.writes(), ledger.actions,
+    )  # fmt: skip
+
+
+@dataclass
+class _Run:
+    world: SimWorld
+    kernel: Kernel
+    faults: Faults
+    ledger: Ledger
+    oracle: Oracle
+    plan: Plan
+
+    def live(self) -> None:
+        """Let people and faults do what they do."""
+        world, plan = self.world, self.plan
+        self.faults.on = False
+        for service, skew in zip(world.services.values(), plan.skews, strict=False):
+            service.clock = world.provider_clock(skew)
+            service.page_size = plan.page_size
+        with world.db.transaction() as session:
+            for name, policy in zip(world.links, plan.policies, strict=False):
+                session.get_one(Link, world.links[name]).policy = policy
+        self.faults.on = True
+        people = People(world, self.ledger)
+        self.begin = self.kernel.now
+        for step in plan.steps:
+            self.kernel.spawn(f"p{step.n}", lambda s=step: people.play(s), step.at)
+        self.kernel.spawn("beat", self._beat, 5.0)
+        last = max((s.at for s in plan.steps), default=0.0)
+        self.kernel.run(self.begin + last + 5.0)
+
+    def _beat(self) -> None:
+        """Ask for what the beat asks for, until the world is dropped."""
+        while True:
+            self.world.queue.hint("sweep")
+            self.world.queue.hint("renew")
+            self.kernel.wait(SWEEP)
+
+    def rest(self) -> None:
+        """Stop the faults and see whether everything comes right by itself, and then stays so."""
+        self.faults.on = False
+        slow = PAUSED if self.faults.played else 0.0
+        self.kernel.run(self.kernel.now + slow + 2 * SWEEP + 5.0)
+        if any(kind in LIES for kind in self.faults.played.values()):
+            self._ask_again()
+        self.oracle.judge()
+        self._unexpected()
+        if not self.oracle.violations:
+            self._stays_quiet()
+
+    def _ask_again(self) -> None:
+        """A person asks for another try where the hub says that it needs one."""
+        with self.world.db.transaction() as session:
+            for link in session.scalars(select(Link).order_by(Link.id)):
+                if link.state == LinkState.STOPPED:
+                    linking.resume(session, self.world.ports, link)
+                links.sync_now(session, self.world.ports, link)
+        self.kernel.spawn("person", self.world.queue.run_here)
+        self.kernel.run(self.kernel.now + 2 * SWEEP)
+
+    def _unexpected(self) -> None:
+        for name, error in self.kernel.errors:
+            if not self.faults.played or not _is_played(error):
+                self.oracle.fail(f"C9: {name} raised {type(error).__name__}: {error}")
+
+    def _stays_quiet(self) -> None:
+        """List everything anew, as after a lost cursor: nothing may be written (C5, C6)."""
+        writes, before = self.world.writes(), self.oracle.hub()
+        with self.world.db.transaction() as session:
+            for link_id in self.world.links.values():
+                linking.ask_for_pull(session, self.world.ports, link_id, fresh=True)
+        self.kernel.spawn("person", self.world.queue.run_here)
+        self.kernel.run(self.kernel.now + 10.0)
+        if self.world.writes() != writes:
+            self.oracle.fail(f"C5: {self.world.writes() - writes} writes in a quiet system")
+        if self.oracle.hub() != before:
+            self.oracle.fail("C6: a full listing changed the hub although nothing had changed")
+
+
+def _is_played(error: BaseException) -> bool:
+    """Whether an error that reached the top of a task is one that the faults have played."""
+    return "OperationalError" in type(error).__name__
+
+
+__all__ = ["FINAL", "MENU", "Outcome", "Plan", "plan_of", "play"]

@@ -1,0 +1,375 @@
+"""The worlds that are simulated: which calendars there are, how they are linked, and what providers can hold.
+
+A world is built once in each process and set back to its beginning for every seed, so that a seed costs
+what its history costs.
+"""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+import hub.models  # noqa: F401
+from hub.accounts import calendars
+from hub.db import Base
+from hub.inbound import webhook
+from hub.inbound.pull import pull_link
+from hub.keeping import subscriptions, sweep
+from hub.models import Account, Calendar, Link, RemoteCalendar, Tenant, User
+from hub.outbound import linking
+from hub.outbound.push import push_link
+from hub.plugin.types import EventContent, Notification, Tokens
+from hub.ports import Ports
+from hub.providers.gateway import ProviderGateway
+from hub.providers.grants import save_tokens
+from hub.providers.manager import LoadedProvider, Providers
+from hub.providers.throttle import Throttle
+from hub.settings import Settings
+from hub.vault import Vault
+from tests.memory_provider import SERVICES, MemoryPlugin, MemoryService, _Calendar
+from tests.simulate.faults import Faults
+from tests.simulate.kernel import Kernel
+from tests.simulate.ports import START, SimClock, SimDatabase, SimHooks, SimIds, SimPulse, Wire, memory_engine
+
+SWEEP = 30.0
+ANN = "ann@example.test"
+TASKS: dict[str, Callable[..., Any]] = {
+    "pull": pull_link,
+    "push": push_link,
+    "import": pull_link,
+    "export": push_link,
+    "subscribe": subscriptions.subscribe_link,
+    "renew": subscriptions.keep_channels,
+    "refresh_calendars": calendars.keep_fresh,
+    "sweep": sweep.sweep,
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """One linked remote calendar."""
+
+    provider: str
+    calendar: str = "Main"
+    direction: str = "two_way"
+    edited: bool = True
+    """Whether people edit here."""
+
+
+@dataclass(frozen=True)
+class Topology:
+    """Calendars and links around one calendar of the hub."""
+
+    places: tuple[Place, ...]
+    lossy: tuple[str, ...] = ()
+    """Fields that the last provider cannot hold."""
+    api: bool = True
+    """Whether applications edit in the hub, too."""
+
+    def names(self) -> list[str]:
+        return [f"{p.provider}.{p.calendar}" for p in self.places]
+
+
+TOPOLOGIES = {
+    "pair": Topology((Place("left"), Place("right"))),
+    "lossy": Topology((Place("left"), Place("right")), lossy=("location", "categories")),
+    "star": Topology((Place("left"), Place("right"), Place("third"))),
+    "two_of_one": Topology((Place("left"), Place("left", "Team"), Place("right"))),
+    "export": Topology((Place("left"), Place("right", direction="export", edited=False))),
+    "import": Topology((Place("left", direction="import"), Place("right", edited=False)), api=False),
+    "single": Topology((Place("left"),)),
+}
+
+
+class SimQueue:
+    """Carries hints to workers, of which so many run at a time."""
+
+    def __init__(self, world: SimWorld) -> None:
+        self._world = world
+        self._waiting: deque[tuple[str, tuple[str, ...]]] = deque()
+        self._running = 0
+        self.workers = 3
+
+    def hint(self, task: str, *arguments: str) -> None:
+        kernel = self._world.kernel
+        if kernel.actor is None:
+            self._waiting.append((task, arguments))
+            return
+        fault = self._world.faults.at("hint")
+        if fault:
+            kernel.note("hint", task, *arguments, fault)
+        if fault == "lost":
+            return
+        for _ in range(2 if fault == "doubled" else 1):
+            self.put(task, *arguments, after=40.0 if fault == "late" else 0.002)
+
+    def put(self, task: str, *arguments: str, after: float = 0.0) -> None:
+        def arrive() -> None:
+            self._waiting.append((task, arguments))
+            self._start()
+
+        self._world.kernel.spawn("broker", arrive, after)
+
+    def _start(self) -> None:
+        while self._waiting and self._running < self.workers:
+            task, arguments = self._waiting.popleft()
+            self._running += 1
+            number = self._world.count()
+            self._world.kernel.spawn(f"w{number}", lambda t=task, a=arguments: self._work(t, a))
+
+    def _work(self, task: str, arguments: tuple[str, ...]) -> None:
+        kernel = self._world.kernel
+        fault = self._world.faults.at("task")
+        try:
+            kernel.note(task, *arguments, *([fault] if fault else []))
+            if fault == "late":
+                kernel.wait(35)
+            if fault == "redelivered":
+                self.put(task, *arguments, after=3.0)
+            if fault == "die":
+                kernel.kill()
+            TASKS[task](self._world.ports, *arguments)
+        finally:
+            self._running -= 1
+            self._start()
+
+    def run_here(self) -> None:
+        """Run what waits at once: while a world is set up, or looked at, without actors."""
+        while self._waiting:
+            task, arguments = self._waiting.popleft()
+            TASKS[task](self._world.ports, *arguments)
+
+    def clear(self) -> None:
+        self._waiting.clear()
+        self._running = 0
+
+
+class SimWorld:
+    """One hub with its providers, which can be set back to its beginning."""
+
+    def __init__(self, topology: Topology) -> None:
+        self.topology = topology
+        self.kernel = Kernel(Random(0))
+        self.faults = Faults(None)
+        self.db = SimDatabase(memory_engine())
+        self.clock = SimClock(self.kernel)
+        self.ids = SimIds(Random(0), self.clock)
+        self.wire = Wire(self.kernel, Random(0))
+        self.queue = SimQueue(self)
+        self._numbers = 0
+        self.links: dict[str, str] = {}
+        """Link ids by place."""
+        self._build()
+
+    def count(self) -> int:
+        self._numbers += 1
+        return self._numbers
+
+    # --- building ---
+
+    def _build(self) -> None:
+        environ = {
+            "HUB_DATABASE_URL": "sqlite:////nonexistent/hub.db",
+            "HUB_HOME": tempfile.gettempdir(),
+            "HUB_PUBLIC_URL": "http://hub.test",
+            "HUB_SWEEP_INTERVAL": str(SWEEP),
+            "HUB_POLL_INTERVAL": "600",
+            "HUB_RETRY_BASE": "1",
+            "HUB_RETRY_MAX": "20",
+            "HUB_SECRET_KEYS": "k1:" + "A" * 43 + "=",
+        }
+        self.settings = Settings.load(environ)
+        self._bind_ports()
+        loaded = Providers()
+        names = list(dict.fromkeys(p.provider for p in self.topology.places))
+        self.services: dict[str, MemoryService] = {}
+        for name in names:
+            lossy = self.topology.lossy if name == names[-1] else ()
+            plugin = MemoryPlugin(name, lossy)
+            loaded.add(name, "tests", plugin, self.settings)
+            real = loaded.get(name)
+            loaded._loaded[name] = LoadedProvider(
+                real.info, SimHooks(name, real.hooks, self.wire), real.settings
+            )
+            service = MemoryService(name)
+            service.deliver = self._deliver
+            self.services[name] = service
+        vault = Vault({key.id: key.key for key in self.settings.secret_keys})
+        self.gateway = ProviderGateway(
+            loaded, self.settings, self.db, self.clock, self.ids, vault,
+            run=lambda work, seconds: work(), pulse=SimPulse(self.kernel, 4.0),
+        )  # fmt: skip
+        self.ports = Ports(
+            self.settings, self.clock, self.ids, self.db, vault, self.gateway, self.queue,
+            SimPulse(self.kernel, 4.0),
+        )  # fmt: skip
+        self._rebind()
+        Base.metadata.create_all(self.db.engine)
+        self._populate()
+        self._save()
+
+    def _bind_ports(self) -> None:
+        self.db.kernel = self.clock.kernel = self.wire.kernel = self.kernel
+        self.db.faults = self.wire.faults = self.faults
+        self.ids.rng = self.ids.rng
+
+    def _rebind(self) -> None:
+        self._bind_ports()
+        for pulse in (self.ports.pulse, self.gateway.grants._pulse):
+            pulse._kernel = self.kernel  # type: ignore[attr-defined]
+        for service in self.services.values():
+            service.clock = self.provider_clock(0.0)
+
+    def provider_clock(self, skew: float) -> Callable[[], Any]:
+        return lambda: START + timedelta(seconds=self.kernel.now + skew)
+
+    def _populate(self) -> None:
+        now = self.clock.now()
+        with self.db.transaction() as session:
+            session.add(Tenant(id="tnt_1", name="Tests", created_at=now))
+            session.flush()
+            session.add(User(id="usr_1", tenant_id="tnt_1", external_id="me", created_at=now))
+            session.flush()
+            session.add(
+                Calendar(
+                    id="cal_1", tenant_id="tnt_1", user_id="usr_1", name="Hub", zone="Europe/Berlin", created_at=now
+                )
+            )
+        for name in self.services:
+            self._connect(name)
+        for place, name in zip(self.topology.places, self.topology.names(), strict=True):
+            with self.db.transaction() as session:
+                remote = session.scalars(
+                    select(RemoteCalendar).where(
+                        RemoteCalendar.account_id == f"acc_{place.provider}", RemoteCalendar.name == place.calendar
+                    )
+                ).one()
+                link = linking.create_link(
+                    session, self.ports, session.get_one(Calendar, "cal_1"), remote, direction=place.direction
+                )
+                self.links[name] = link.id
+            self.queue.run_here()
+
+    def _connect(self, provider: str) -> None:
+        service = self.services[provider]
+        service.add_person(ANN, "Ann", [{"name": "Team"}])
+        account_id = f"acc_{provider}"
+        now = self.clock.now()
+        tokens = Tokens(f"access-{provider}", now + timedelta(hours=1), ("events",), f"refresh-{provider}")
+        service.access[tokens.access_token] = (ANN, tokens.expires_at)
+        service.refresh[tokens.refresh_token or ""] = ANN
+        with self.db.transaction() as session:
+            session.add(
+                Account(
+                    id=account_id, tenant_id="tnt_1", user_id="usr_1", provider=provider, remote_id=ANN,
+                    email=ANN, created_at=now,
+                )
+            )  # fmt: skip
+            session.flush()
+            save_tokens(session, self.ports.vault, self.clock, account_id, tokens)
+        calendars.refresh(self.ports, account_id)
+
+    def _save(self) -> None:
+        self._kept = self._raw().serialize()
+        self._kept_at = self.kernel.now
+        self._kept_services = {name: _state(service) for name, service in self.services.items()}
+
+    def _raw(self) -> Any:
+        connection = self.db.engine.raw_connection()
+        try:
+            return connection.driver_connection
+        finally:
+            connection.close()
+
+    def reset(self, kernel: Kernel, faults: Faults, rng: Random, *, started: float = 0.0) -> None:
+        """Set everything back to the beginning, for a seed of its own that starts so many seconds later."""
+        self.kernel, self.faults = kernel, faults
+        kernel.now = self._kept_at + started
+        self.ids.rng, self.wire._rng = Random(rng.random()), Random(rng.random())
+        self.clock.skew = 0.0
+        self.wire.seen.clear()
+        self.queue.clear()
+        self._numbers = 0
+        self._raw().deserialize(self._kept)
+        for name, service in self.services.items():
+            SERVICES[name] = service
+            vars(service).update(copy.deepcopy(self._kept_services[name]))
+            service.faults.clear()
+            service.calls.clear()
+            service.page_size = 50
+        self.gateway._throttle = Throttle(1.0)
+        self._rebind()
+
+    # --- notifications ---
+
+    def _deliver(self, url: str, headers: dict[str, str]) -> None:
+        """Play a provider that notifies the hub's webhook."""
+        if self.kernel.actor is None and not self.faults.on:
+            return
+        fault = self.faults.at("notice")
+        notification = Notification(headers["X-Channel"], headers["X-Secret"])
+        if fault == "lost":
+            return
+        if fault == "forged":
+            notification = Notification(headers["X-Channel"], "x" * 43)
+        times = {"doubled": 2, "storm": 12}.get(fault or "", 1)
+        for n in range(times):
+            after = (50.0 if fault == "late" else 0.01) + 0.003 * n
+            self.kernel.spawn("notice", lambda: self._receive(notification), after)
+
+    def _receive(self, notification: Notification) -> None:
+        from sqlalchemy.exc import SQLAlchemyError
+
+        for pause in (2.0, 4.0, 8.0):
+            try:
+                webhook.accept(self.ports, [notification])
+                return
+            except SQLAlchemyError:
+                self.kernel.wait(pause)
+
+    # --- looking, without faults or time ---
+
+    @contextmanager
+    def look(self) -> Iterator[Session]:
+        with self.db._open(writing=False) as session:
+            yield session
+
+    def remote_calendar(self, name: str) -> _Calendar:
+        provider, _, calendar = name.partition(".")
+        found = self.services[provider].people[ANN].calendars.values()
+        return next(c for c in found if c.name == calendar)
+
+    def remote(self, name: str) -> dict[str, EventContent]:
+        """Return what a place holds, by remote id."""
+        return {e.remote_id: e.content for e in self.remote_calendar(name).events.values() if not e.deleted}
+
+    def link_row(self, name: str) -> Link:
+        with self.look() as session:
+            return session.get_one(Link, self.links[name])
+
+    def project(self, name: str, content: EventContent) -> EventContent:
+        provider = name.partition(".")[0]
+        projected: EventContent = self.gateway.plain(provider, "project", content=content).content
+        return projected
+
+    def writes(self) -> int:
+        return sum(call["write"] for service in self.services.values() for call in service.calls)
+
+    def calls(self) -> int:
+        return sum(len(service.calls) for service in self.services.values())
+
+
+def _state(service: MemoryService) -> dict[str, Any]:
+    names = ("people", "codes", "access", "refresh", "channels", "_counter")
+    return {name: copy.deepcopy(getattr(service, name)) for name in names}
