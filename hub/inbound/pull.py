@@ -110,6 +110,8 @@ def _doubt_page(ports: Ports, lease: Lease, error: ProviderError) -> None:
 def _begin(ports: Ports, lease: Lease) -> Listing | None:
     """Read the mark, then where to go on from; None if nothing is owed. A full listing opens a generation.
 
+    A listing is owed after a failure, too: only a success shows that the trouble is over.
+
     A listing that was cut off, or made way for others, goes on with its own mark and generation, unless
     everything was asked for since it began.
     """
@@ -118,7 +120,8 @@ def _begin(ports: Ports, lease: Lease) -> Listing | None:
         signal = session.get_one(LinkSignal, lease.link_id)
         link = held(session, ports, lease)
         waiting = link.due_at is not None and link.due_at > now
-        if waiting or (signal.notified <= link.pulled and link.cursor is not None):
+        is_owed = signal.notified > link.pulled or link.cursor is None or link.failures > 0
+        if waiting or not is_owed:
             return None
         if link.listed < link.fresh_mark:
             link.page = None

@@ -245,11 +245,11 @@ def _workable(now: datetime) -> list[ColumnElement[bool]]:
 
 
 def owed_pulls(session: Session, now: datetime, *conditions: ColumnElement[bool]) -> list[str]:
-    """Return the links that were notified since their last listing and that nobody works on."""
+    """Return the links that were notified since their last listing, or failed, and that nobody works on."""
     query = (
         select(Link.id)
         .join(LinkSignal, LinkSignal.link_id == Link.id)
-        .where(LinkSignal.notified > Link.pulled, *_workable(now), *conditions)
+        .where(or_(LinkSignal.notified > Link.pulled, Link.failures > 0), *_workable(now), *conditions)
     )
     return list(session.scalars(query))
 
