@@ -1,4 +1,4 @@
-"""`python -m tests.simulate`: many seeds, or one seed told step by step."""
+"""`python -m tests.simulate`: many seeds, or one seed told step by step and made as small as it can be."""
 
 from __future__ import annotations
 
@@ -8,58 +8,89 @@ import time
 from collections import Counter
 from multiprocessing import get_context
 
-from tests.simulate.quiet import hush
-from tests.simulate.simulation import Outcome, plan_of, play
+from tests.simulate.faults import MENU
+from tests.simulate.shrink import shrink
+from tests.simulate.simulation import Outcome, Plan, plan_of, play
+
+ENOUGH = 3000
+"""From so many seeds on, each kind of fault must have been played at each boundary."""
 
 
-def _one(seed: int) -> tuple[int, list[str], Counter[tuple[str, str]], int]:
-    hush()
+def _one(seed: int) -> tuple[int, list[str], Counter[tuple[str, str]], Counter[str], int]:
     outcome = play(plan_of(seed))
-    cells: Counter[tuple[str, str]] = Counter((b, k) for (b, _), k in outcome.played.items())
-    return seed, outcome.violations, cells, outcome.actions
+    return seed, outcome.violations, outcome.cells(), outcome.reached, outcome.actions
 
 
 def main() -> int:
+    """Run from the command line; 0 only if nothing was found."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulate", description=__doc__)
     parser.add_argument("--seeds", type=int, default=1000, help="how many")
     parser.add_argument("--first", type=int, default=0, help="the first one")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
-    parser.add_argument("--replay", type=int, metavar="SEED", help="tell one seed's story")
     parser.add_argument("--most", type=int, default=10, help="stop after so many failures")
+    parser.add_argument("--replay", type=int, metavar="SEED", help="tell one seed's story")
     asked = parser.parse_args()
     if asked.replay is not None:
-        return tell(asked.replay)
+        return _replay(asked.replay)
+    return _search(asked.first, asked.seeds, asked.jobs, asked.most)
+
+
+def _search(first: int, seeds: int, jobs: int, most: int) -> int:
     start = time.monotonic()
     failed = done = actions = 0
     cells: Counter[tuple[str, str]] = Counter()
-    seeds = range(asked.first, asked.first + asked.seeds)
-    with get_context("fork").Pool(asked.jobs) as pool:
-        for seed, violations, found, acted in pool.imap(_one, seeds, chunksize=10):
+    reached: Counter[str] = Counter()
+    with get_context("fork").Pool(jobs) as pool:
+        for seed, violations, played, names, acted in pool.imap(_one, range(first, first + seeds), 20):
             done += 1
             actions += acted
-            cells += found
+            cells += played
+            reached += names
             if violations:
                 failed += 1
                 print(f"seed {seed}: {violations[0]}", flush=True)
-                if failed >= asked.most:
+                if failed >= most:
                     pool.terminate()
                     break
     seconds = time.monotonic() - start
-    print(f"{done} seeds, {actions} actions, {sum(cells.values())} faults, {failed} failed, {seconds:.1f} s, {done / seconds * 60:.0f} seeds/min")
-    return 1 if failed else 0
+    missing = _table(cells)
+    print("reached: " + ", ".join(f"{name} {count}" for name, count in sorted(reached.items())))
+    print(
+        f"{done:,} seeds, {actions:,} actions, {cells.total():,} faults, {failed} failed; "
+        f"{seconds:.1f} s with {jobs} jobs, {done / seconds * 60 / jobs:,.0f} seeds a minute and job"
+    )
+    if done >= ENOUGH and missing:
+        print(f"never played: {', '.join(missing)}")
+    return 1 if failed or (done >= ENOUGH and missing) else 0
 
 
-def tell(seed: int) -> int:
-    hush()
+def _table(cells: Counter[tuple[str, str]]) -> list[str]:
+    """Print how often each fault was played at each boundary; return the cells that were not reached."""
+    for boundary, kinds in MENU.items():
+        print(f"{boundary:14} " + "  ".join(f"{kind} {cells[boundary, kind]}" for kind in kinds))
+    return [f"{b} {kind}" for b, kinds in MENU.items() for kind in kinds if not cells[b, kind]]
+
+
+def _replay(seed: int) -> int:
     plan = plan_of(seed)
-    outcome: Outcome = play(plan, keep=True)
-    print(f"seed {seed}: {plan.topology}, policies {plan.policies}, page {plan.page_size}, rate {plan.rate}, started {plan.started}, skews {plan.skews}")
+    outcome = play(plan)
+    if outcome.violations:
+        print(f"seed {seed} breaks {outcome.caught}; made smaller:")
+        plan = shrink(outcome)
+    outcome = play(plan, keep=True)
+    _tell(plan, outcome)
+    return 1 if outcome.violations else 0
+
+
+def _tell(plan: Plan, outcome: Outcome) -> None:
+    print(plan.describe())
     for step in plan.steps:
         print("  ", step)
+    for (boundary, number), kind in outcome.played.items():
+        print(f"   fault {kind} at passing {number} of {boundary}")
     sys.stdout.writelines(outcome.lines or [])
     for violation in outcome.violations:
         print(violation)
-    return 1 if outcome.violations else 0
 
 
 if __name__ == "__main__":

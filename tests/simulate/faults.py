@@ -17,6 +17,7 @@ CALL = (
     "cut_before", "cut_after", "busy", "throttled", "hangs", "hangs_after", "token_refused", "garbage",
     "raises", "slow", "die_before", "die_after", "pause_after",
 )  # fmt: skip
+LISTING = ("cursor_expired", "calendar_lost", "short", "emptied", "empty_page", "doubled", "stale")
 HINT = ("lost", "doubled", "late")
 NOTICE = ("lost", "doubled", "late", "forged", "storm")
 TASK = ("die", "late", "redelivered")
@@ -25,7 +26,7 @@ MENU: Mapping[str, tuple[str, ...]] = {
     "db.begin": DATABASE,
     "db.read": DATABASE,
     "db.commit": COMMIT,
-    "fetch_changes": (*CALL, "cursor_expired", "calendar_lost", "short", "emptied", "empty_page", "doubled", "stale"),
+    "fetch_changes": (*CALL, *LISTING),
     "get_event": CALL,
     "push_create": (*CALL, "refused", "not_kept"),
     "push_update": (*CALL, "refused", "version_moved", "not_kept"),
@@ -33,7 +34,7 @@ MENU: Mapping[str, tuple[str, ...]] = {
     "subscribe": CALL,
     "renew": CALL,
     "unsubscribe": CALL,
-    "refresh_grant": ("cut_before", "cut_after", "busy", "hangs", "raises", "slow", "die_before", "die_after"),
+    "refresh_grant": tuple(kind for kind in CALL if kind not in ("token_refused", "garbage", "throttled")),
     "list_calendars": CALL,
     "hint": HINT,
     "notice": NOTICE,
@@ -43,9 +44,6 @@ MENU: Mapping[str, tuple[str, ...]] = {
 
 LIES = frozenset({"refused", "not_kept"})
 """After these an event may be parked by a written rule, until a person asks for another try."""
-FINAL = frozenset({"unsubscribe"})
-"""A provider forgets by itself what the hub could not end here."""
-
 Place = tuple[str, int]
 """The n-th passing of a boundary."""
 

@@ -111,5 +111,3 @@ class Ledger:
             if not more:
                 return known
             known |= more
-
-

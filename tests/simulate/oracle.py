@@ -138,13 +138,20 @@ class Oracle:
                             kept.setdefault((mark, name), set()).add(fingerprint(value.get(name)))
         return kept
 
+    def conflict_fields(self) -> Counter[str]:
+        """Return how many conflicts were recorded, by their field."""
+        with self.world.look() as session:
+            return Counter(f"conflict about {field}" for field in session.scalars(select(Conflict.field)))
+
     def _alive(self, mark: str, content: EventContent, conflicts: dict[tuple[str, str], set[str]]) -> None:
         for name in FIELDS:
             edits = self.ledger.edits[mark, name]
             end = fingerprint(getattr(content, name))
             replaced = {e.replaced for e in edits}
             if end not in {e.value for e in edits}:
-                self.fail(f"C2: event {mark} ends with a {name} that nobody gave it: {getattr(content, name)!r}")
+                self.fail(
+                    f"C2: event {mark} ends with a {name} that nobody gave it: {getattr(content, name)!r}"
+                )
             for e in edits:
                 kept = e.value == end or e.value in replaced or e.value in conflicts.get((mark, name), set())
                 if not kept:

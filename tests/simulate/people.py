@@ -107,7 +107,9 @@ class People:
                     edit.create_event(session, self.world.ports, calendar, content, author)
                     undo = self._noted(lambda at: self.ledger.created(GROUP, content, at, "hub"))
                     return True
-                ids = session.scalars(select(Event.id).where(Event.deleted_at.is_(None)).order_by(Event.uid)).all()
+                ids = session.scalars(
+                    select(Event.id).where(Event.deleted_at.is_(None)).order_by(Event.uid)
+                ).all()
                 event = edit.get_event(session, ids[step.pick % len(ids)], lock=True) if ids else None
                 if event is None:
                     return True
@@ -148,5 +150,3 @@ class People:
             return True
         except OperationalError:
             return False
-
-

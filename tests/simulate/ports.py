@@ -116,7 +116,7 @@ def memory_engine() -> Engine:
 
 
 class SimDatabase(Database):
-    """The real sessions on a database in memory; actors give way before and after a transaction, never in it."""
+    """The real sessions on a database in memory; actors give way around a transaction, never in it."""
 
     def __init__(self, engine: Engine) -> None:
         self.url = "sqlite://"
@@ -225,7 +225,13 @@ class Wire:
         boundary = hook
         if hook == "push_event":
             kind = type(arguments["push"])
-            boundary = "push_create" if kind is PushCreate else "push_update" if kind is PushUpdate else "push_delete"
+            boundary = (
+                "push_create"
+                if kind is PushCreate
+                else "push_update"
+                if kind is PushUpdate
+                else "push_delete"
+            )
         kernel = self.kernel
         kernel.check_alive()
         if kernel.actor is None:
@@ -243,7 +249,12 @@ class Wire:
         return answer
 
     def _ask(
-        self, provider: str, boundary: str, call: Callable[..., Any], arguments: dict[str, Any], fault: str | None
+        self,
+        provider: str,
+        boundary: str,
+        call: Callable[..., Any],
+        arguments: dict[str, Any],
+        fault: str | None,
     ) -> Any:
         if fault == "not_kept":
             answer = _not_kept(call, arguments)
@@ -329,20 +340,25 @@ def _stale(kernel: Kernel, answer: ChangePage, arguments: Mapping[str, Any]) -> 
     service = SERVICES[arguments["call"].settings["SERVICE"]]
     person, _ = service.access[arguments["call"].access_token]
     calendar = service.calendar(person, arguments["calendar"].remote_id)
+    place, event = next(
+        (
+            (n, calendar.events[c.remote_id])
+            for n, c in enumerate(answer.changes)
+            if c.event is not None and (before := calendar.events[c.remote_id].before) and not before.deleted
+        ),
+        (0, None),
+    )
+    if event is None or event.before is None:
+        return answer
+    remote_id = event.remote_id
+
+    def again() -> None:
+        calendar.events[remote_id].seq = service.count()
+        service.notify(calendar)
+
+    kernel.spawn("provider", again, 5.0)
     changes = list(answer.changes)
-    for place, change in enumerate(changes):
-        event = calendar.events.get(change.remote_id)
-        if event is None or event.before is None or event.deleted or event.before.deleted:
-            continue
-        changes[place] = RemoteChange(change.remote_id, _shown(event.before))
-
-        def again() -> None:
-            event = calendar.events[change.remote_id]
-            event.seq = service.count()
-            service.notify(calendar)
-
-        kernel.spawn("provider", again, 5.0)
-        break
+    changes[place] = RemoteChange(remote_id, _shown(event.before))
     return dataclasses.replace(answer, changes=tuple(changes))
 
 

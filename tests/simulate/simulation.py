@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
+from typing import Any
 
+import structlog
 from sqlalchemy import select
 
 from hub.accounts import links
 from hub.models import Link, LinkState
 from hub.outbound import linking
 from tests.simulate import history
-from tests.simulate.faults import FINAL, LIES, MENU, Faults, Place
+from tests.simulate.faults import LIES, Faults, Place
 from tests.simulate.history import Step
 from tests.simulate.kernel import Kernel
 from tests.simulate.ledger import Ledger
@@ -21,6 +24,7 @@ from tests.simulate.people import People
 from tests.simulate.worlds import SWEEP, TOPOLOGIES, SimWorld
 
 WORLDS: dict[str, SimWorld] = {}
+REACHED: Counter[str] = Counter()
 PAUSED = 60.0
 """The longest that a process may be frozen."""
 
@@ -43,6 +47,12 @@ class Plan:
     skews: tuple[float, ...] = ()
     """How far each provider's clock is off."""
 
+    def describe(self) -> str:
+        return (
+            f"seed {self.seed}: {self.topology}, policies {self.policies}, pages of {self.page_size}, "
+            f"begun {self.started:.0f} s after linking, clocks off by {self.skews}"
+        )
+
 
 @dataclass
 class Outcome:
@@ -57,7 +67,12 @@ class Outcome:
     calls: int
     writes: int
     actions: int
-    faults: Mapping[Place, str] = field(default_factory=dict)
+    reached: Counter[str]
+    """What the hub says it has done, and conflicts by their field: proof that interesting cases are met."""
+
+    def cells(self) -> Counter[tuple[str, str]]:
+        """Return how often each kind of fault was played at each boundary."""
+        return Counter((boundary, kind) for (boundary, _), kind in self.played.items())
 
     @property
     def caught(self) -> str | None:
@@ -93,8 +108,9 @@ def play(plan: Plan, *, keep: bool = False) -> Outcome:
     world = WORLDS.get(plan.topology) or WORLDS.setdefault(plan.topology, SimWorld(TOPOLOGIES[plan.topology]))
     rng = Random(plan.seed + 1)
     kernel = Kernel(Random(rng.random()), keep=keep)
-    chance = None if plan.faults is not None else Random(rng.random())
-    faults = Faults(chance, plan.rate, plan.faults)
+    chance = Random(rng.random())
+    faults = Faults(chance if plan.faults is None else None, plan.rate, plan.faults)
+    _listen()
     world.reset(kernel, faults, rng, started=plan.started)
     ledger = Ledger()
     oracle = Oracle(world, ledger)
@@ -108,8 +124,19 @@ def play(plan: Plan, *, keep: bool = False) -> Outcome:
         kernel.drop_all()
     return Outcome(
         plan, oracle.violations, kernel.digest(), kernel.lines, faults.played, dict(faults.passed),
-        world.calls(), world.writes(), ledger.actions,
+        world.calls(), world.writes(), ledger.actions, REACHED + oracle.conflict_fields(),
     )  # fmt: skip
+
+
+def _listen() -> None:
+    """Count what the hub logs, by the names of its events, and print none of it."""
+    REACHED.clear()
+
+    def count(logger: Any, method: str, entry: dict[str, Any]) -> dict[str, Any]:
+        REACHED[entry["event"]] += 1
+        raise structlog.DropEvent
+
+    structlog.configure(processors=[count], cache_logger_on_first_use=False)
 
 
 @dataclass
@@ -191,6 +218,3 @@ class _Run:
 def _is_played(error: BaseException) -> bool:
     """Whether an error that reached the top of a task is one that the faults have played."""
     return "OperationalError" in type(error).__name__
-
-
-__all__ = ["FINAL", "MENU", "Outcome", "Plan", "plan_of", "play"]

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from random import Random
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 import hub.models  # noqa: F401
@@ -243,7 +243,12 @@ class SimWorld:
             session.flush()
             session.add(
                 Calendar(
-                    id="cal_1", tenant_id="tnt_1", user_id="usr_1", name="Hub", zone="Europe/Berlin", created_at=now
+                    id="cal_1",
+                    tenant_id="tnt_1",
+                    user_id="usr_1",
+                    name="Hub",
+                    zone="Europe/Berlin",
+                    created_at=now,
                 )
             )
         for name in self.services:
@@ -252,7 +257,8 @@ class SimWorld:
             with self.db.transaction() as session:
                 remote = session.scalars(
                     select(RemoteCalendar).where(
-                        RemoteCalendar.account_id == f"acc_{place.provider}", RemoteCalendar.name == place.calendar
+                        RemoteCalendar.account_id == f"acc_{place.provider}",
+                        RemoteCalendar.name == place.calendar,
                     )
                 ).one()
                 link = linking.create_link(
@@ -329,8 +335,6 @@ class SimWorld:
             self.kernel.spawn("notice", lambda: self._receive(notification), after)
 
     def _receive(self, notification: Notification) -> None:
-        from sqlalchemy.exc import SQLAlchemyError
-
         for pause in (2.0, 4.0, 8.0):
             try:
                 webhook.accept(self.ports, [notification])
