@@ -42,6 +42,9 @@ MENU: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Boundary -> kinds of fault."""
 
+WEIGHTS = {"db.begin": 0.4, "db.read": 0.4, "db.commit": 1.0, "hint": 1.5, "task": 1.5}
+"""How much likelier than the rate a fault is, for those that are passed often; 5 for the others."""
+
 LIES = frozenset({"refused", "not_kept"})
 """After these an event may be parked by a written rule, until a person asks for another try."""
 Place = tuple[str, int]
@@ -80,10 +83,9 @@ class Faults:
         place = (boundary, self.passed[boundary])
         self.passed[boundary] += 1
         kind = self._given.get(place)
-        if kind is None and self._rng is not None:
-            draw = self._rng.random()
-            if draw < self._rate:
-                kind = self._rng.choice(self._menu[boundary])
+        rate = self._rate * WEIGHTS.get(boundary, 5.0)
+        if kind is None and self._rng is not None and self._rng.random() < rate:
+            kind = self._rng.choice(self._menu[boundary])
         if kind is not None:
             self.played[place] = kind
         return kind

@@ -152,9 +152,10 @@ class Oracle:
                 self.fail(
                     f"C2: event {mark} ends with a {name} that nobody gave it: {getattr(content, name)!r}"
                 )
+            deleted = set().union(*(self.ledger.known_to(d, name) for d in self.ledger.deletions[mark]))
+            kept = {end} | replaced | deleted | conflicts.get((mark, name), set())
             for e in edits:
-                kept = e.value == end or e.value in replaced or e.value in conflicts.get((mark, name), set())
-                if not kept:
+                if e.value not in kept:
                     self.fail(f"C2: the {name} that {e.place} gave event {mark} at {e.at:.3f} is lost")
         for deletion in self.ledger.deletions[mark]:
             if not deletion.void and not self._unseen(mark, deletion):
