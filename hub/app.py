@@ -10,7 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from hub import log as hub_log
 from hub import worker
-from hub.api import accounts, calendars, changes, events, health, held, links, users
+from hub.api import accounts, calendars, changes, conflicts, events, health, held, history, links, users
 from hub.api.context import EXTENSION
 from hub.api.errors import ProblemApi, answer, from_exception
 from hub.inbound import webhook
@@ -19,6 +19,7 @@ from hub.settings import Settings
 from hub.web import docs, errors, views
 from hub.wiring import build_ports
 
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -65,7 +66,7 @@ def create_app(settings: Settings | None = None, ports: Ports | None = None) -> 
     app.before_request(_begin)
     app.after_request(_finish)
     api = ProblemApi(app)
-    for module in (users, accounts, calendars, links, held, events, changes):
+    for module in (users, accounts, calendars, links, held, events, changes, history, conflicts):
         api.register_blueprint(module.blp)
     for blueprint in (health.blp, webhook.blp, docs.blp, views.blp):
         app.register_blueprint(blueprint)
@@ -88,6 +89,10 @@ def _begin() -> None:
     g.request_id = given if _REQUEST_ID.fullmatch(given) else world.ids.new("req")
     hub_log.unbind_all()
     hub_log.bind(request_id=g.request_id, method=request.method, path=request.path)
+    if request.method not in READING:
+        # A name of its own for all that this request changes: the caller may send one X-Request-Id for many.
+        g.run_id = world.ids.new("run")
+        hub_log.bind(run_id=g.run_id)
 
 
 def _on_error(error: Exception) -> Response:
@@ -108,6 +113,8 @@ def _is_for_people() -> bool:
 def _finish(response: Response) -> Response:
     headers = response.headers
     headers["X-Request-Id"] = g.get("request_id", "")
+    if "run_id" in g and response.status_code < 400:
+        headers["X-Run-Id"] = g.run_id
     headers.setdefault("Content-Security-Policy", _PAGE_POLICY)
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "same-origin"

@@ -1,4 +1,4 @@
-"""What happened: the change log since a number, and conflicts; and which providers are there."""
+"""What happened: the change log since a number; and which providers are there."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from flask.views import MethodView
 from sqlalchemy import select
 
 from hub.api import find
-from hub.api.blueprint import page_of, query_of, resource
+from hub.api.blueprint import query_of, resource
 from hub.api.context import ports, tenant_id
-from hub.api.paging import page
-from hub.api.schemas.calendars import ChangesQuery, ChangesSchema, ConflictQuery, ConflictSchema
+from hub.api.schemas.calendars import ChangesQuery, ChangesSchema
 from hub.api.schemas.people import ProvidersSchema
-from hub.models import Change, Conflict
+from hub.models import Change
 from hub.providers.gateway import ProviderGateway
 from hub.providers.manager import ProviderStatus
 
@@ -32,27 +31,13 @@ class Changes(MethodView):
             if "calendar_id" in query:
                 find.calendar(session, query["calendar_id"])
                 wanted = wanted.where(Change.calendar_id == query["calendar_id"])
+            for name in ("event_id", "run_id"):
+                if name in query:
+                    wanted = wanted.where(getattr(Change, name) == query[name])
             rows = session.scalars(wanted.order_by(Change.seq).limit(limit + 1)).all()
         items = rows[:limit]
         next_after = items[-1].seq if items else query["after"]
         return {"items": items, "next_after": next_after, "more": len(rows) > limit}
-
-
-@blp.route("/conflicts")
-class Conflicts(MethodView):
-    @query_of(blp, ConflictQuery)
-    @blp.response(200, page_of(ConflictSchema))
-    def get(self, query: dict[str, Any]) -> dict[str, Any]:
-        """List conflicts, oldest first; each keeps both values."""
-        wanted = select(Conflict).where(Conflict.tenant_id == tenant_id())
-        for name in ("event_id", "link_id"):
-            if name in query:
-                wanted = wanted.where(getattr(Conflict, name) == query[name])
-        with ports().db.reading() as session:
-            items, cursor = page(
-                session, wanted, Conflict.at, Conflict.id, cursor=query["cursor"], limit=query["limit"]
-            )
-        return {"items": items, "next_cursor": cursor}
 
 
 @blp.route("/providers")

@@ -1,4 +1,4 @@
-"""What a view needs of its surroundings: the ports, who calls, and the id of the request."""
+"""What a view needs of its surroundings: the ports, who calls, and the run that its changes belong to."""
 
 from __future__ import annotations
 
@@ -27,10 +27,6 @@ def tenant_id() -> str:
     return caller().tenant_id
 
 
-def request_id() -> str:
-    return cast(str, g.get("request_id", ""))
-
-
 def author() -> Author:
-    """Return who makes the changes of this request, for the change log."""
-    return Author(Actor.API_KEY, caller().id, request_id())
+    """Return who makes the changes of this request, for the change log: a request is one run."""
+    return Author(Actor.API_KEY, caller().id, cast(str, g.run_id))

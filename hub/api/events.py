@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
-from flask import request
 from flask.views import MethodView
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -19,6 +17,7 @@ from hub.api.errors import Problem, fault, invalid
 from hub.api.idempotency import idempotent
 from hub.api.paging import decode, encode, position
 from hub.api.schemas.events import EventCreateSchema, EventPatchSchema, EventQuery, EventSchema
+from hub.api.versions import expected_version
 from hub.models import Calendar, Event, EventCopy, Link
 from hub.models.content import content_of
 from hub.outbound import edit
@@ -55,21 +54,6 @@ def _state(copy: EventCopy) -> str:
 
 def _answer(session: Session, event: Event) -> Answer:
     return _shown(session, [event])[0], {"ETag": f'"{event.version}"'}
-
-
-def _expected_version() -> int | None:
-    """Return the version that If-Match names; None if the change is for whatever is there.
-
-    Raises:
-        StaleVersionError: it names none that we ever gave out.
-    """
-    header = request.headers.get("If-Match", "").strip()
-    if header in ("", "*"):
-        return None
-    match = re.fullmatch(r'"(\d{1,9})"', header)
-    if match is None:
-        raise StaleVersionError
-    return int(match[1])
 
 
 @blp.route("/events")
@@ -122,7 +106,7 @@ class OneEvent(MethodView):
     @blp.doc(parameters=[IF_MATCH])
     def patch(self, data: dict[str, Any], event_id: str) -> Answer:
         """Change fields (RFC 7396): what is left out stays, null means the default."""
-        expected = _expected_version()
+        expected = expected_version()
         with ports().db.transaction() as session:
             event = find.event(session, event_id, lock=True)
             if expected is not None and expected != event.version:
@@ -137,7 +121,7 @@ class OneEvent(MethodView):
     @blp.doc(parameters=[IF_MATCH])
     def delete(self, event_id: str) -> None:
         """Delete an event here and in every linked calendar."""
-        expected = _expected_version()
+        expected = expected_version()
         with ports().db.transaction() as session:
             event = find.event(session, event_id, lock=True)
             edit.delete_event(session, ports(), event, author(), expected_version=expected)

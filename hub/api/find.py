@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from hub.api.context import tenant_id
 from hub.api.errors import not_found
-from hub.models import Account, Calendar, Event, Link, RemoteCalendar, User
+from hub.models import Account, Calendar, Conflict, Event, Link, RemoteCalendar, User
 from hub.outbound.edit import get_event
 
 Row = TypeVar("Row")
@@ -62,3 +62,16 @@ def event(session: Session, event_id: str, *, lock: bool = False) -> Event:
         raise not_found("event")
     calendar(session, found.calendar_id)
     return found
+
+
+def calendar_of(session: Session, event_id: str) -> Calendar:
+    """Return the calendar of an event, deleted or not: what a deleted calendar holds is out of reach."""
+    found = session.get(Event, event_id)
+    if found is None or found.tenant_id != tenant_id():
+        raise not_found("event")
+    return calendar(session, found.calendar_id)
+
+
+def conflict(session: Session, conflict_id: str, *, lock: bool = False) -> Conflict:
+    query = select(Conflict).where(Conflict.id == conflict_id, Conflict.tenant_id == tenant_id())
+    return _or_404(session.scalars(query.with_for_update() if lock else query).one_or_none(), "conflict")

@@ -55,6 +55,14 @@ def position(cursor: str | None) -> Position | None:
     return moment, row_id
 
 
+def number(cursor: str) -> int:
+    """Return the whole number that a cursor stands for."""
+    (value,) = decode(cursor, 1)
+    if type(value) is not int or abs(value) > 2**62:
+        raise _bad_cursor()
+    return value
+
+
 def page(
     session: Session,
     query: Select[Any],

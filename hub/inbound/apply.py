@@ -10,13 +10,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, selectinload
 
 from hub.domain.fingerprint import fingerprints
-from hub.domain.merge import Merged, Side, merge
+from hub.domain.merge import Clash, Merged, Side, merge
 from hub.domain.recurrence import RecurrenceError, span, starts
 from hub.inbound.pairing import Pairing
 from hub.log import get_logger
@@ -25,7 +24,6 @@ from hub.models import (
     Actor,
     Calendar,
     ChangeKind,
-    Conflict,
     Detail,
     Direction,
     Event,
@@ -36,8 +34,9 @@ from hub.models import (
 )
 from hub.models.content import content_of, exception_row, write_content
 from hub.outbound import kept
-from hub.outbound.edit import Author, differences, fan_out, new_copy, record
-from hub.outbound.outbox import show, visible
+from hub.outbound.conflicts import note
+from hub.outbound.edit import Author, beginning, differences, fan_out, new_copy, record, revive
+from hub.outbound.outbox import recreate, show, visible
 from hub.plugin.codec import content_from_json, to_json
 from hub.plugin.types import EventContent, RemoteChange, RemoteEvent
 from hub.ports import Ports
@@ -210,7 +209,7 @@ class _Page:
                 record(self.session, self.ports, event, ChangeKind.UPDATED, fields, self.author)
                 self.touched.append(event)
         for clash in merged.clashes:
-            self._note(event, clash.field, clash.kept, clash.hub_value, clash.provider_value)
+            self._note(event, clash, ours, remote)
         copy.synced = merged.synced
         copy.uncertain, copy.create_id = False, None
         copy.wanted_version = event.version
@@ -221,36 +220,52 @@ class _Page:
             copy.pushed_version = event.version
             copy.attempts, copy.problem, copy.parked_at, copy.due_at = 0, None, None, None
 
-    def _note(self, event: Event, field: str, kept: str, hub_value: Any, provider_value: Any) -> None:
-        loser = "provider" if kept == "hub" else "hub"
-        self.session.add(
-            Conflict(
-                id=self.ports.ids.new("cfl"),
-                tenant_id=event.tenant_id,
-                event_id=event.id,
-                link_id=self.link.id,
-                field=field,
-                kept=kept,
-                hub_value={"value": to_json(hub_value)},
-                provider_value={"value": to_json(provider_value)},
-                reason=f"Both sides changed it; by the rule {self.link.policy!r} the {kept}'s value stands, "
-                f"the {loser}'s is kept here.",
-                at=self.now,
-            )
+    def _note(self, event: Event, clash: Clash, ours: EventContent, remote: RemoteEvent) -> None:
+        loser = "provider" if clash.kept == "hub" else "hub"
+        hub_value, provider_value = {"value": clash.hub_value}, {"value": clash.provider_value}
+        if clash.field == "description":
+            hub_value["html"] = ours.description_html
+            provider_value["html"] = remote.content.description_html
+        reason = (
+            f"Both sides changed it; by the rule {self.link.policy!r} the {clash.kept}'s value stands, "
+            f"the {loser}'s is kept here."
+        )
+        note(
+            self.session,
+            self.ports,
+            self.link,
+            event,
+            clash.field,
+            clash.kept,
+            hub_value,
+            provider_value,
+            reason,
         )
 
     def _restore(self, event: Event, copy: EventCopy) -> None:
         """Bring a deleted event back, since a person edited it without knowing of the deletion."""
-        event.deleted_at = None
-        event.version += 1
-        event.updated_at = self.now
+        revive(self.session, self.ports, event)
         copy.parked_at = copy.due_at = None
-        record(self.session, self.ports, event, ChangeKind.RESTORED, {}, self.author)
-        self._note(event, "deleted", "provider", None, copy.base)
+        record(self.session, self.ports, event, ChangeKind.RESTORED, beginning(event), self.author)
+        note(
+            self.session,
+            self.ports,
+            self.link,
+            event,
+            "deleted",
+            "provider",
+            {"value": None},
+            {"value": copy.base},
+            "It was deleted in the hub and edited at the provider: the edit wins, it was restored.",
+        )
         self.touched.append(event)
 
     def _removed(self, copy: EventCopy, event: Event) -> None:
         """The provider holds the event no more: the guard decides whether that deletes it here."""
+        if event.deleted_at is None and kept.may_be_ours(copy):
+            recreate(self.ports, copy)
+            copy.wanted_version = event.version
+            return
         if event.deleted_at is None and self.link.direction != Direction.EXPORT:
             copy.missing_at = copy.missing_at or self.now
             return

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, selectinload
 from hub.log import get_logger
 from hub.models import Actor, ChangeKind, Direction, Event, EventCopy, Link, Verdict
 from hub.models.content import content_of
-from hub.outbound.edit import Author, fan_out, record
+from hub.outbound.edit import Author, fan_out, record, remains
 from hub.outbound.lease import Lease, held
 from hub.outbound.outbox import note_deletion_conflict, recreate
 from hub.ports import Ports
@@ -117,7 +117,7 @@ def _bury(
     for copy, event in copies:
         edited_elsewhere = copy.wanted_version > copy.pushed_version and copy.parked_at is None
         if event.deleted_at is None and edited_elsewhere and link.direction == Direction.TWO_WAY:
-            note_deletion_conflict(session, ports, link, event.id, content_of(event))
+            note_deletion_conflict(session, ports, link, event, content_of(event))
             recreate(ports, copy)
             continue
         copy.removed_at, copy.missing_at = now, None
@@ -125,7 +125,7 @@ def _bury(
         if event.deleted_at is None:
             event.version += 1
             event.deleted_at = event.updated_at = now
-            record(session, ports, event, ChangeKind.DELETED, {}, author)
+            record(session, ports, event, ChangeKind.DELETED, remains(event), author)
             deleted.append(event)
         copy.wanted_version = copy.pushed_version = event.version
     session.flush()

@@ -34,7 +34,7 @@ class Change(Base):
     """One line of a tenant's change log. `seq` has no gaps and follows the order of commits."""
 
     __tablename__ = "changes"
-    __table_args__ = (Index("ix_changes_event", "event_id"),)
+    __table_args__ = (Index("ix_changes_event", "event_id"), Index("ix_changes_run", "run_id", "event_id"))
 
     tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True)
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True)
@@ -43,12 +43,14 @@ class Change(Base):
     event_id: Mapped[str] = mapped_column(String(40))
     event_version: Mapped[int]
     fields: Mapped[dict[str, Any]]
-    """`{field: {"before": …, "after": …}}` as `hub.plugin.codec` writes the values."""
+    """`{field: {"before": …, "after": …}}` as `hub.plugin.codec` writes the values. Of a creation, a
+    restoration and a deletion all that is not at its default, so that the log alone can bring the event back.
+    `description_html` comes with `description`; `metadata` and `uid` are not merged with any provider."""
     actor: Mapped[str] = mapped_column(String(10))
     actor_id: Mapped[str | None] = mapped_column(String(40))
     """The key, the link or the user."""
     run_id: Mapped[str | None] = mapped_column(String(40))
-    """The pull or request that it belongs to."""
+    """The pull, request or undo that it belongs to."""
     at: Mapped[datetime]
 
 
@@ -66,7 +68,21 @@ class Conflict(Base):
     kept: Mapped[str] = mapped_column(String(10))
     """`hub` or `provider`."""
     hub_value: Mapped[dict[str, Any]]
-    """`{"value": …}`; likewise `provider_value`."""
+    """`{"value": …}`, of a description with its `html`; likewise `provider_value`."""
     provider_value: Mapped[dict[str, Any]]
     reason: Mapped[str] = mapped_column(Text)
     at: Mapped[datetime]
+    event_version: Mapped[int] = mapped_column(default=0)
+    """The event's version once this was decided, first by the rule and then by whoever resolved it."""
+    resolution: Mapped[str | None] = mapped_column(String(10))
+    """Whose value stands by a person's word, `hub` or `provider`; None: the conflict is open."""
+    resolved_at: Mapped[datetime | None]
+    resolved_by: Mapped[str | None] = mapped_column(String(10))
+    """Who said so, as `Change.actor`; likewise `resolved_by_id` and `resolved_run_id`."""
+    resolved_by_id: Mapped[str | None] = mapped_column(String(40))
+    resolved_run_id: Mapped[str | None] = mapped_column(String(40))
+
+    @property
+    def stands(self) -> str:
+        """Whose value stands now: `hub` or `provider`."""
+        return self.resolution or self.kept

@@ -43,7 +43,7 @@ class EventCopy(Base):
     """Field by field, the fingerprint of the hub's own value that `base` stands for."""
     tried: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """Field by field, the fingerprints of what writes with unknown outcome may have left at the provider:
-    seen there, they are our own and no person's edit."""
+    seen there, they are our own and no person's edit. `deleted`: a deletion of ours may have been done."""
     replaced: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """Field by field, the fingerprint of what our last write replaced, until a listing has shown it: seen
     there again, it was not kept."""

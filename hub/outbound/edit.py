@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from hub.db import after_commit, before_commit
@@ -55,16 +55,33 @@ def create_event(
     uid: str | None = None,
 ) -> Event:
     """Add an event to a calendar and make its copies wanted in every link that writes."""
+    event_id = ports.ids.new("evt")
+    uid = uid or f"{event_id}@coordinoter"
+    event = _insert(session, ports, calendar, content, event_id, uid, 1, extra or {})
+    record(session, ports, event, ChangeKind.CREATED, beginning(event), author)
+    fan_out(session, ports, [event])
+    return event
+
+
+def _insert(
+    session: Session,
+    ports: Ports,
+    calendar: Calendar,
+    content: EventContent,
+    event_id: str,
+    uid: str,
+    version: int,
+    extra: Mapping[str, Any],
+) -> Event:
     now = ports.clock.now()
     content = dataclasses.replace(content, when=without_orphans(content.when))
-    event_id = ports.ids.new("evt")
     event = Event(
         id=event_id,
         tenant_id=calendar.tenant_id,
         calendar_id=calendar.id,
-        uid=uid or f"{event_id}@coordinoter",
-        version=1,
-        extra=dict(extra or {}),
+        uid=uid,
+        version=version,
+        extra=dict(extra),
         created_at=now,
         updated_at=now,
         exceptions=[exception_row(e) for e in content.when.exceptions],
@@ -73,8 +90,6 @@ def create_event(
     write_content(event, content, calendar.zone)
     session.add(event)
     session.flush()
-    record(session, ports, event, ChangeKind.CREATED, differences(None, content), author)
-    fan_out(session, ports, [event])
     return event
 
 
@@ -97,16 +112,17 @@ def update_event(
         raise StaleVersionError
     before = content_of(event)
     content = dataclasses.replace(content, when=without_orphans(content.when))
-    fields = changed_fields(before, content)
+    fields = differences(before, content)
     if extra is not None and dict(extra) != event.extra:
+        fields["metadata"] = {"before": event.extra, "after": dict(extra)}
         event.extra = dict(extra)
-    elif not fields:
+    if not fields:
         return False
     zone = session.get_one(Calendar, event.calendar_id).zone
     write_content(event, content, zone)
     event.version += 1
     event.updated_at = ports.clock.now()
-    record(session, ports, event, ChangeKind.UPDATED, differences(before, content), author)
+    record(session, ports, event, ChangeKind.UPDATED, fields, author)
     fan_out(session, ports, [event])
     return True
 
@@ -132,9 +148,72 @@ def delete_event(
         raise StaleVersionError
     event.version += 1
     event.deleted_at = event.updated_at = ports.clock.now()
-    record(session, ports, event, ChangeKind.DELETED, {}, author)
+    record(session, ports, event, ChangeKind.DELETED, remains(event), author)
     fan_out(session, ports, [event])
     return True
+
+
+def restore_event(
+    session: Session,
+    ports: Ports,
+    event: Event,
+    content: EventContent,
+    author: Author,
+    *,
+    extra: Mapping[str, Any],
+) -> None:
+    """Bring a deleted event (from `get_event(lock=True)`) back as `content`, here and wherever it was.
+
+    Where a provider holds it no more it is made anew.
+    """
+    revive(session, ports, event)
+    content = dataclasses.replace(content, when=without_orphans(content.when))
+    write_content(event, content, session.get_one(Calendar, event.calendar_id).zone)
+    event.extra = dict(extra)
+    record(session, ports, event, ChangeKind.RESTORED, beginning(event), author)
+    fan_out(session, ports, [event])
+
+
+def remake_event(
+    session: Session,
+    ports: Ports,
+    calendar: Calendar,
+    content: EventContent,
+    author: Author,
+    *,
+    event_id: str,
+    uid: str,
+    version: int,
+    extra: Mapping[str, Any],
+) -> Event:
+    """Bring an event back whose tombstone is gone: under its old id, from what the log keeps of it."""
+    event = _insert(session, ports, calendar, content, event_id, uid, version, extra)
+    record(session, ports, event, ChangeKind.RESTORED, beginning(event), author)
+    fan_out(session, ports, [event])
+    return event
+
+
+def revive(session: Session, ports: Ports, event: Event) -> None:
+    """Let a deleted event live again, also in export-only calendars that lost it by its deletion.
+
+    A copy that a person had removed there before stays away.
+    """
+    lost = session.scalars(
+        select(EventCopy)
+        .join(Link, Link.id == EventCopy.link_id)
+        .where(
+            EventCopy.event_id == event.id,
+            EventCopy.removed_at.is_not(None),
+            or_(EventCopy.wanted_version >= event.version, EventCopy.removed_at > event.deleted_at),
+            Link.direction == Direction.EXPORT,
+            Link.deleted_at.is_(None),
+        )
+    )
+    event.version += 1
+    for copy in lost:
+        want(ports, copy, event.version)
+    event.deleted_at = None
+    event.updated_at = ports.clock.now()
 
 
 def record(
@@ -244,6 +323,8 @@ def want(ports: Ports, copy: EventCopy, version: int) -> None:
         copy.base = None
         copy.synced = {}
         copy.remote_version = ""
+        copy.tried, copy.replaced, copy.shown_at, copy.doubted = {}, {}, None, False
+        copy.read_only = None
         copy.create_id = ports.ids.bare()
         copy.pushed_version = 0
 
@@ -260,11 +341,24 @@ def new_copy(ports: Ports, link: Link, event: Event, **values: Any) -> EventCopy
     )
 
 
-def differences(before: EventContent | None, after: EventContent) -> dict[str, Any]:
+def differences(before: EventContent, after: EventContent) -> dict[str, Any]:
     """Return the changed fields with both values, as the change log keeps them."""
-    if before is None:
-        return {name: {"after": value} for name, value in to_json(after).items()}
+    names = changed_fields(before, after)
+    if "description" in names and (before.description_html or after.description_html):
+        names |= {"description_html"}
     return {
         name: {"before": to_json(getattr(before, name)), "after": to_json(getattr(after, name))}
-        for name in sorted(changed_fields(before, after))
+        for name in sorted(names)
     }
+
+
+def beginning(event: Event) -> dict[str, Any]:
+    """Return all of an event (with its exceptions) that came into being, as the change log keeps it."""
+    values = to_json(content_of(event)) | ({"metadata": event.extra} if event.extra else {})
+    return {name: {"after": value} for name, value in values.items()}
+
+
+def remains(event: Event) -> dict[str, Any]:
+    """Return all of an event (with its exceptions) that is deleted: the log can bring it back."""
+    values = to_json(content_of(event)) | ({"metadata": event.extra} if event.extra else {})
+    return {name: {"before": value} for name, value in (values | {"uid": event.uid}).items()}

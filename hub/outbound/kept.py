@@ -17,7 +17,7 @@ from hub.domain.fingerprint import fingerprint
 from hub.log import get_logger
 from hub.models import Event, EventCopy, Link, LinkState
 from hub.outbound.trouble import backoff
-from hub.plugin.types import CONTENT_FIELDS, EventContent, Push, PushCreate, PushUpdate
+from hub.plugin.types import CONTENT_FIELDS, EventContent, Push, PushCreate, PushDelete, PushUpdate
 from hub.ports import Ports
 
 log = get_logger()
@@ -27,17 +27,26 @@ TRIES = 3
 STOP_AT = 3
 """So many events of a link whose writes are not kept stop it."""
 MOST_TRIED = 4
+DELETED = "deleted"
+"""Stands in `EventCopy.tried` where our own deletion may have been carried out."""
 
 
 def note_try(copy: EventCopy, push: Push, shown: EventContent) -> None:
     """Write down, before the call, what it may leave at the provider if its answer is lost."""
-    if isinstance(push, PushCreate | PushUpdate):
+    if isinstance(push, PushDelete):
+        copy.tried = {**(copy.tried or {}), DELETED: ["sent"]}
+    elif isinstance(push, PushCreate | PushUpdate):
         fields = push.fields if isinstance(push, PushUpdate) else CONTENT_FIELDS
         tried = dict(copy.tried or {})
         for name in fields:
             value = fingerprint(getattr(shown, name))
             tried[name] = [*[v for v in tried.get(name, ()) if v != value], value][-MOST_TRIED:]
         copy.tried = tried
+
+
+def may_be_ours(copy: EventCopy) -> bool:
+    """Whether a copy that is gone at the provider was deleted by the hub, before its event was restored."""
+    return DELETED in (copy.tried or {})
 
 
 def note_write(copy: EventCopy, push: Push) -> None:

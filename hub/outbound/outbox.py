@@ -15,9 +15,9 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from hub.domain.fingerprint import fingerprints
-from hub.models import Account, Conflict, Detail, Event, EventCopy, Link, RemoteCalendar
+from hub.models import Account, Detail, Event, EventCopy, Link, RemoteCalendar
 from hub.models.content import content_of
-from hub.outbound import kept
+from hub.outbound import conflicts, kept
 from hub.outbound.lease import Lease, held, may_write, unwritten
 from hub.outbound.trouble import backoff
 from hub.plugin import types
@@ -185,7 +185,9 @@ def settled(ports: Ports, lease: Lease, work: Work, remote: RemoteEvent | None) 
         copy = session.get_one(EventCopy, work.copy_id, with_for_update=True)
         copy.pushed_version = max(copy.pushed_version, work.version)
         copy.attempts, copy.due_at, copy.problem = 0, None, None
-        if isinstance(work.push, PushDelete) or (work.push is None and copy.remote_id is None):
+        if isinstance(work.push, PushDelete) and copy.wanted_version > work.version:
+            recreate(ports, copy)  # Restored meanwhile; if deleted once more, there is nothing left to do.
+        elif isinstance(work.push, PushDelete) or (work.push is None and copy.remote_id is None):
             copy.removed_at, copy.missing_at = ports.clock.now(), None
         else:
             copy.synced = fingerprints(work.content)
@@ -221,17 +223,22 @@ def gone(ports: Ports, lease: Lease, work: Work) -> None:
     """Write down that the provider does not have the event any more.
 
     A deletion has then succeeded. An edit wins over the person's deletion and is made again, but not in
-    an export-only calendar, where the person has said that it is unwanted.
+    an export-only calendar, where the person has said that it is unwanted. What our own deletion took away
+    before the event was restored is made again.
     """
     with ports.db.transaction() as session:
         link = held(session, ports, lease)
         copy = session.get_one(EventCopy, work.copy_id, with_for_update=True)
-        if isinstance(work.push, PushDelete) or link.direction == "export":
+        is_deletion, is_newer = isinstance(work.push, PushDelete), copy.wanted_version > work.version
+        if (is_deletion and is_newer) or (not is_deletion and kept.may_be_ours(copy)):
+            recreate(ports, copy)
+            return
+        if is_deletion or link.direction == "export":
             copy.pushed_version = work.version
             copy.removed_at, copy.missing_at = ports.clock.now(), None
             copy.attempts, copy.due_at, copy.problem = 0, None, None
             return
-        note_deletion_conflict(session, ports, link, copy.event_id, work.content)
+        note_deletion_conflict(session, ports, link, session.get_one(Event, copy.event_id), work.content)
         recreate(ports, copy)
 
 
@@ -246,23 +253,11 @@ def recreate(ports: Ports, copy: EventCopy) -> None:
 
 
 def note_deletion_conflict(
-    session: Session, ports: Ports, link: Link, event_id: str, content: EventContent
+    session: Session, ports: Ports, link: Link, event: Event, content: EventContent
 ) -> None:
     """Tell that an edit in the hub has won over a deletion at the provider."""
-    session.add(
-        Conflict(
-            id=ports.ids.new("cfl"),
-            tenant_id=link.tenant_id,
-            event_id=event_id,
-            link_id=link.id,
-            field="deleted",
-            kept="hub",
-            hub_value={"value": to_json(content)},
-            provider_value={"value": None},
-            reason="It was deleted at the provider and edited elsewhere: the edit wins, it was made again.",
-            at=ports.clock.now(),
-        )
-    )
+    reason = "It was deleted at the provider and edited elsewhere: the edit wins, it was made again."
+    conflicts.note(session, ports, link, event, "deleted", "hub", {"value": content}, {"value": None}, reason)
 
 
 def failed(ports: Ports, lease: Lease, work: Work, error: ProviderError, *, park: bool) -> None:

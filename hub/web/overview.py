@@ -10,12 +10,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from hub.accounts.agenda import TooManyError, list_entries
+from hub.accounts.authors import AuthorName, authors_of
 from hub.accounts.health import Health, health_of
 from hub.models import (
     Account,
     AccountState,
     Actor,
-    ApiKey,
     Calendar,
     Change,
     Event,
@@ -167,28 +167,27 @@ def _changes(session: Session, calendars: list[Calendar], labels: dict[str, str]
         .order_by(Change.seq.desc())
         .limit(RECENT)
     ).all()
-    names = _names(session, [change for change, _ in rows], labels)
+    authors = authors_of(session, [change for change, _ in rows])
     return [
-        ChangeLine(change, title or "(untitled)", names.get(change.actor_id or "", "the hub"), _what(change))
+        ChangeLine(
+            change,
+            title or "(untitled)",
+            in_words(authors[change.actor, change.actor_id], labels),
+            _what(change),
+        )
         for change, title in rows
     ]
 
 
-def _names(session: Session, changes: list[Change], labels: dict[str, str]) -> dict[str, str]:
-    """Return who stands behind each actor's id."""
-    ids = {kind: {c.actor_id for c in changes if c.actor == kind and c.actor_id} for kind in Actor}
-    names: dict[str, str] = {}
-    via = select(Link.id, RemoteCalendar.name, Account.provider).join(
-        RemoteCalendar, RemoteCalendar.id == Link.remote_calendar_id
-    )
-    via = via.join(Account, Account.id == Link.account_id).where(Link.id.in_(ids[Actor.PROVIDER]))
-    for link_id, calendar, provider in session.execute(via):
-        names[link_id] = f"someone in {labels.get(provider, provider)} ({calendar})"
-    for key in session.scalars(select(ApiKey).where(ApiKey.id.in_(ids[Actor.API_KEY]))):
-        names[key.id] = f"the API key “{key.name}”"
-    for user in session.scalars(select(User).where(User.id.in_(ids[Actor.PAGE]))):
-        names[user.id] = f"{user.name or user.external_id}, on this page"
-    return names
+def in_words(author: AuthorName, labels: dict[str, str]) -> str:
+    """Return who made a change, for people."""
+    if author.kind == Actor.PROVIDER and author.provider:
+        return f"someone in {labels.get(author.provider, author.provider)} ({author.calendar})"
+    if author.kind == Actor.API_KEY and author.name:
+        return f"the API key “{author.name}”"
+    if author.kind == Actor.PAGE and author.name:
+        return f"{author.name}, on this page"
+    return "the hub"
 
 
 _FIELDS = {"when": "time", "show_as": "busy or free", "description": "notes"}

@@ -30,7 +30,7 @@ def visitor() -> User:
 
 
 def author() -> Author:
-    return Author(Actor.PAGE, visitor().id, g.get("request_id"))
+    return Author(Actor.PAGE, visitor().id, g.run_id)
 
 
 def browser_secret() -> str:

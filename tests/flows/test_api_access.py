@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from hub.accounts import keys
-from hub.models import ApiKey, Event, Link, RemoteCalendar
+from hub.models import ApiKey, Change, Conflict, Event, Link, RemoteCalendar
 from tests.unit.api.hub_app import HubApp, an_event
 
 
@@ -29,16 +29,32 @@ def routes(hub: HubApp) -> Iterator[tuple[str, str]]:
 def own_ids(hub: HubApp) -> dict[str, str]:
     hub.world.linked_pair()
     assert hub.call("POST", "/v1/events", an_event()).status_code == 201
-    with hub.world.ports.db.reading() as session:
+    with hub.world.ports.db.transaction() as session:
         link = session.scalars(select(Link)).first()
         event = session.scalars(select(Event)).one()
         assert link is not None
+        values = {"hub_value": {"value": "Lunch"}, "provider_value": {"value": "Brunch"}}
+        of = {"tenant_id": "tnt_1", "event_id": event.id, "link_id": link.id}
+        session.add(
+            Conflict(
+                id="cfl_1",
+                field="title",
+                kept="hub",
+                reason="a test",
+                at=hub.world.clock.now(),
+                event_version=1,
+                **of,
+                **values,
+            )
+        )
         return {
             "user_id": "usr_1",
             "account_id": link.account_id,
             "calendar_id": "cal_1",
             "link_id": link.id,
             "event_id": event.id,
+            "run_id": session.scalars(select(Change.run_id)).one() or "",
+            "conflict_id": "cfl_1",
         }
 
 
@@ -51,6 +67,7 @@ def bodies(ids: dict[str, str]) -> dict[str, Any]:
         "/v1/users/<user_id>": {"name": "taken over"},
         "/v1/links/<link_id>": {"policy": "hub"},
         "/v1/links/<link_id>/move": {"remote_calendar_id": "rcal_1"},
+        "/v1/conflicts/<conflict_id>/resolve": {"keep": "provider"},
     }
 
 

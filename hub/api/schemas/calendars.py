@@ -145,7 +145,7 @@ class ChangeSchema(Schema):
     )
     actor = fields.String(metadata={"description": "api_key, provider, page or hub"})
     actor_id = fields.String(allow_none=True)
-    run_id = fields.String(allow_none=True)
+    run_id = fields.String(allow_none=True, metadata={"description": "the pull, request or undo that did it"})
     at = Instant()
 
 
@@ -156,6 +156,8 @@ class ChangesQuery(Strict):
         metadata={"description": "the last number that you have seen"},
     )
     calendar_id = fields.String()
+    event_id = fields.String()
+    run_id = fields.String(metadata={"description": "only what one run did"})
     limit = fields.Integer(load_default=100, validate=validate.Range(1, 1000))
 
 
@@ -173,14 +175,31 @@ class ConflictSchema(Schema):
     id = fields.String()
     event_id = fields.String()
     link_id = fields.String()
-    field = fields.String()
-    kept = fields.String(metadata={"description": "hub or provider"})
-    hub_value = fields.Dict()
-    provider_value = fields.Dict()
+    field = fields.String(
+        metadata={"description": "a field of the event (when: start, end, rule and exceptions), or deleted"}
+    )
+    kept = fields.String(metadata={"description": "hub or provider: whose value the link's rule kept"})
+    stands = fields.String(metadata={"description": "hub or provider: whose value was last said to stand"})
+    hub_value = fields.Dict(metadata={"description": "`value`; null: it had deleted the event"})
+    provider_value = fields.Dict(metadata={"description": "the same"})
     reason = fields.String()
     at = Instant()
+    resolution = fields.String(
+        allow_none=True, metadata={"description": "hub or provider, as resolved; null: it is open"}
+    )
+    resolved_at = Instant(allow_none=True)
+    resolved_by = fields.String(allow_none=True, metadata={"description": "api_key or page"})
+    resolved_by_id = fields.String(allow_none=True)
+    resolved_run_id = fields.String(allow_none=True, metadata={"description": "the run that did it"})
 
 
 class ConflictQuery(PageQuery):
     event_id = fields.String()
     link_id = fields.String()
+    state = Choice(("open", "resolved"))
+
+
+class ResolveSchema(Strict):
+    """Whose value shall stand."""
+
+    keep = Choice(("hub", "provider"), required=True)

@@ -69,6 +69,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("changes", schema=None) as batch_op:
         batch_op.create_index("ix_changes_event", ["event_id"], unique=False)
+        batch_op.create_index("ix_changes_run", ["run_id", "event_id"], unique=False)
 
     op.create_table(
         "idempotent_replies",
@@ -340,6 +341,12 @@ def upgrade() -> None:
         sa.Column("provider_value", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("at", db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("event_version", sa.Integer(), nullable=False),
+        sa.Column("resolution", sa.String(length=10), nullable=True),
+        sa.Column("resolved_at", db.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("resolved_by", sa.String(length=10), nullable=True),
+        sa.Column("resolved_by_id", sa.String(length=40), nullable=True),
+        sa.Column("resolved_run_id", sa.String(length=40), nullable=True),
         sa.ForeignKeyConstraint(["event_id"], ["events.id"], ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["link_id"], ["links.id"], ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], ondelete="CASCADE"),
@@ -580,6 +587,7 @@ def downgrade() -> None:
 
     op.drop_table("idempotent_replies")
     with op.batch_alter_table("changes", schema=None) as batch_op:
+        batch_op.drop_index("ix_changes_run")
         batch_op.drop_index("ix_changes_event")
 
     op.drop_table("changes")

@@ -45,6 +45,14 @@ class HubApp:
     def browser(self) -> FlaskClient:
         return self.app.test_client()
 
+    def signed_in(self, user_id: str = "usr_1", key: str | None = None) -> FlaskClient:
+        """Return a browser that has come by a sign-in link; the hub must ask for one (page_access)."""
+        url: str = self.call("POST", f"/v1/users/{user_id}/sign_in", key=key).get_json()["url"]
+        browser, path = self.browser(), url.removeprefix(PUBLIC_URL)
+        answer = self.submit(browser, "/sign-in", page=path, ticket=path.split("ticket=")[1])
+        assert answer.status_code == 303
+        return browser
+
     def get(self, browser: FlaskClient, path: str, **options: Any) -> TestResponse:
         return browser.get(path, base_url=PUBLIC_URL, **options)
 
