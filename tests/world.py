@@ -142,15 +142,15 @@ class HubWorld:
 
     # --- setting up ---
 
-    def link(self, account_id: str, name: str = "Main", **options: Any) -> str:
-        """Link one of an account's calendars to the hub's calendar; return the link's id."""
+    def link(self, account_id: str, name: str = "Main", calendar_id: str = "cal_1", **options: Any) -> str:
+        """Link one of an account's calendars to a calendar of the hub; return the link's id."""
         with self.ports.db.transaction() as session:
             remote = session.scalars(
                 select(RemoteCalendar).where(
                     RemoteCalendar.account_id == account_id, RemoteCalendar.name == name
                 )
             ).one()
-            calendar = session.get_one(Calendar, "cal_1")
+            calendar = session.get_one(Calendar, calendar_id)
             return linking.create_link(session, self.ports, calendar, remote, **options).id
 
     # --- letting time pass ---
@@ -197,9 +197,9 @@ class HubWorld:
 
     # --- acting ---
 
-    def api_creates(self, content: EventContent) -> str:
+    def api_creates(self, content: EventContent, calendar_id: str = "cal_1") -> str:
         with self.ports.db.transaction() as session:
-            calendar = session.get_one(Calendar, "cal_1")
+            calendar = session.get_one(Calendar, calendar_id)
             return edit.create_event(session, self.ports, calendar, content, TESTER).id
 
     def api_updates(self, event_id: str, content: EventContent) -> None:

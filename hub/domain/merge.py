@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from hub.domain.fingerprint import fingerprint, fingerprints
-from hub.plugin.types import CONTENT_FIELDS, EventContent, changed_fields
+from hub.plugin.types import CONTENT_FIELDS, EventContent, When, changed_fields
 
 Side = Literal["hub", "provider"]
 
@@ -78,7 +78,10 @@ def merge(
         value, own = getattr(theirs, name), getattr(ours, name)
         if value == getattr(shown, name):
             agreed.add(name)
-        elif name in tried and fingerprint(value) in tried[name]:
+        elif name in tried and (
+            fingerprint(value) in tried[name]
+            or (name == "when" and _is_half_written(value, base.when, shown.when, tried[name]))
+        ):
             left_over.add(name)
         elif name not in ours_changed:
             taken[name] = value
@@ -100,6 +103,22 @@ def merge(
         for name in CONTENT_FIELDS
     }
     return Merged(content, frozenset(taken) - {"description_html"}, owed, new_synced, tuple(clashes))
+
+
+def frame(when: When) -> When:
+    """Return when a series takes place by its rule alone."""
+    return dataclasses.replace(when, exceptions=())
+
+
+def _is_half_written(theirs: When, base: When, shown: When, tried: Sequence[str]) -> bool:
+    """Whether a series looks like a write of ours that ended on its way.
+
+    Its occurrences are written one after the other: until the last one some are still as they were.
+    """
+    return fingerprint(frame(theirs)) in tried and set(theirs.exceptions) <= {
+        *base.exceptions,
+        *shown.exceptions,
+    }
 
 
 def _common_ground(theirs: EventContent, ours: EventContent) -> tuple[EventContent, dict[str, str]]:

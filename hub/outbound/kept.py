@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from hub.domain.fingerprint import fingerprint
+from hub.domain.merge import frame
 from hub.log import get_logger
 from hub.models import Event, EventCopy, Link, LinkState
 from hub.outbound.trouble import backoff
@@ -26,7 +27,7 @@ TRIES = 3
 """How often a write that was taken and not kept is made again."""
 STOP_AT = 3
 """So many events of a link whose writes are not kept stop it."""
-MOST_TRIED = 4
+MOST_TRIED = 8
 DELETED = "deleted"
 """Stands in `EventCopy.tried` where our own deletion may have been carried out."""
 
@@ -39,8 +40,10 @@ def note_try(copy: EventCopy, push: Push, shown: EventContent) -> None:
         fields = push.fields if isinstance(push, PushUpdate) else CONTENT_FIELDS
         tried = dict(copy.tried or {})
         for name in fields:
-            value = fingerprint(getattr(shown, name))
-            tried[name] = [*[v for v in tried.get(name, ()) if v != value], value][-MOST_TRIED:]
+            values = [fingerprint(getattr(shown, name))]
+            if name == "when" and shown.when.exceptions:
+                values.insert(0, fingerprint(frame(shown.when)))
+            tried[name] = [*[v for v in tried.get(name, ()) if v not in values], *values][-MOST_TRIED:]
         copy.tried = tried
 
 

@@ -73,7 +73,10 @@ def _delete(graph: Graph, remote_id: str) -> None:
 
 def _instance(graph: Graph, master_id: str, when: When, change: SeriesException) -> Event | None:
     """Return the occurrence that the rule puts at a start, wherever it was moved to."""
-    for around in {_day(change.original_start, when), _day(change.start or change.original_start, when)}:
+    for around in {
+        instant(change.original_start, when),
+        instant(change.start or change.original_start, when),
+    }:
         query = {
             "startDateTime": f"{around - timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}",
             "endDateTime": f"{around + timedelta(days=2):%Y-%m-%dT%H:%M:%SZ}",
@@ -91,7 +94,8 @@ def _instance(graph: Graph, master_id: str, when: When, change: SeriesException)
     return None
 
 
-def _day(value: date | datetime, when: When) -> datetime:
+def instant(value: date | datetime, when: When) -> datetime:
+    """Return a start of a series in naive UTC, a day as its midnight."""
     if isinstance(value, datetime):
         return zones.to_utc(value, when.start_zone or zones.FALLBACK)
     return datetime.combine(value, time())

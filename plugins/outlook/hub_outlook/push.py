@@ -26,7 +26,7 @@ from hub.plugin.types import (
 from hub_outlook.client import AS_TEXT, Graph
 from hub_outlook.errors import About
 from hub_outlook.events import read_event, read_series, understood
-from hub_outlook.exceptions import write_exceptions
+from hub_outlook.exceptions import instant, write_exceptions
 from hub_outlook.project import project
 from hub_outlook.translate import etag, from_remote, to_remote
 from hub_outlook.wire import TAG_ID, Event
@@ -41,7 +41,7 @@ def create(graph: Graph, calendar: RemoteCalendar, push: PushCreate) -> RemoteEv
     if push.attempt > 0:
         found = _find(graph, calendar, push)
         if found:
-            return _bring(graph, calendar, found, wanted)
+            return _bring(graph, calendar, found, wanted, push)
     mark = {"id": TAG_ID, "value": _mark(push)}
     body = to_remote(wanted, WRITABLE) | {
         "transactionId": push.create_id,
@@ -56,10 +56,10 @@ def create(graph: Graph, calendar: RemoteCalendar, push: PushCreate) -> RemoteEv
     except (RefusedError, RetryLaterError) as error:
         if (error.code or "").casefold() != DUPLICATE:
             raise
-        found = _find(graph, calendar, push)
+        found = _find(graph, calendar, push) or _find_unmarked(graph, calendar, push)
         if not found:
             raise RetryLaterError("Outlook says that it has this event, but does not show it yet.") from None
-        return _bring(graph, calendar, found, wanted)
+        return _bring(graph, calendar, found, wanted, push)
     event = replace(from_remote(made), tag=push.tag)
     if not wanted.when.exceptions:
         return event
@@ -119,12 +119,38 @@ def _find(graph: Graph, calendar: RemoteCalendar, push: PushCreate) -> RemoteEve
     return read_event(graph, calendar.remote_id, found[0]["id"]) if found else None
 
 
-def _bring(graph: Graph, calendar: RemoteCalendar, found: RemoteEvent, wanted: EventContent) -> RemoteEvent:
+def _find_unmarked(graph: Graph, calendar: RemoteCalendar, push: PushCreate) -> RemoteEvent | None:
+    """Return what an earlier try created if Exchange kept it without its mark: by its transactionId.
+
+    That cannot be searched for, so what begins and is called alike is looked through.
+    """
+    content = held(push.content)
+    start, title = instant(content.when.start, content.when), content.title.replace("'", "''")
+    query = {
+        "$filter": f"start/dateTime eq '{start.isoformat()}' and subject eq '{title}'",
+        "$select": "id,transactionId",
+        "$top": "50",
+    }
+    builder = graph.me.calendars.by_calendar_id(calendar.remote_id).events
+    for item in graph.get(builder, About.CALENDAR, query).get("value") or []:
+        if item.get("transactionId") == push.create_id:
+            return read_event(graph, calendar.remote_id, item["id"])
+    return None
+
+
+def _bring(
+    graph: Graph, calendar: RemoteCalendar, found: RemoteEvent, wanted: EventContent, push: PushCreate
+) -> RemoteEvent:
+    """Bring what an earlier try made to its content, and mark it if the mark was lost."""
+    if found.tag != push.tag:
+        body = {"singleValueExtendedProperties": [{"id": TAG_ID, "value": _mark(push)}]}
+        _patch(graph, found.remote_id, body, found.version)
+        found = replace(read_event(graph, calendar.remote_id, found.remote_id), tag=push.tag)
     fields = changed_fields(project(found.content).content, wanted)
     if not fields:
         return found
-    push = PushUpdate(found.remote_id, found.version, wanted, found.content, fields)
-    return replace(update(graph, calendar, push), tag=found.tag)
+    change = PushUpdate(found.remote_id, found.version, wanted, found.content, fields)
+    return replace(update(graph, calendar, change), tag=found.tag)
 
 
 def _patch(graph: Graph, remote_id: str, body: dict[str, Any], version: str) -> Event:

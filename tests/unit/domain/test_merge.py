@@ -8,10 +8,18 @@ from datetime import datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.domain.fingerprint import fingerprints
-from hub.domain.merge import merge
-from hub.plugin.testing import timed
-from hub.plugin.types import CONTENT_FIELDS, EventContent, Location, ShowAs, When, changed_fields
+from hub.domain.fingerprint import fingerprint, fingerprints
+from hub.domain.merge import frame, merge
+from hub.plugin.testing import series, timed
+from hub.plugin.types import (
+    CONTENT_FIELDS,
+    EventContent,
+    Location,
+    SeriesException,
+    ShowAs,
+    When,
+    changed_fields,
+)
 
 NINE = datetime(2026, 12, 7, 9)
 LUNCH = timed("Lunch", NINE)
@@ -94,3 +102,20 @@ def test_both_sides_saying_the_same_is_no_clash() -> None:
     theirs = ours = dataclasses.replace(LUNCH, title="Brunch")
     result = merged(LUNCH, theirs, ours)
     assert result.clashes == () and result.owed == frozenset() and result.taken == frozenset()
+
+
+def test_a_series_that_our_own_write_left_half_way_is_no_edit() -> None:
+    whole = series("Standup", NINE, "FREQ=DAILY;COUNT=5", SeriesException(NINE, title="Kick-off"))
+    half = dataclasses.replace(whole, when=frame(whole.when))
+    tried = {"when": [fingerprint(frame(whole.when)), fingerprint(whole.when)]}
+    merged = merge(None, half, whole, {}, whole, "provider", tried)
+    assert (merged.content, merged.clashes) == (whole, ())
+    assert "when" in merged.owed
+
+
+def test_an_occurrence_that_a_person_changed_in_a_half_written_series_is_an_edit() -> None:
+    whole = series("Standup", NINE, "FREQ=DAILY;COUNT=5", SeriesException(NINE, title="Kick-off"))
+    edited = series("Standup", NINE, "FREQ=DAILY;COUNT=5", SeriesException(NINE, title="Theirs"))
+    tried = {"when": [fingerprint(frame(whole.when)), fingerprint(whole.when)]}
+    merged = merge(None, edited, whole, {}, whole, "provider", tried)
+    assert merged.content.when == edited.when

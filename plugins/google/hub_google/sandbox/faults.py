@@ -5,11 +5,13 @@ Only calls of a provider's client count; the control API under `/_control` passe
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
+import socket
 import threading
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 from werkzeug.wrappers import Response
 
@@ -45,14 +47,13 @@ class FaultyApp:
             if fault and fault.kind == "hang":
                 self._closing.wait(fault.seconds)
             if fault and fault.kind in ("reset_before", "hang"):
-                raise ConnectionResetError
+                _cut(environ)
             answer = self._answer(fault, environ, sent)
             status = answer.status_code
             if fault and fault.kind == "late":
                 self._closing.wait(fault.seconds)
             if fault and fault.kind == "reset_after":
-                # The server drops the connection without a byte when an app raises this.
-                raise ConnectionResetError
+                _cut(environ)
             return answer(environ, start_response)
         finally:
             self._note(environ, method, path, status, sent)
@@ -85,6 +86,15 @@ class FaultyApp:
                     "body": noted(sent) if write else None,
                 }
             )
+
+
+def _cut(environ: dict[str, Any]) -> NoReturn:
+    """End the connection without an answer; the server takes the error for a caller that went away."""
+    connection = environ.get("werkzeug.socket") or environ.get("gunicorn.socket")
+    if connection is not None:
+        with contextlib.suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+    raise ConnectionAbortedError("cut by a fault")
 
 
 def _read_body(environ: dict[str, Any]) -> bytes:
