@@ -33,7 +33,7 @@ from bench.rig import ZONE, Rig
 from demo.stage import wait_until
 from hub.inbound.apply import apply_page
 from hub.models import Change, Event, EventCopy, Link, LinkSignal, LinkState, RemoteCalendar
-from hub.outbound.lease import acquire, held, release
+from hub.outbound.lease import find_free, held, release, take
 from hub_google.changes import read
 
 PERSON = "bulk@example.test"
@@ -250,8 +250,11 @@ def _apply(rig: Rig, link_id: str, pages: list[list[Item]]) -> float:
 
     Returns changes a second.
     """
-    lease = acquire(rig.ports, link_id)
-    assert lease is not None
+    with rig.ports.db.transaction() as session:
+        found = find_free(session, rig.ports, link_id)
+        assert found is not None
+        lease, link = found
+        take(rig.ports, link, lease)
     expected = sum(map(len, pages))
     before = _changes(rig)
     _rest(rig)

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from sqlalchemy import JSON, DateTime, Engine, String, create_engine, event
 from sqlalchemy.dialects.postgresql import JSONB
@@ -24,6 +24,7 @@ from sqlalchemy.types import TypeDecorator
 
 BUSY_SECONDS = 15.0
 """How long a writer waits for others on SQLite before it fails."""
+_T = TypeVar("_T")
 _STEPS = (0.0002, 0.0005, 0.001)
 
 
@@ -128,6 +129,29 @@ class Database:
                 session.rollback()
                 session.info.clear()
                 raise
+
+    def look_after(self, session: Session, look: Callable[[Session], _T], use: Callable[[_T], None]) -> None:
+        """Hand what `look` finds to `use` when the session's transaction has committed.
+
+        What it finds is what others see who begin then. Where writers take turns it looks as the last
+        step of the transaction, since nobody can write between that and the commit; else it has to look
+        again afterwards.
+        """
+
+        def at_the_end() -> None:
+            session.flush()
+            found = look(session)
+            after_commit(session, lambda: use(found))
+
+        def afterwards() -> None:
+            with self.reading() as later:
+                found = look(later)
+            use(found)
+
+        if self.is_sqlite:
+            before_commit(session, at_the_end)
+        else:
+            after_commit(session, afterwards)
 
     def dispose(self) -> None:
         """Forget inherited connections and turns, as a forked worker must."""

@@ -75,5 +75,6 @@ def decide(session: Session, ports: Ports, link: Link, verdict: Verdict) -> None
     if link.state != LinkState.ACTIVE:
         raise NothingHeldError("The link is at rest: resume it, then decide about its deletions.")
     link.verdict, link.verdict_at = verdict, ports.clock.now()
+    link.due_at = None
     session.flush()
     ask_for_pull(session, ports, link.id)

@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 from hub.log import get_logger
 from hub.models import Channel, EventCopy, Link, LinkState, RemoteCalendar
 from hub.outbound import linking
+from hub.outbound.lease import border_calendar
 from hub.outbound.linking import LinkingError, adopt_anew, check_direction
-from hub.outbound.outbox import border_calendar
 from hub.plugin.errors import CalendarLostError, GoneError, ProviderError
 from hub.ports import Ports
 

@@ -7,24 +7,25 @@ one more listing, never N. No transaction is open while a provider is asked.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import Select, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from hub.db import after_commit
 from hub.inbound import guard, planned
 from hub.inbound.apply import apply_page
 from hub.log import get_logger
-from hub.models import Event, EventCopy, Link, LinkSignal, RemoteCalendar
+from hub.models import Event, EventCopy, Link, LinkSignal
 from hub.outbound import trouble
-from hub.outbound.lease import Lease, held, hint_owed
+from hub.outbound.lease import Lease, give_back, held, hint_owed_after
 from hub.outbound.linking import want_missing
-from hub.outbound.outbox import border_calendar
 from hub.outbound.push import push_due
 from hub.outbound.window import window_of
-from hub.plugin import types
 from hub.plugin.errors import CursorExpiredError, GoneError, ProviderError, RetryLaterError
 from hub.plugin.types import ChangePage, RemoteChange, RemoteEvent, Scope, Window
 from hub.ports import Ports
@@ -37,13 +38,31 @@ CONFIRM_BATCH = 50
 PAGE_FAILURES_BORNE = 5
 """After so many failures in a row the page of a listing is given up, and the listing begins anew."""
 
+_NOTIFIED = select(LinkSignal.notified).where(LinkSignal.link_id == bindparam("link_id"))
+_COPIES = select(EventCopy.remote_id).where(EventCopy.link_id == bindparam("link_id"))
+_UNCERTAIN = _COPIES.where(
+    EventCopy.wanted_version > EventCopy.pushed_version, EventCopy.parked_at.is_(None), EventCopy.uncertain
+).limit(1)
+"""The answer to a create was lost, so that its event may be listed as new."""
+_THERE = _COPIES.where(EventCopy.remote_id.is_not(None), EventCopy.removed_at.is_(None)).limit(CONFIRM_BATCH)
+_DOUBTED = _THERE.where(EventCopy.doubted)
+_MISSING = _THERE.join(Event, Event.id == EventCopy.event_id).where(
+    EventCopy.missing_at.is_(None),
+    EventCopy.seen_generation < bindparam("generation"),
+    Event.starts_at < bindparam("end"),
+    or_(Event.ends_at.is_(None), Event.ends_at > bindparam("start")),
+)
+_KNOWN = select(EventCopy.remote_id, EventCopy.remote_version, EventCopy.shown_at).where(
+    EventCopy.link_id == bindparam("link_id"),
+    EventCopy.remote_id.in_(bindparam("ids", expanding=True)),
+    EventCopy.removed_at.is_(None),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:
     """What one listing starts from."""
 
-    account_id: str
-    calendar: types.RemoteCalendar
     cursor: str | None
     """None: everything is listed."""
     page: str | None
@@ -54,37 +73,60 @@ class Listing:
     """The stored listing that is brought in instead of the provider's."""
 
 
+class _Next(Enum):
+    """What comes after a page, if it is not another listing."""
+
+    PAGE = "page"
+    DOUBTS = "doubts"
+    """The listing is complete; some events have to be asked about before the next one."""
+    END = "end"
+    """The lease was given back."""
+
+
 def pull_link(ports: Ports, link_id: str) -> None:
     """Bring in what changed in one remote calendar. Returns at once if another run holds the link."""
-    trouble.run(ports, link_id, _pull)
+    trouble.run(ports, link_id, _begin)
 
 
-def _pull(ports: Ports, lease: Lease) -> None:
-    guard.carry_out(ports, lease)
+def _begin(session: Session, ports: Ports, link: Link, lease: Lease) -> trouble.Work | None:
+    if link.verdict is not None:
+        return lambda: _pull(ports, lease, None)
+    listing = _open_listing(session, ports, link)
+    return None if listing is None else lambda: _pull(ports, lease, listing)
+
+
+def _pull(ports: Ports, lease: Lease, listing: Listing | None) -> bool:
+    """List until nothing is owed any more; return whether the lease was given back."""
+    if listing is None:
+        guard.carry_out(ports, lease)
     started_over = False
     for _ in range(MOST_LISTINGS):
-        listing = _begin(ports, lease)
+        listing = listing or _reopen(ports, lease)
         if listing is None:
-            return
+            return False
         if listing.has_uncertain:
             _resolve_uncertain(ports, lease)
         try:
-            if not _list(ports, lease, listing):
-                return
+            found = _list(ports, lease, listing)
         except CursorExpiredError:
             log.info("cursor_expired", link_id=lease.link_id, account_id=lease.account_id)
             _start_over(ports, lease, keep_cursor=listing.cursor is None)
             if started_over:
                 raise
-            started_over = True
+            started_over, listing = True, None
             continue
         except ProviderError as error:
             _doubt_page(ports, lease, error)
             raise
-        _confirm_missing(ports, lease, listing)
-        _read_doubted(ports, lease, listing)
+        if found is _Next.DOUBTS:
+            _confirm_missing(ports, lease)
+            _read_doubted(ports, lease)
+        if isinstance(found, _Next) and found is not _Next.DOUBTS:
+            return found is _Next.END
         if lease.is_over(ports):
-            return
+            return False
+        listing = found if isinstance(found, Listing) else None
+    return False
 
 
 def _start_over(ports: Ports, lease: Lease, *, keep_cursor: bool) -> None:
@@ -107,7 +149,12 @@ def _doubt_page(ports: Ports, lease: Lease, error: ProviderError) -> None:
             link.page = None
 
 
-def _begin(ports: Ports, lease: Lease) -> Listing | None:
+def _reopen(ports: Ports, lease: Lease) -> Listing | None:
+    with ports.db.transaction() as session:
+        return _open_listing(session, ports, held(session, ports, lease))
+
+
+def _open_listing(session: Session, ports: Ports, link: Link) -> Listing | None:
     """Read the mark, then where to go on from; None if nothing is owed. A full listing opens a generation.
 
     A listing is owed after a failure, too: only a success shows that the trouble is over.
@@ -115,46 +162,36 @@ def _begin(ports: Ports, lease: Lease) -> Listing | None:
     A listing that was cut off, or made way for others, goes on with its own mark and generation, unless
     everything was asked for since it began.
     """
-    now = ports.clock.now()
-    with ports.db.transaction() as session:
-        signal = session.get_one(LinkSignal, lease.link_id)
-        link = held(session, ports, lease)
-        waiting = link.due_at is not None and link.due_at > now
-        is_owed = signal.notified > link.pulled or link.cursor is None or link.failures > 0
-        if waiting or not is_owed:
-            return None
-        if link.listed < link.fresh_mark:
-            link.page = None
-        if link.page is None:
-            # A stored listing is older than the mark: one of the provider's own follows.
-            link.listed = signal.notified if link.planned_id is None else link.pulled
-            if link.wants_all:
-                link.generation += 1
-                link.window_start, link.window_end = window_of(session, ports, link)
-        assert link.window_start is not None
-        assert link.window_end is not None
-        remote = session.get_one(RemoteCalendar, link.remote_calendar_id)
-        return Listing(
-            link.account_id,
-            border_calendar(remote),
-            None if link.wants_all else link.cursor,
-            link.page,
-            Window(link.window_start, link.window_end),
-            link.listed,
-            _has_uncertain(session, link),
-            link.planned_id,
-        )
-
-
-def _has_uncertain(session: Session, link: Link) -> bool:
-    """Whether the answer to a create was lost, so that its event may be listed as new."""
-    query = select(EventCopy.id).where(
-        EventCopy.link_id == link.id,
-        EventCopy.wanted_version > EventCopy.pushed_version,
-        EventCopy.parked_at.is_(None),
-        EventCopy.uncertain,
+    notified = _notified(session, link)
+    is_owed = notified > link.pulled or link.cursor is None or link.failures > 0
+    if trouble.waits(ports, link) or not is_owed:
+        return None
+    if link.listed < link.fresh_mark:
+        link.page = None
+    if link.page is None:
+        # A stored listing is older than the mark: one of the provider's own follows.
+        link.listed = notified if link.planned_id is None else link.pulled
+        if link.wants_all:
+            link.generation += 1
+            link.window_start, link.window_end = window_of(session, ports, link)
+    assert link.window_start is not None
+    assert link.window_end is not None
+    return Listing(
+        None if link.wants_all else link.cursor,
+        link.page,
+        Window(link.window_start, link.window_end),
+        link.listed,
+        _has_any(session, link, _UNCERTAIN),
+        link.planned_id,
     )
-    return session.scalar(query.limit(1)) is not None
+
+
+def _notified(session: Session, link: Link) -> int:
+    return int(session.connection().execute(_NOTIFIED, {"link_id": link.id}).scalar_one())
+
+
+def _has_any(session: Session, link: Link, copies: Select[Any]) -> bool:
+    return session.connection().execute(copies, {"link_id": link.id}).first() is not None
 
 
 def _resolve_uncertain(ports: Ports, lease: Lease) -> None:
@@ -165,27 +202,24 @@ def _resolve_uncertain(ports: Ports, lease: Lease) -> None:
         log.info("creates_stay_uncertain", link_id=lease.link_id, reason=error.message)
 
 
-def _list(ports: Ports, lease: Lease, listing: Listing) -> bool:
-    """Bring in page after page; False if the run's time was over before the last one."""
+def _list(ports: Ports, lease: Lease, listing: Listing) -> Listing | _Next:
+    """Bring in page after page; PAGE if the run's time was over before the last one."""
     page_token = listing.page
     while True:
-        page = _fetch(ports, listing, page_token)
-        changes = _confirm(ports, lease, listing, page.changes)
-        _store(ports, lease, listing, page, changes)
-        if page.next_page is None:
-            return True
-        if lease.is_over(ports):
-            return False
+        page = _fetch(ports, lease, listing, page_token)
+        found = _store(ports, lease, listing, page)
+        if found is not _Next.PAGE or lease.is_over(ports):
+            return found
         page_token = page.next_page
 
 
-def _fetch(ports: Ports, listing: Listing, page_token: str | None) -> ChangePage:
+def _fetch(ports: Ports, lease: Lease, listing: Listing, page_token: str | None) -> ChangePage:
     if listing.planned_id is not None:
         return planned.read_page(ports, listing.planned_id, page_token)
     page: ChangePage = ports.gateway.call(
-        listing.account_id,
+        lease.account_id,
         "fetch_changes",
-        calendar=listing.calendar,
+        calendar=lease.calendar,
         cursor=listing.cursor,
         page=page_token,
         window=listing.window,
@@ -193,63 +227,76 @@ def _fetch(ports: Ports, listing: Listing, page_token: str | None) -> ChangePage
     return page
 
 
-def _store(
-    ports: Ports, lease: Lease, listing: Listing, page: ChangePage, changes: list[RemoteChange]
-) -> None:
-    """Apply one page in one transaction; the last one moves the cursor and the mark."""
-    now = ports.clock.now()
+def _store(ports: Ports, lease: Lease, listing: Listing, page: ChangePage) -> Listing | _Next:
+    """Apply one page in one transaction, unless the provider must be asked about some of it first."""
     with ports.db.transaction() as session:
         link = held(session, ports, lease)
-        apply_page(session, ports, link, changes, lease.run_id)
-        link.page = page.next_page
-        if page.next_cursor is None:
-            return
-        link.cursor = page.next_cursor
-        link.pulled = listing.notified
-        link.heard_at = now
-        spread = 0.75 + ports.ids.jitter() / 2
-        link.poll_at = now + timedelta(seconds=ports.settings.poll_interval * spread)
-        trouble.clear(link)
-        if link.confirmed >= link.generation:
-            guard.settle(session, ports, link, lease.run_id)
-        if page.window is not None:
-            link.window_start, link.window_end = page.window.start, page.window.end
-        if page.scope is Scope.SNAPSHOT and link.imported_at is None:
-            link.imported_at = now
-            want_missing(session, ports, link)
-            after_commit(session, lambda: ports.queue.hint("push", lease.link_id))
-        if listing.planned_id is not None:
-            link.planned_id = link.planned_at = None
-            after_commit(session, lambda: hint_owed(ports, Link.calendar_id == link.calendar_id))
+        known = _known(session, link, page.changes)
+        doubtful = _doubtful(page.changes, known)
+        if not doubtful:
+            return _apply(session, ports, lease, link, listing, page, page.changes)
+    answers = {r: _ask(ports, lease, r) for r in doubtful if r in known}
+    changes = [answers.get(c.remote_id, c) for c in page.changes]
+    with ports.db.transaction() as session:
+        link = held(session, ports, lease)
+        sure = [c for c in changes if c.remote_id in answers or c.remote_id not in doubtful]
+        return _apply(session, ports, lease, link, listing, page, sure)
 
 
-def _confirm(
-    ports: Ports, lease: Lease, listing: Listing, changes: tuple[RemoteChange, ...]
-) -> list[RemoteChange]:
-    """Ask the provider about what is no proof: deletions it is not sure of, and news older than ours.
+def _apply(
+    session: Session,
+    ports: Ports,
+    lease: Lease,
+    link: Link,
+    listing: Listing,
+    page: ChangePage,
+    changes: Iterable[RemoteChange],
+) -> Listing | _Next:
+    """Apply a page; the last one moves the cursor and the mark, and begins what comes next."""
+    apply_page(session, ports, link, changes, lease.run_id)
+    link.page = page.next_page
+    if page.next_cursor is None:
+        return _Next.PAGE
+    now = ports.clock.now()
+    link.cursor = page.next_cursor
+    link.pulled = listing.notified
+    link.heard_at = now
+    spread = 0.75 + ports.ids.jitter() / 2
+    link.poll_at = now + timedelta(seconds=ports.settings.poll_interval * spread)
+    trouble.clear(link)
+    if link.confirmed >= link.generation:
+        guard.settle(session, ports, link, lease.run_id)
+    if page.window is not None:
+        link.window_start, link.window_end = page.window.start, page.window.end
+    if page.scope is Scope.SNAPSHOT and link.imported_at is None:
+        link.imported_at = now
+        want_missing(session, ports, link)
+        after_commit(session, lambda: ports.queue.hint("push", lease.link_id))
+    if listing.planned_id is not None:
+        link.planned_id = link.planned_at = None
+        hint_owed_after(session, ports, calendar_id=link.calendar_id)
+    if link.confirmed < link.generation or _has_any(session, link, _DOUBTED):
+        return _Next.DOUBTS
+    following = None if lease.is_over(ports) else _open_listing(session, ports, link)
+    if following is None:
+        give_back(session, ports, link, lease)
+    return following or _Next.END
 
-    Deletions of events that we do not know are left out.
+
+def _doubtful(
+    changes: Iterable[RemoteChange], known: dict[str, tuple[str, datetime | None]]
+) -> frozenset[str]:
+    """Return what is no proof: deletions that the provider is not sure of, and news older than ours.
+
+    Such a deletion of an event that we do not know is left out; the others are asked about.
     """
-    doubtful = [c.remote_id for c in changes if _is_doubtful(c)]
-    dated = [c.remote_id for c in changes if c.event is not None and c.event.updated_at is not None]
-    if not doubtful and not dated:
-        return list(changes)
-    known = _known(ports, lease, [*doubtful, *dated])
+    gone = {c.remote_id for c in changes if _is_doubtful(c)}
     stale = {
         c.remote_id for c in changes if c.event is not None and _is_stale(c.event, known.get(c.remote_id))
     }
     if len(stale) > CONFIRM_BATCH:
         stale.clear()  # The provider's clock was set back.
-    confirmed = []
-    for change in changes:
-        if _is_doubtful(change):
-            if change.remote_id in known:
-                confirmed.append(_ask(ports, listing, change.remote_id))
-        elif change.remote_id in stale:
-            confirmed.append(_ask(ports, listing, change.remote_id))
-        else:
-            confirmed.append(change)
-    return confirmed
+    return frozenset(gone | stale)
 
 
 def _is_doubtful(change: RemoteChange) -> bool:
@@ -262,86 +309,74 @@ def _is_stale(event: RemoteEvent, known: tuple[str, datetime | None] | None) -> 
     return bool(event.version != version and shown_at and event.updated_at and event.updated_at < shown_at)
 
 
-def _known(ports: Ports, lease: Lease, remote_ids: list[str]) -> dict[str, tuple[str, datetime | None]]:
-    """Return version and date of those events that have a copy."""
-    with ports.db.reading() as session:
-        rows = session.execute(
-            select(EventCopy.remote_id, EventCopy.remote_version, EventCopy.shown_at).where(
-                EventCopy.link_id == lease.link_id,
-                EventCopy.remote_id.in_(remote_ids),
-                EventCopy.removed_at.is_(None),
-            )
-        )
-        return {remote_id: (version, shown_at) for remote_id, version, shown_at in rows if remote_id}
+def _known(
+    session: Session, link: Link, changes: Iterable[RemoteChange]
+) -> dict[str, tuple[str, datetime | None]]:
+    """Return version and date of those events of a page that have a copy, where it matters."""
+    ids = [
+        c.remote_id
+        for c in changes
+        if _is_doubtful(c) or (c.event is not None and c.event.updated_at is not None)
+    ]
+    if not ids:
+        return {}
+    rows = session.connection().execute(_KNOWN, {"link_id": link.id, "ids": ids})
+    return {row.remote_id: (row.remote_version, row.shown_at) for row in rows}
 
 
-def _ask(ports: Ports, listing: Listing, remote_id: str) -> RemoteChange:
+def _ask(ports: Ports, lease: Lease, remote_id: str) -> RemoteChange:
     """Read one event that is suspected gone: only a clear no is a deletion."""
     try:
         event = ports.gateway.call(
-            listing.account_id, "get_event", calendar=listing.calendar, remote_id=remote_id
+            lease.account_id, "get_event", calendar=lease.calendar, remote_id=remote_id
         )
     except GoneError:
         return RemoteChange(remote_id)
     return RemoteChange(remote_id, event)
 
 
-def _confirm_missing(ports: Ports, lease: Lease, listing: Listing) -> None:
+def _confirm_missing(ports: Ports, lease: Lease) -> None:
     """Ask about each copy that the last full listing should have shown and did not.
 
     Until an answer came the copy stays as it is; a crash in between leaves the question open for the
     next pull.
     """
     while True:
-        with ports.db.reading() as session:
-            link = session.get_one(Link, lease.link_id)
+        with ports.db.transaction() as session:
+            link = held(session, ports, lease)
             if link.confirmed >= link.generation or link.wants_all:
                 return
             missing = _missing(session, link)
-        changes = [_ask(ports, listing, remote_id) for remote_id in missing]
-        with ports.db.transaction() as session:
-            link = held(session, ports, lease)
-            if missing:
-                apply_page(session, ports, link, changes, lease.run_id)
-            else:
+            if not missing:
                 link.confirmed = link.generation
                 guard.settle(session, ports, link, lease.run_id)
+                return
+        _bring_in(ports, lease, missing)
 
 
-def _read_doubted(ports: Ports, lease: Lease, listing: Listing) -> None:
+def _read_doubted(ports: Ports, lease: Lease) -> None:
     """Read what refused our version and was not in the listing: it may have shown the change before."""
     with ports.db.reading() as session:
-        doubted = session.scalars(
-            select(EventCopy.remote_id)
-            .where(
-                EventCopy.link_id == lease.link_id,
-                EventCopy.doubted,
-                EventCopy.remote_id.is_not(None),
-                EventCopy.removed_at.is_(None),
-            )
-            .limit(CONFIRM_BATCH)
-        ).all()
+        doubted = [r for r in session.scalars(_DOUBTED, {"link_id": lease.link_id}) if r is not None]
     if doubted:
-        changes = [_ask(ports, listing, remote_id) for remote_id in doubted if remote_id]
-        with ports.db.transaction() as session:
-            link = held(session, ports, lease)
-            apply_page(session, ports, link, changes, lease.run_id)
+        _bring_in(ports, lease, doubted, settle=True)
+
+
+def _bring_in(ports: Ports, lease: Lease, remote_ids: Iterable[str], *, settle: bool = False) -> None:
+    """Read events one by one and apply what the provider says of them."""
+    changes = [_ask(ports, lease, remote_id) for remote_id in remote_ids]
+    with ports.db.transaction() as session:
+        link = held(session, ports, lease)
+        apply_page(session, ports, link, changes, lease.run_id)
+        if settle:
             guard.settle(session, ports, link, lease.run_id)
 
 
 def _missing(session: Session, link: Link) -> list[str]:
-    query = (
-        select(EventCopy.remote_id)
-        .join(Event, Event.id == EventCopy.event_id)
-        .where(
-            EventCopy.link_id == link.id,
-            EventCopy.remote_id.is_not(None),
-            EventCopy.removed_at.is_(None),
-            EventCopy.missing_at.is_(None),
-            EventCopy.seen_generation < link.generation,
-            Event.starts_at < link.window_end,
-            or_(Event.ends_at.is_(None), Event.ends_at > link.window_start),
-        )
-        .limit(CONFIRM_BATCH)
-    )
-    return [remote_id for remote_id in session.scalars(query) if remote_id is not None]
+    values = {
+        "link_id": link.id,
+        "generation": link.generation,
+        "start": link.window_start,
+        "end": link.window_end,
+    }
+    return [remote_id for remote_id in session.scalars(_MISSING, values) if remote_id is not None]

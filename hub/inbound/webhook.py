@@ -119,7 +119,7 @@ def _mark(session: Session, ports: Ports, genuine: list[tuple[Channel, Notificat
             notified_at=case((_caught_up(), now), else_=LinkSignal.notified_at),
         )
     )
-    after_commit(session, lambda: lease.hint(ports, "pull", links))
+    lease.hint_after(session, ports, "pull", links)
     hints: set[tuple[str, ...]] = set()
     for channel, notification in genuine:
         if notification.kind == NotificationKind.REAUTHORIZE:

@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 from hub.ids import digest
 from hub.log import get_logger
 from hub.models import Account, AccountState, Channel, ChannelState, Link, LinkState, RemoteCalendar
+from hub.outbound.lease import border_calendar
 from hub.outbound.linking import ask_for_pull
-from hub.outbound.outbox import border_calendar
 from hub.outbound.trouble import backoff
 from hub.plugin import types
 from hub.plugin.errors import GoneError, GrantLostError, PollOnlyError, ProviderError

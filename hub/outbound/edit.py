@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session, selectinload
 
-from hub.db import after_commit, before_commit
+from hub.db import before_commit
 from hub.domain.recurrence import without_orphans
 from hub.models import Actor, Calendar, Change, ChangeKind, Direction, Event, EventCopy, Link, Tenant
 from hub.models.content import content_of, exception_row, write_content
@@ -284,7 +284,7 @@ def fan_out(session: Session, ports: Ports, events: list[Event], *, source: Link
     for link in others:
         want_copies(session, ports, link, [e for e in events if e.calendar_id == link.calendar_id])
     if others:
-        after_commit(session, lambda: lease.hint(ports, "push", [link.id for link in others]))
+        lease.hint_after(session, ports, "push", [link.id for link in others])
 
 
 def want_copies(session: Session, ports: Ports, link: Link, events: list[Event]) -> None:

@@ -4,24 +4,141 @@ A lease alone is not safe (a paused process may wake up after its end), so `held
 a run whose fence is not the link's any more. It is short and prolonged while the run lives
 (`prolong`), so that a provider call may last longer than it. A run that ends gives it back: a lease that
 is taken while it still has an owner tells of a run that died.
+
+The statements are built once: a run is made of few and small ones, and building them would take longer
+than running them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, not_, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from hub.models import Account, Calendar, EventCopy, Link, LinkSignal, LinkState
+from hub.models import Account, Calendar, EventCopy, Link, LinkSignal, LinkState, RemoteCalendar
+from hub.plugin import types
 from hub.ports import Ports
 
 RUN_LOST = "RunLost"
 """The problem code of a link whose runs die."""
 TURN = timedelta(seconds=5)
 """How long one run may take while others wait: a long first import is done in such steps."""
+
+_Other = aliased(Link)
+_NOW = bindparam("now", type_=Link.lease_until.type)
+_IS_FREE = or_(Link.lease_until.is_(None), Link.lease_until < _NOW)
+
+_FIND = (
+    select(
+        Link,
+        RemoteCalendar,
+        Account.provider,
+        select(func.count())
+        .where(_Other.account_id == Link.account_id, _Other.lease_until > _NOW)
+        .scalar_subquery(),
+    )
+    .join(RemoteCalendar, RemoteCalendar.id == Link.remote_calendar_id)
+    .join(Account, Account.id == Link.account_id)
+    .where(
+        Link.id == bindparam("link_id"),
+        Link.state == LinkState.ACTIVE,
+        Link.deleted_at.is_(None),
+        _IS_FREE,
+    )
+    .with_for_update(of=Link, key_share=True)
+)
+_LOCK_CALENDAR = select(Calendar.id).where(Calendar.id == bindparam("calendar_id")).with_for_update()
+_IMPORTING = (
+    select(Link.id)
+    .where(
+        Link.calendar_id == bindparam("calendar_id"),
+        Link.id != bindparam("link_id"),
+        Link.imported_at.is_(None),
+        Link.deleted_at.is_(None),
+        Link.lease_until > _NOW,
+    )
+    .limit(1)
+)
+_OWN = (
+    select(Link)
+    .where(Link.id == bindparam("link_id"), Link.fence == bindparam("fence"), Link.deleted_at.is_(None))
+    .with_for_update(of=Link, key_share=True)
+    .execution_options(populate_existing=True)
+)
+_PROLONG = (
+    update(Link)
+    .where(
+        Link.id == bindparam("link_id"),
+        Link.fence == bindparam("own_fence"),
+        Link.lease_owner == bindparam("run_id"),
+    )
+    .values(lease_until=bindparam("until"))
+    .returning(Link.id)
+)
+_FREE = select(Link.id).where(Link.id.in_(bindparam("link_ids", expanding=True)), _IS_FREE).order_by(Link.id)
+
+UNWRITTEN = (
+    EventCopy.wanted_version > EventCopy.pushed_version,
+    EventCopy.parked_at.is_(None),
+    or_(EventCopy.remote_id.is_not(None), EventCopy.missing_at.is_(None)),
+)
+"""The conditions of the outbox; a copy that is looked for where its calendar moved waits."""
+COPY_IS_DUE = or_(EventCopy.due_at.is_(None), EventCopy.due_at <= _NOW)
+
+
+def may_write(calendar_id: Any) -> ColumnElement[bool]:
+    """Return the condition that no plan is being carried out in a calendar.
+
+    Until all of its links have brought in what was read for them, nothing is written: so each event is
+    written once, as the plan says, and not again for each link.
+    """
+    planned = aliased(Link)
+    return ~select(planned.id).where(*_planned_links(calendar_id, planned)).exists()
+
+
+def _planned_links(calendar_id: Any, of: type[Link] = Link) -> list[ColumnElement[bool]]:
+    return [
+        of.calendar_id == calendar_id,
+        of.planned_id.is_not(None),
+        of.state == LinkState.ACTIVE,
+        of.deleted_at.is_(None),
+    ]
+
+
+_PLANNED_BEFORE = select(Link.id).where(
+    *_planned_links(bindparam("calendar_id")), Link.planned_id < bindparam("planned_id")
+)
+"""Links of a calendar that have yet to bring in what a plan has read for them, before another does."""
+_OWES_PULL = or_(LinkSignal.notified > Link.pulled, Link.failures > 0)
+_OWES_PUSH = and_(
+    Link.imported_at.is_not(None),
+    may_write(Link.calendar_id),
+    exists().where(EventCopy.link_id == Link.id, *UNWRITTEN, COPY_IS_DUE),
+)
+_OWED = (
+    select(
+        Link.id,
+        Link.is_long,
+        or_(Link.is_long, Link.wants_all),
+        _OWES_PULL,
+        _OWES_PUSH,
+    )
+    .join(LinkSignal, LinkSignal.link_id == Link.id)
+    .where(
+        Link.state == LinkState.ACTIVE,
+        Link.deleted_at.is_(None),
+        _IS_FREE,
+        or_(Link.due_at.is_(None), Link.due_at <= _NOW),
+        or_(_OWES_PULL, _OWES_PUSH),
+    )
+)
+_OWED_NEAR = _OWED.where(
+    or_(Link.account_id == bindparam("account_id"), Link.calendar_id == bindparam("calendar_id"))
+)
 
 
 class LeaseLostError(Exception):
@@ -34,6 +151,9 @@ class Lease:
 
     link_id: str
     account_id: str
+    provider: str
+    calendar: types.RemoteCalendar
+    """The link's remote calendar, as it was when the run began."""
     fence: int
     run_id: str
     until: datetime
@@ -50,97 +170,70 @@ class Lease:
         return ports.clock.now() >= self.until
 
 
-def acquire(ports: Ports, link_id: str) -> Lease | None:
-    """Take the link's lease; None if it is taken, at rest, or its account is busy enough."""
-    now = ports.clock.now()
-    if not _free(ports, [link_id]):
-        return None
-    run_id = ports.ids.new("run")
-    with ports.db.transaction() as session:
-        row = session.execute(
-            select(Link.account_id, Account.provider, Link.calendar_id, Link.imported_at, Link.planned_id)
-            .add_columns(Link.lost_runs)
-            .join(Account, Account.id == Link.account_id)
-            .where(Link.id == link_id)
-        ).first()
-        if row is None or _account_is_busy(session, ports, row.account_id, row.provider, now):
-            return None
-        importing = row.calendar_id if row.imported_at is None or row.planned_id else None
-        if importing and _sibling_imports(session, link_id, importing, now):
-            return None
-        if row.planned_id and _planned(session, row.calendar_id, Link.planned_id < row.planned_id):
-            return None
-        taken = session.execute(
-            update(Link)
-            .where(
-                Link.id == link_id,
-                Link.state == LinkState.ACTIVE,
-                Link.deleted_at.is_(None),
-                or_(Link.lease_until.is_(None), Link.lease_until < now),
-            )
-            .values(
-                lease_owner=run_id,
-                lease_until=now + timedelta(seconds=ports.settings.lease_seconds),
-                fence=Link.fence + 1,
-                lost_runs=case((Link.lease_owner.is_(None), Link.lost_runs), else_=Link.lost_runs + 1),
-            )
-            .returning(Link.fence, Link.lost_runs)
-        ).first()
-    if taken is None:
-        return None
-    after_loss = taken.lost_runs > row.lost_runs
-    return Lease(
-        link_id, row.account_id, taken.fence, run_id, now + TURN, importing, taken.lost_runs, after_loss
+def border_calendar(row: RemoteCalendar) -> types.RemoteCalendar:
+    """Return a remote calendar as it crosses the border."""
+    return types.RemoteCalendar(
+        row.remote_id,
+        row.name,
+        types.AccessRole(row.access_role),
+        row.zone,
+        row.color,
+        row.primary,
+        row.can_watch,
     )
 
 
-def _sibling_imports(session: Session, link_id: str, calendar_id: str, now: datetime) -> bool:
-    """Whether another link of the calendar is being listed for the first time.
+def find_free(session: Session, ports: Ports, link_id: str) -> tuple[Lease, Link] | None:
+    """Lock the link's row for a run; None if it is taken, at rest, or its account is busy enough.
+
+    The lease is as it will be once `take` has written it down.
+    """
+    now = ports.clock.now()
+    row = session.execute(_FIND, {"link_id": link_id, "now": now}).first()
+    if row is None:
+        return None
+    link, remote, provider, running = row
+    if running >= ports.gateway.info(provider).limits.per_account_concurrency:
+        return None
+    importing = link.calendar_id if link.imported_at is None or link.planned_id else None
+    if importing and _must_wait(session, link, now):
+        return None
+    after_loss = link.lease_owner is not None
+    lease = Lease(
+        link_id,
+        link.account_id,
+        provider,
+        border_calendar(remote),
+        link.fence + 1,
+        ports.ids.new("run"),
+        now + TURN,
+        importing,
+        link.lost_runs + after_loss,
+        after_loss,
+    )
+    return lease, link
+
+
+def _must_wait(session: Session, link: Link, now: datetime) -> bool:
+    """Whether another link of the calendar is being listed for the first time, or is before it in a plan.
 
     Two at once could not see that they bring in the same events.
     """
-    session.execute(select(Calendar.id).where(Calendar.id == calendar_id).with_for_update())
-    query = select(Link.id).where(
-        Link.calendar_id == calendar_id,
-        Link.id != link_id,
-        Link.imported_at.is_(None),
-        Link.deleted_at.is_(None),
-        Link.lease_until > now,
-    )
-    return session.scalar(query.limit(1)) is not None
+    values = {"calendar_id": link.calendar_id, "link_id": link.id, "now": now, "planned_id": link.planned_id}
+    session.execute(_LOCK_CALENDAR, values)
+    if session.execute(_IMPORTING, values).first() is not None:
+        return True
+    return link.planned_id is not None and session.execute(_PLANNED_BEFORE, values).first() is not None
 
 
-def _planned(session: Session, calendar_id: str, *conditions: ColumnElement[bool]) -> bool:
-    """Whether links of the calendar have yet to bring in what a plan has read for them."""
-    query = select(Link.id).where(*_planned_links(calendar_id), *conditions)
-    return session.scalar(query.limit(1)) is not None
+def take(ports: Ports, link: Link, lease: Lease) -> None:
+    """Write down that the link is the run's."""
+    link.lease_owner, link.fence, link.lost_runs = lease.run_id, lease.fence, lease.lost_runs
+    link.lease_until = _end(ports)
 
 
-def _planned_links(calendar_id: Any, of: type[Link] = Link) -> list[ColumnElement[bool]]:
-    return [
-        of.calendar_id == calendar_id,
-        of.planned_id.is_not(None),
-        of.state == LinkState.ACTIVE,
-        of.deleted_at.is_(None),
-    ]
-
-
-def may_write(link_calendar_id: Any) -> ColumnElement[bool]:
-    """Return the condition that no plan is being carried out in a calendar.
-
-    Until all of its links have brought in what was read for them, nothing is written: so each event is
-    written once, as the plan says, and not again for each link.
-    """
-    planned = aliased(Link)
-    return ~select(planned.id).where(*_planned_links(link_calendar_id, planned)).exists()
-
-
-def _account_is_busy(session: Session, ports: Ports, account_id: str, provider: str, now: datetime) -> bool:
-    most = ports.gateway.info(provider).limits.per_account_concurrency
-    running = session.scalar(
-        select(func.count()).select_from(Link).where(Link.account_id == account_id, Link.lease_until > now)
-    )
-    return (running or 0) >= most
+def _end(ports: Ports) -> datetime:
+    return ports.clock.now() + timedelta(seconds=ports.settings.lease_seconds)
 
 
 def held(session: Session, ports: Ports, lease: Lease) -> Link:
@@ -149,133 +242,97 @@ def held(session: Session, ports: Ports, lease: Lease) -> Link:
     Raises:
         LeaseLostError: the lease is not ours any more.
     """
-    link = session.scalars(
-        select(Link)
-        .where(Link.id == lease.link_id, Link.fence == lease.fence, Link.deleted_at.is_(None))
-        .with_for_update(of=Link)
-        .execution_options(populate_existing=True)
-    ).one_or_none()
+    link = session.scalars(_OWN, _key(lease)).one_or_none()
     if link is None or link.state != LinkState.ACTIVE:
         raise LeaseLostError(lease.link_id)
-    link.lease_until = ports.clock.now() + timedelta(seconds=ports.settings.lease_seconds)
+    link.lease_until = _end(ports)
     return link
+
+
+def _key(lease: Lease) -> dict[str, Any]:
+    return {"link_id": lease.link_id, "fence": lease.fence}
 
 
 def prolong(ports: Ports, lease: Lease) -> bool:
     """Keep the lease while the run lives; False if it is not ours any more."""
+    values = {"own_fence": lease.fence, "run_id": lease.run_id, "until": _end(ports)}
     with ports.db.transaction() as session:
-        kept = session.scalar(
-            update(Link)
-            .where(Link.id == lease.link_id, Link.fence == lease.fence, Link.lease_owner == lease.run_id)
-            .values(lease_until=ports.clock.now() + timedelta(seconds=ports.settings.lease_seconds))
-            .returning(Link.id)
-        )
+        kept = session.connection().execute(_PROLONG, {"link_id": lease.link_id} | values).first()
     return kept is not None
 
 
-def release(ports: Ports, lease: Lease) -> None:
-    """Give the lease back, and hint what is owed to the account's links.
+def give_back(session: Session, ports: Ports, link: Link, lease: Lease) -> None:
+    """End the run with this transaction, and hint what is owed to the account's links.
 
-    Looking for owed work after the release closes the gap: whoever found the lease taken had
-    committed its wish before, so it is visible here.
+    Looking for owed work when the release is visible closes the gap: whoever found the lease taken had
+    committed its wish before, so it is visible, too.
     """
+    put_down(ports, link, lease)
+    hint_owed_after(session, ports, account_id=lease.account_id, calendar_id=lease.importing)
+
+
+def put_down(ports: Ports, link: Link, lease: Lease) -> None:
+    """Write down that nobody has the link; the run has come to its end."""
+    link.lease_owner = link.lease_until = None
+    link.lost_runs, link.is_long = 0, lease.is_over(ports)
+    if link.problem_code == RUN_LOST:
+        link.problem = link.problem_code = link.problem_at = None
+
+
+def release(ports: Ports, lease: Lease) -> None:
+    """Give the lease back, if it is still ours, after a run that was cut short."""
     with ports.db.transaction() as session:
-        session.execute(
-            update(Link)
-            .where(Link.id == lease.link_id, Link.fence == lease.fence)
-            .values(lease_owner=None, lease_until=None, lost_runs=0, is_long=lease.is_over(ports))
-        )
-        if lease.lost_runs:
-            session.execute(
-                update(Link)
-                .where(Link.id == lease.link_id, Link.problem_code == RUN_LOST)
-                .values(problem=None, problem_code=None, problem_at=None)
-            )
-    near = Link.account_id == lease.account_id
-    if lease.importing:
-        near |= Link.calendar_id == lease.importing
-    hint_owed(ports, near)
+        link = session.scalars(_OWN, _key(lease)).one_or_none()
+        if link is not None:
+            put_down(ports, link, lease)
+        hint_owed_after(session, ports, account_id=lease.account_id, calendar_id=lease.importing)
 
 
-def hint(ports: Ports, task: str, link_ids: list[str]) -> None:
-    """Hint a task for those links that no run holds, after the wish for it was committed.
+def hint_owed_after(
+    session: Session, ports: Ports, *, account_id: str | None = None, calendar_id: str | None = None
+) -> None:
+    """Hint what is owed to the links of an account or a calendar once the transaction is committed."""
+    near = {"account_id": account_id, "calendar_id": calendar_id}
+    ports.db.look_after(session, lambda later: _owed(later, ports, near), lambda found: _send(ports, found))
 
-    A run that holds a link looks for owed work after its release, when it can see the wish: a hint
+
+def hint_after(session: Session, ports: Ports, task: str, link_ids: Sequence[str]) -> None:
+    """Hint a task for those links that no run holds, once the wish for it is committed.
+
+    A run that holds a link looks for owed work with its release, when it can see the wish: a hint
     would only wake another worker in vain.
     """
-    for link_id in _free(ports, link_ids):
-        ports.queue.hint(task, link_id)
+
+    def free(later: Session) -> list[tuple[str, str]]:
+        values = {"link_ids": list(link_ids), "now": ports.clock.now()}
+        return [(task, row.id) for row in later.connection().execute(_FREE, values)]
+
+    ports.db.look_after(session, free, lambda found: _send(ports, found))
 
 
-def hint_owed(ports: Ports, *conditions: ColumnElement[bool]) -> None:
-    """Hint what is owed to links: long work, such as a first import, in a queue of its own."""
-    now = ports.clock.now()
-    hints = []
+def hint_owed(ports: Ports) -> None:
+    """Hint what is owed to any link."""
     with ports.db.reading() as session:
-        for is_long, pull, push in ((False, "pull", "push"), (True, "import", "export")):
-            pulls = owed_pulls(session, now, _takes_long(is_long, pulls=True), *conditions)
-            pushes = owed_pushes(session, now, _takes_long(is_long), *conditions)
-            hints += [(pull, link_id) for link_id in pulls] + [(push, link_id) for link_id in pushes]
+        found = _owed(session, ports)
+    _send(ports, found)
+
+
+def _send(ports: Ports, hints: list[tuple[str, str]]) -> None:
     for task, link_id in hints:
         ports.queue.hint(task, link_id)
 
 
-def _takes_long(is_long: bool, *, pulls: bool = False) -> ColumnElement[bool]:
-    """Return the condition for links whose last run had to stop for others, or that list everything."""
-    found = or_(Link.is_long, Link.wants_all) if pulls else Link.is_long.is_(True)
-    return found if is_long else not_(found)
+def _owed(session: Session, ports: Ports, near: dict[str, Any] | None = None) -> list[tuple[str, str]]:
+    """Return tasks for links that were notified since their last listing, or failed, or have to write.
 
-
-def _free(ports: Ports, link_ids: list[str]) -> list[str]:
-    now = ports.clock.now()
-    with ports.db.reading() as session:
-        query = select(Link.id).where(
-            Link.id.in_(link_ids), or_(Link.lease_until.is_(None), Link.lease_until < now)
-        )
-        return sorted(session.scalars(query))
-
-
-def _workable(now: datetime) -> list[ColumnElement[bool]]:
-    return [
-        Link.state == LinkState.ACTIVE,
-        Link.deleted_at.is_(None),
-        or_(Link.lease_until.is_(None), Link.lease_until < now),
-        or_(Link.due_at.is_(None), Link.due_at <= now),
-    ]
-
-
-def owed_pulls(session: Session, now: datetime, *conditions: ColumnElement[bool]) -> list[str]:
-    """Return the links that were notified since their last listing, or failed, and that nobody works on."""
-    query = (
-        select(Link.id)
-        .join(LinkSignal, LinkSignal.link_id == Link.id)
-        .where(or_(LinkSignal.notified > Link.pulled, Link.failures > 0), *_workable(now), *conditions)
-    )
-    return list(session.scalars(query))
-
-
-def unwritten() -> list[ColumnElement[bool]]:
-    """Return the conditions of the outbox; a copy that is looked for where its calendar moved waits."""
-    return [
-        EventCopy.wanted_version > EventCopy.pushed_version,
-        EventCopy.parked_at.is_(None),
-        or_(EventCopy.remote_id.is_not(None), EventCopy.missing_at.is_(None)),
-    ]
-
-
-def owed_pushes(session: Session, now: datetime, *conditions: ColumnElement[bool]) -> list[str]:
-    """Return the links whose outbox holds something due and that nobody works on."""
-    query = select(Link.id).where(
-        Link.imported_at.is_not(None),
-        may_write(Link.calendar_id),
-        select(EventCopy.id)
-        .where(
-            EventCopy.link_id == Link.id,
-            *unwritten(),
-            or_(EventCopy.due_at.is_(None), EventCopy.due_at <= now),
-        )
-        .exists(),
-        *_workable(now),
-        *conditions,
-    )
-    return list(session.scalars(query))
+    Long work, such as a first import, goes to a queue of its own, and comes last.
+    """
+    values = {"now": ports.clock.now()} | (near or {})
+    rows = session.connection().execute(_OWED if near is None else _OWED_NEAR, values).all()
+    hints = []
+    for link_id, is_long, lists_long, owes_pull, owes_push in rows:
+        if owes_pull:
+            hints.append((2 if lists_long else 0, "import" if lists_long else "pull", link_id))
+        if owes_push:
+            hints.append((3 if is_long else 1, "export" if is_long else "push", link_id))
+    return [(task, link_id) for _, task, link_id in sorted(hints)]

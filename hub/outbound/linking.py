@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from hub.db import after_commit
@@ -29,6 +29,16 @@ from hub.outbound import kept, lease
 from hub.outbound.edit import want, want_copies
 from hub.outbound.window import window_of
 from hub.ports import Ports
+
+_FORGET_WAIT = (
+    update(Link).where(Link.id == bindparam("link_id"), Link.due_at.is_not(None)).values(due_at=None)
+)
+_NOTIFY = (
+    update(LinkSignal)
+    .where(LinkSignal.link_id == bindparam("of_link"))
+    .values(notified=LinkSignal.notified + 1)
+    .returning(LinkSignal.notified)
+)
 
 
 class LinkingError(Exception):
@@ -160,16 +170,12 @@ def pause(link: Link) -> None:
 
 def ask_for_pull(session: Session, ports: Ports, link_id: str, *, fresh: bool = False) -> None:
     """Mark that a pull is owed now and hint it; `fresh`: everything is to be listed."""
-    session.execute(update(Link).where(Link.id == link_id).values(due_at=None))
-    mark = session.scalar(
-        update(LinkSignal)
-        .where(LinkSignal.link_id == link_id)
-        .values(notified=LinkSignal.notified + 1)
-        .returning(LinkSignal.notified)
-    )
+    connection = session.connection()
+    connection.execute(_FORGET_WAIT, {"link_id": link_id})
+    mark = connection.execute(_NOTIFY, {"of_link": link_id}).scalar_one()
     if fresh:
         session.execute(update(Link).where(Link.id == link_id).values(fresh_mark=mark))
-    after_commit(session, lambda: lease.hint(ports, "pull", [link_id]))
+    lease.hint_after(session, ports, "pull", [link_id])
 
 
 def adopt_anew(session: Session, ports: Ports, link: Link) -> None:

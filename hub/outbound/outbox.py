@@ -1,8 +1,8 @@
 """The outbox is a query: the copies of a link whose wanted version is ahead of their pushed one.
 
-`claim` turns due copies into plain values that say what to write, with every intent committed before
-the first call; `settled`, `gone` and `failed` write down what came of it. All of them run under the
-link's lease.
+`claim` turns due copies into plain values that say what to write, every intent committed before the
+first call; `settled`, `gone` and `failed` write down what came of it. All of them work in a transaction
+of a run that holds the link.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import dataclasses
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from hub.domain.fingerprint import fingerprints
-from hub.models import Account, Detail, Event, EventCopy, Link, RemoteCalendar
+from hub.models import Detail, Event, EventCopy, Link
 from hub.models.content import content_of
 from hub.outbound import conflicts, kept
-from hub.outbound.lease import Lease, held, may_write, unwritten
+from hub.outbound.lease import COPY_IS_DUE, UNWRITTEN, Lease, may_write
 from hub.outbound.trouble import backoff
 from hub.plugin import types
 from hub.plugin.codec import content_from_json, to_json
@@ -28,6 +28,30 @@ from hub.ports import Ports
 
 BATCH = 50
 BUSY_TITLE = "Busy"
+
+_IS_TIME = (Link.imported_at.is_not(None), may_write(Link.calendar_id), COPY_IS_DUE)
+_HAS_DUE = (
+    select(EventCopy.id)
+    .join(Link, Link.id == EventCopy.link_id)
+    .where(EventCopy.link_id == bindparam("link_id"), *UNWRITTEN, *_IS_TIME)
+    .limit(1)
+)
+_WANTED = (
+    select(EventCopy, Event)
+    .join(Event, Event.id == EventCopy.event_id)
+    .where(EventCopy.link_id == bindparam("link_id"), *UNWRITTEN)
+    .order_by(EventCopy.due_at.nulls_first(), EventCopy.id)
+    .limit(bindparam("most"))
+)
+_DUE = _WANTED.join(Link, Link.id == EventCopy.link_id).where(*_IS_TIME)
+_UNCERTAIN = _WANTED.where(EventCopy.uncertain)
+_UNCERTAIN_DUE = _UNCERTAIN.where(COPY_IS_DUE)
+_CLAIMED = (
+    select(EventCopy, Event.version, Event.deleted_at)
+    .join(Event, Event.id == EventCopy.event_id)
+    .where(EventCopy.id == bindparam("copy_id"))
+    .with_for_update(of=EventCopy)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,30 +70,6 @@ class Work:
     """Set: it cannot be written, and why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What one claim found."""
-
-    provider: str
-    account_id: str
-    calendar: types.RemoteCalendar
-    writable: bool
-    work: tuple[Work, ...]
-
-
-def border_calendar(row: RemoteCalendar) -> types.RemoteCalendar:
-    """Return a remote calendar as it crosses the border."""
-    return types.RemoteCalendar(
-        row.remote_id,
-        row.name,
-        types.AccessRole(row.access_role),
-        row.zone,
-        row.color,
-        row.primary,
-        row.can_watch,
-    )
-
-
 def visible(content: EventContent, detail: str) -> EventContent:
     """Return what a link's remote calendar may show of an event."""
     if detail != Detail.BUSY_ONLY:
@@ -84,41 +84,41 @@ def visible(content: EventContent, detail: str) -> EventContent:
     return EventContent(when=when, title=BUSY_TITLE, show_as=content.show_as, status=content.status)
 
 
-def claim(ports: Ports, lease: Lease, *, uncertain_only: bool = False) -> Batch:
-    """Return due copies as work. What is about to be created is committed as uncertain first.
+def has_due(session: Session, ports: Ports, link: Link) -> bool:
+    """Whether a run would find something to write now."""
+    values = {"link_id": link.id, "now": ports.clock.now()}
+    return session.connection().execute(_HAS_DUE, values).first() is not None
 
-    Raises:
-        LeaseLostError: the lease is not ours any more.
-    """
-    now = ports.clock.now()
-    with ports.db.transaction() as session:
-        link = held(session, ports, lease)
-        account = session.get_one(Account, link.account_id)
-        calendar = border_calendar(session.get_one(RemoteCalendar, link.remote_calendar_id))
-        query = (
-            select(EventCopy)
-            .where(EventCopy.link_id == link.id, *unwritten())
-            .order_by(EventCopy.due_at.nulls_first(), EventCopy.id)
-            .limit(1 if link.lost_runs else BATCH)
-        )
-        if uncertain_only:
-            query = query.where(EventCopy.uncertain)
-        if not uncertain_only or link.lost_runs:
-            query = query.where(or_(EventCopy.due_at.is_(None), EventCopy.due_at <= now))
-        is_time = link.imported_at is not None and session.scalar(select(may_write(link.calendar_id)))
-        copies = session.scalars(query).all() if is_time or uncertain_only else []
-        if link.lost_runs:
-            copies = [copy for copy in copies if not _count_ahead(ports, copy)]
-        events = _events(session, [copy.event_id for copy in copies])
-        work = []
-        for copy in copies:
-            item = _plan(ports, account.provider, link, copy, events[copy.event_id])
-            work.append(item)
-            if isinstance(item.push, PushCreate):
-                copy.uncertain = True
-            if item.push is not None and item.refusal is None:
-                kept.note_try(copy, item.push, item.shown)
-        return Batch(account.provider, account.id, calendar, calendar.writable, tuple(work))
+
+def claim(
+    session: Session, ports: Ports, link: Link, lease: Lease, *, uncertain_only: bool = False
+) -> tuple[Work, ...]:
+    """Return due copies of a link as work. What is about to be created becomes uncertain first."""
+    query = _DUE
+    if uncertain_only:
+        query = _UNCERTAIN_DUE if link.lost_runs else _UNCERTAIN
+    most = 1 if link.lost_runs else BATCH
+    rows = session.execute(query, {"link_id": link.id, "now": ports.clock.now(), "most": most}).all()
+    if link.lost_runs:
+        rows = [row for row in rows if not _count_ahead(ports, row[0])]
+    _load_exceptions(session, [event for _, event in rows if event.has_exceptions])
+    work = []
+    for copy, event in rows:
+        item = _plan(ports, lease.provider, link, copy, event)
+        work.append(item)
+        if isinstance(item.push, PushCreate):
+            copy.uncertain = True
+        if item.push is not None and item.refusal is None:
+            kept.note_try(copy, item.push, item.shown)
+    return tuple(work)
+
+
+def _load_exceptions(session: Session, events: list[Event]) -> None:
+    if events:
+        query = select(Event).where(Event.id.in_([event.id for event in events]))
+        session.scalars(
+            query.options(selectinload(Event.exceptions)).execution_options(populate_existing=True)
+        ).all()
 
 
 def _count_ahead(ports: Ports, copy: EventCopy) -> bool:
@@ -137,11 +137,6 @@ def _count_ahead(ports: Ports, copy: EventCopy) -> bool:
     copy.attempts += 1
     copy.due_at = now + timedelta(seconds=backoff(ports, copy.attempts))
     return False
-
-
-def _events(session: Session, ids: list[str]) -> dict[str, Event]:
-    query = select(Event).where(Event.id.in_(ids)).options(selectinload(Event.exceptions))
-    return {event.id: event for event in session.scalars(query)}
 
 
 def _plan(ports: Ports, provider: str, link: Link, copy: EventCopy, event: Event) -> Work:
@@ -178,32 +173,29 @@ def _update(copy: EventCopy, content: EventContent, shown: EventContent) -> Push
     return PushUpdate(copy.remote_id, copy.remote_version, content, base, fields)
 
 
-def settled(ports: Ports, lease: Lease, work: Work, remote: RemoteEvent | None) -> None:
+def settled(session: Session, ports: Ports, link: Link, work: Work, remote: RemoteEvent | None) -> None:
     """Write down a success: what the provider now shows is the copy's new base."""
-    with ports.db.transaction() as session:
-        link = held(session, ports, lease)
-        copy = session.get_one(EventCopy, work.copy_id, with_for_update=True)
-        copy.pushed_version = max(copy.pushed_version, work.version)
-        copy.attempts, copy.due_at, copy.problem = 0, None, None
-        if isinstance(work.push, PushDelete) and copy.wanted_version > work.version:
-            recreate(ports, copy)  # Restored meanwhile; if deleted once more, there is nothing left to do.
-        elif isinstance(work.push, PushDelete) or (work.push is None and copy.remote_id is None):
-            copy.removed_at, copy.missing_at = ports.clock.now(), None
-        else:
-            copy.synced = fingerprints(work.content)
-        if remote is not None and work.push is not None:
-            show(copy, remote)
-            copy.create_id, copy.uncertain = None, False
-            copy.seen_generation = link.generation
-            event = session.get_one(Event, copy.event_id)
-            kept.note_write(copy, work.push)
-            lost = kept.lost_at_once(work.push, work.shown, remote.content)
-            if event.deleted_at is not None:
-                copy.pushed_version = event.version - 1  # Deleted while the create's outcome was unknown.
-            elif lost:
-                kept.not_kept(session, ports, link, copy, event, lost)
-        link.pushed_at = ports.clock.now()
-        link.failures = 0
+    copy, version, deleted_at = session.execute(_CLAIMED, {"copy_id": work.copy_id}).one()
+    copy.pushed_version = max(copy.pushed_version, work.version)
+    copy.attempts, copy.due_at, copy.problem = 0, None, None
+    if isinstance(work.push, PushDelete) and copy.wanted_version > work.version:
+        recreate(ports, copy)  # Restored meanwhile; if deleted once more, there is nothing left to do.
+    elif isinstance(work.push, PushDelete) or (work.push is None and copy.remote_id is None):
+        copy.removed_at, copy.missing_at = ports.clock.now(), None
+    else:
+        copy.synced = fingerprints(work.content)
+    if remote is not None and work.push is not None:
+        show(copy, remote)
+        copy.create_id, copy.uncertain = None, False
+        copy.seen_generation = link.generation
+        kept.note_write(copy, work.push)
+        lost = kept.lost_at_once(work.push, work.shown, remote.content)
+        if deleted_at is not None:
+            copy.pushed_version = version - 1  # Deleted while the create's outcome was unknown.
+        elif lost:
+            kept.not_kept(session, ports, link, copy, session.get_one(Event, work.event_id), lost)
+    link.pushed_at = ports.clock.now()
+    link.failures = 0
 
 
 def show(copy: EventCopy, remote: RemoteEvent) -> None:
@@ -219,27 +211,30 @@ def show(copy: EventCopy, remote: RemoteEvent) -> None:
     copy.removed_at = copy.missing_at = None
 
 
-def gone(ports: Ports, lease: Lease, work: Work) -> None:
+def gone(session: Session, ports: Ports, link: Link, work: Work) -> None:
     """Write down that the provider does not have the event any more.
 
     A deletion has then succeeded. An edit wins over the person's deletion and is made again, but not in
     an export-only calendar, where the person has said that it is unwanted. What our own deletion took away
     before the event was restored is made again.
     """
-    with ports.db.transaction() as session:
-        link = held(session, ports, lease)
-        copy = session.get_one(EventCopy, work.copy_id, with_for_update=True)
-        is_deletion, is_newer = isinstance(work.push, PushDelete), copy.wanted_version > work.version
-        if (is_deletion and is_newer) or (not is_deletion and kept.may_be_ours(copy)):
-            recreate(ports, copy)
-            return
-        if is_deletion or link.direction == "export":
-            copy.pushed_version = work.version
-            copy.removed_at, copy.missing_at = ports.clock.now(), None
-            copy.attempts, copy.due_at, copy.problem = 0, None, None
-            return
-        note_deletion_conflict(session, ports, link, session.get_one(Event, copy.event_id), work.content)
+    copy = _copy(session, work)
+    is_deletion, is_newer = isinstance(work.push, PushDelete), copy.wanted_version > work.version
+    if (is_deletion and is_newer) or (not is_deletion and kept.may_be_ours(copy)):
         recreate(ports, copy)
+        return
+    if is_deletion or link.direction == "export":
+        copy.pushed_version = work.version
+        copy.removed_at, copy.missing_at = ports.clock.now(), None
+        copy.attempts, copy.due_at, copy.problem = 0, None, None
+        return
+    note_deletion_conflict(session, ports, link, session.get_one(Event, copy.event_id), work.content)
+    recreate(ports, copy)
+
+
+def _copy(session: Session, work: Work) -> EventCopy:
+    copy: EventCopy = session.execute(_CLAIMED, {"copy_id": work.copy_id}).one()[0]
+    return copy
 
 
 def recreate(ports: Ports, copy: EventCopy) -> None:
@@ -260,35 +255,33 @@ def note_deletion_conflict(
     conflicts.note(session, ports, link, event, "deleted", "hub", {"value": content}, {"value": None}, reason)
 
 
-def failed(ports: Ports, lease: Lease, work: Work, error: ProviderError, *, park: bool) -> None:
+def failed(
+    session: Session, ports: Ports, link: Link, work: Work, error: ProviderError, *, park: bool
+) -> None:
     """Write down a failure of one event: try again later, or park it with its reason.
 
     An event that only had to wait for a busy provider is parked no sooner than other events go through;
     one that was edited meanwhile is a fresh wish, and not parked for what the older one was refused.
     """
     now = ports.clock.now()
-    with ports.db.transaction() as session:
-        link = held(session, ports, lease)
-        copy = session.get_one(EventCopy, work.copy_id, with_for_update=True)
-        copy.doubted = copy.doubted or isinstance(error, VersionMovedError)
-        if copy.wanted_version > work.version:
-            copy.uncertain = copy.uncertain and not park
-            return
-        copy.attempts += 1
-        copy.problem = error.message
-        after = error.after if isinstance(error, RetryLaterError) else None
-        copy.due_at = now + timedelta(seconds=backoff(ports, copy.attempts, after))
-        exhausted = copy.attempts >= ports.settings.park_after
-        if park or (exhausted and (link.failures == 0 or not isinstance(error, RetryLaterError))):
-            copy.parked_at, copy.due_at = now, None
-        if park:
-            copy.uncertain = False
+    copy = _copy(session, work)
+    copy.doubted = copy.doubted or isinstance(error, VersionMovedError)
+    if copy.wanted_version > work.version:
+        copy.uncertain = copy.uncertain and not park
+        return
+    copy.attempts += 1
+    copy.problem = error.message
+    after = error.after if isinstance(error, RetryLaterError) else None
+    copy.due_at = now + timedelta(seconds=backoff(ports, copy.attempts, after))
+    exhausted = copy.attempts >= ports.settings.park_after
+    if park or (exhausted and (link.failures == 0 or not isinstance(error, RetryLaterError))):
+        copy.parked_at, copy.due_at = now, None
+    if park:
+        copy.uncertain = False
 
 
-def not_sent(ports: Ports, lease: Lease, rest: tuple[Work, ...]) -> None:
+def not_sent(session: Session, rest: tuple[Work, ...]) -> None:
     """Take back that the creates of `rest` may have been sent: the run ended before them."""
     ids = [w.copy_id for w in rest if isinstance(w.push, PushCreate) and w.push.attempt == 0]
     if ids:
-        with ports.db.transaction() as session:
-            held(session, ports, lease)
-            session.execute(update(EventCopy).where(EventCopy.id.in_(ids)).values(uncertain=False))
+        session.execute(update(EventCopy).where(EventCopy.id.in_(ids)).values(uncertain=False))

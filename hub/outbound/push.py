@@ -6,12 +6,14 @@ its version (or its content) is recognised as an echo.
 
 from __future__ import annotations
 
+from sqlalchemy.orm import Session
+
 from hub.log import get_logger
 from hub.models import Link, LinkState
 from hub.outbound import outbox, trouble
-from hub.outbound.lease import Lease, held
+from hub.outbound.lease import Lease, give_back, held
 from hub.outbound.linking import ask_for_pull
-from hub.outbound.outbox import Batch, Work
+from hub.outbound.outbox import Work
 from hub.plugin.errors import (
     CalendarLostError,
     GoneError,
@@ -30,97 +32,130 @@ log = get_logger()
 
 FAILURES_IN_A_ROW = 2
 """After so many events that had to wait, the provider is taken to be busy and the link waits."""
+_OF_THE_LINK = (CalendarLostError, GrantLostError, MisconfiguredError, UnknownProviderError)
+
+
+Outcome = RemoteEvent | None | ProviderError | UnknownProviderError
+"""What came of one write: what the provider now shows, nothing (it is deleted there), or why not."""
 
 
 def push_link(ports: Ports, link_id: str) -> None:
     """Write what is wanted in one link. Returns at once if another run holds it."""
-    trouble.run(ports, link_id, push_due)
+    trouble.run(ports, link_id, _begin)
 
 
-def push_due(ports: Ports, lease: Lease, *, uncertain_only: bool = False) -> None:
+def _begin(session: Session, ports: Ports, link: Link, lease: Lease) -> trouble.Work | None:
+    if trouble.waits(ports, link) or not outbox.has_due(session, ports, link):
+        return None
+    return lambda: push_due(ports, lease)
+
+
+def push_due(ports: Ports, lease: Lease, *, uncertain_only: bool = False) -> bool:
     """Write every due copy, one after the other, until none is left or it is the turn of others.
 
+    Planning stays in a transaction of its own: what kills it must neither hide that the run began nor
+    undo what was written before.
+
     Args:
-        uncertain_only: only find out what became of creates whose answer was lost.
+        uncertain_only: only find out what became of creates whose answer was lost; the run goes on.
+
+    Returns:
+        Whether the run has ended, and given the lease back.
 
     Raises:
         LeaseLostError: stop.
         ProviderError: the whole link has to wait or stop.
     """
-    while not _at_rest(ports, lease):
-        batch = outbox.claim(ports, lease, uncertain_only=uncertain_only)
-        if not batch.work:
-            return
-        _push_batch(ports, lease, batch, to_the_end=uncertain_only)
-        if lease.is_over(ports) or (uncertain_only and not lease.lost_runs):
-            return
+    while True:
+        with ports.db.transaction() as session:
+            link = held(session, ports, lease)
+            batch = outbox.claim(session, ports, link, lease, uncertain_only=uncertain_only)
+            if not batch and not uncertain_only:
+                give_back(session, ports, link, lease)
+        if not batch:
+            return not uncertain_only
+        has_ended = _push_batch(ports, lease, batch, uncertain_only=uncertain_only)
+        if has_ended or (uncertain_only and not lease.lost_runs):
+            return has_ended
 
 
-def _at_rest(ports: Ports, lease: Lease) -> bool:
-    """Whether the link has to wait anyway (a run may find it so after a failure)."""
-    with ports.db.reading() as session:
-        link = session.get_one(Link, lease.link_id)
-        return link.state != LinkState.ACTIVE or bool(link.due_at and link.due_at > ports.clock.now())
+def _push_batch(ports: Ports, lease: Lease, batch: tuple[Work, ...], *, uncertain_only: bool) -> bool:
+    """Write one event after the other; what came of each is committed before the next.
 
-
-def _push_batch(ports: Ports, lease: Lease, batch: Batch, *, to_the_end: bool) -> None:
-    waiting = 0
-    for place, work in enumerate(batch.work, 1):
-        try:
-            error = _push_one(ports, lease, batch, work)
-            waiting = waiting + 1 if error is not None else 0
-            if error is not None and (waiting >= FAILURES_IN_A_ROW or error.scope != "calendar"):
-                raise error
-        except (ProviderError, UnknownProviderError):
-            outbox.not_sent(ports, lease, batch.work[place:])
-            raise
-        if lease.is_over(ports) and not to_the_end:
-            outbox.not_sent(ports, lease, batch.work[place:])
-            return
-
-
-def _push_one(ports: Ports, lease: Lease, batch: Batch, work: Work) -> RetryLaterError | None:
-    """Push one copy; return the error if the provider was busy or silent.
-
-    Raises:
-        ProviderError: those that concern the whole link.
+    Returns:
+        Whether the run has ended: nothing more is due, or its time is over.
     """
-    refusal = work.refusal
-    if work.push is not None and not batch.writable:
-        refusal = f"{batch.calendar.name!r} is read-only for this account."
-    if refusal is not None:
-        outbox.failed(ports, lease, work, RefusedError(refusal), park=True)
+    waiting = 0
+    for place, work in enumerate(batch, 1):
+        rest = batch[place:]
+        outcome = _write(ports, lease, work)
+        waiting = waiting + 1 if isinstance(outcome, RetryLaterError) else 0
+        trouble_of_link = _concerns_link(outcome, waiting)
+        with ports.db.transaction() as session:
+            link = held(session, ports, lease)
+            _note(session, ports, link, work, outcome)
+            is_over = link.state != LinkState.ACTIVE or (lease.is_over(ports) and not uncertain_only)
+            if trouble_of_link or is_over:
+                outbox.not_sent(session, rest)
+            elif rest or uncertain_only:
+                continue
+            session.flush()
+            has_ended = not trouble_of_link and (is_over or not outbox.has_due(session, ports, link))
+            if has_ended:
+                give_back(session, ports, link, lease)
+        if isinstance(outcome, Exception) and trouble_of_link:
+            raise outcome
+        return has_ended
+    return False
+
+
+def _write(ports: Ports, lease: Lease, work: Work) -> Outcome:
+    """Ask the provider to write one event, if it may be written."""
+    if work.push is None:
         return None
+    refusal = work.refusal
+    if not lease.calendar.writable:
+        refusal = f"{lease.calendar.name!r} is read-only for this account."
+    if refusal is not None:
+        return RefusedError(refusal)
     try:
-        remote: RemoteEvent | None = None
-        if work.push is not None:
-            remote = ports.gateway.call(
-                batch.account_id, "push_event", calendar=batch.calendar, push=work.push
-            )
-        outbox.settled(ports, lease, work, remote)
-    except (CalendarLostError, GrantLostError, MisconfiguredError):
-        raise
-    except GoneError:
-        outbox.gone(ports, lease, work)
-    except RetryLaterError as error:
-        outbox.failed(ports, lease, work, error, park=False)
+        remote: RemoteEvent | None = ports.gateway.call(
+            lease.account_id, "push_event", calendar=lease.calendar, push=work.push
+        )
+    except (ProviderError, UnknownProviderError) as error:
         return error
-    except ProviderError as error:
-        outbox.failed(ports, lease, work, error, park=isinstance(error, RefusedError))
-        if isinstance(error, VersionMovedError):
-            with ports.db.transaction() as session:
-                held(session, ports, lease)
-                ask_for_pull(session, ports, lease.link_id)
-        _log(lease, batch, work, error)
-    return None
+    return remote
 
 
-def _log(lease: Lease, batch: Batch, work: Work, error: ProviderError) -> None:
+def _concerns_link(outcome: Outcome, waiting: int) -> bool:
+    """Whether it is not the event that is at fault, so that the whole link has to wait or stop."""
+    if isinstance(outcome, RetryLaterError):
+        return waiting >= FAILURES_IN_A_ROW or outcome.scope != "calendar"
+    return isinstance(outcome, _OF_THE_LINK)
+
+
+def _note(session: Session, ports: Ports, link: Link, work: Work, outcome: Outcome) -> None:
+    """Write down what came of a write."""
+    if isinstance(outcome, _OF_THE_LINK):
+        return
+    if not isinstance(outcome, ProviderError):
+        outbox.settled(session, ports, link, work, outcome)
+    elif isinstance(outcome, GoneError):
+        outbox.gone(session, ports, link, work)
+    else:
+        outbox.failed(session, ports, link, work, outcome, park=isinstance(outcome, RefusedError))
+        if isinstance(outcome, VersionMovedError):
+            ask_for_pull(session, ports, link.id)
+        if not isinstance(outcome, RetryLaterError):
+            _log(link, work, outcome)
+
+
+def _log(link: Link, work: Work, error: ProviderError) -> None:
     log.warning(
         "event_not_written",
-        link_id=lease.link_id,
-        account_id=batch.account_id,
-        calendar=batch.calendar.name,
+        link_id=link.id,
+        account_id=link.account_id,
+        calendar=link.remote_calendar_id,
         event_id=work.event_id,
         cause=type(error).__name__,
         code=error.code,

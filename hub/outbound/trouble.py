@@ -9,11 +9,22 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from hub.db import after_commit
 from hub.log import get_logger
-from hub.models import Account, Link, LinkState, RemoteCalendar
-from hub.outbound.lease import RUN_LOST, Lease, LeaseLostError, acquire, held, prolong, release
+from hub.models import Account, Link, LinkState
+from hub.outbound.lease import (
+    RUN_LOST,
+    Lease,
+    LeaseLostError,
+    find_free,
+    held,
+    prolong,
+    put_down,
+    release,
+    take,
+)
 from hub.plugin.errors import (
     CalendarLostError,
     GrantLostError,
@@ -31,17 +42,24 @@ LOST_RUNS_BORNE = 3
 """From so many runs of a link on that died in a row, it is the link that kills them: it has to wait."""
 
 
-def run(ports: Ports, link_id: str, work: Callable[[Ports, Lease], None]) -> None:
-    """Do a link's work under its lease; what goes wrong is recorded. Nothing, if another run holds it."""
-    lease = acquire(ports, link_id)
-    if lease is None:
+Work = Callable[[], bool]
+"""What a run does; returns whether it has given the lease back, with its last transaction."""
+
+
+def run(ports: Ports, link_id: str, begin: Callable[[Session, Ports, Link, Lease], Work | None]) -> None:
+    """Do a link's work under its lease; what goes wrong is recorded. Nothing, if another run holds it.
+
+    Args:
+        begin: looks, in the transaction that takes the lease, what there is to do; None: nothing.
+    """
+    begun = _begin(ports, link_id, begin)
+    if begun is None:
         return
-    if lease.after_loss and lease.lost_runs >= LOST_RUNS_BORNE:
-        _set_aside(ports, lease)
-        return
+    lease, work = begun
+    has_ended = False
     try:
         with ports.pulse.beating(lambda: prolong(ports, lease)):
-            work(ports, lease)
+            has_ended = work()
     except LeaseLostError:
         log.info("lease_lost", link_id=link_id, run_id=lease.run_id)
     except (ProviderError, UnknownProviderError) as error:
@@ -54,27 +72,53 @@ def run(ports: Ports, link_id: str, work: Callable[[Ports, Lease], None]) -> Non
         settle(ports, lease, ProviderError(f"The hub failed here ({type(error).__name__}): see its log."))
         raise
     finally:
-        release(ports, lease)
+        if not has_ended:
+            release(ports, lease)
 
 
-def _set_aside(ports: Ports, lease: Lease) -> None:
+def _begin(
+    ports: Ports, link_id: str, begin: Callable[[Session, Ports, Link, Lease], Work | None]
+) -> tuple[Lease, Work] | None:
+    """Take the lease, unless the link is not free, there is nothing to do, or its runs die too often."""
+    with ports.db.transaction() as session:
+        found = find_free(session, ports, link_id)
+        if found is None:
+            return None
+        lease, link = found
+        if lease.after_loss and lease.lost_runs >= LOST_RUNS_BORNE:
+            _set_aside(ports, link, lease)
+            return None
+        work = begin(session, ports, link, lease)
+        if work is None:
+            if not waits(ports, link):
+                put_down(ports, link, lease)
+            return None
+        take(ports, link, lease)
+    return lease, work
+
+
+def waits(ports: Ports, link: Link) -> bool:
+    """Whether the link has to wait after a failure."""
+    return link.due_at is not None and link.due_at > ports.clock.now()
+
+
+def _set_aside(ports: Ports, link: Link, lease: Lease) -> None:
     """Let a link wait whose runs die one after the other, so that it takes no more workers from others.
 
     It is tried again after a wait that doubles each time, so that what was only an unlucky series of
     restarts mends itself. The lost runs stay counted until a run has come to its end.
     """
     now = ports.clock.now()
-    with ports.db.transaction() as session:
-        link = held(session, ports, lease)
-        link.lease_owner = link.lease_until = None
-        wait = backoff(ports, lease.lost_runs - LOST_RUNS_BORNE + 1)
-        link.due_at = now + timedelta(seconds=wait)
-        link.problem = (
-            f"The last {lease.lost_runs} runs of this link ended with the process that made them (killed, or "
-            "out of memory?). It is tried again from time to time; the operator finds more in the log."
-        )
-        link.problem_code = RUN_LOST
-        link.problem_at = link.problem_at or now
+    link.lease_owner = link.lease_until = None
+    link.lost_runs = lease.lost_runs
+    wait = backoff(ports, lease.lost_runs - LOST_RUNS_BORNE + 1)
+    link.due_at = now + timedelta(seconds=wait)
+    link.problem = (
+        f"The last {lease.lost_runs} runs of this link ended with the process that made them (killed, or "
+        "out of memory?). It is tried again from time to time; the operator finds more in the log."
+    )
+    link.problem_code = RUN_LOST
+    link.problem_at = link.problem_at or now
     log.error("link_set_aside", link_id=lease.link_id, account_id=lease.account_id, lost_runs=lease.lost_runs)
 
 
@@ -107,14 +151,12 @@ def settle(ports: Ports, lease: Lease, error: ProviderError | UnknownProviderErr
             link.problem = _explain(error)
             link.problem_code = type(error).__name__
             link.problem_at = link.problem_at or now
-            account = session.get_one(Account, link.account_id)
-            calendar = session.get_one(RemoteCalendar, link.remote_calendar_id)
             log.warning(
                 "link_run_failed",
                 link_id=link.id,
-                account_id=account.id,
-                provider=account.provider,
-                calendar=calendar.id,
+                account_id=link.account_id,
+                provider=lease.provider,
+                calendar=link.remote_calendar_id,
                 cause=type(error).__name__,
                 code=getattr(error, "code", None),
                 reason=link.problem,
@@ -146,11 +188,8 @@ def _explain(error: ProviderError | UnknownProviderError) -> str:
 
 def _is_still_listed(ports: Ports, lease: Lease) -> bool:
     """Ask the provider's list of calendars before a calendar is believed to be lost."""
-    with ports.db.reading() as session:
-        link = session.get_one(Link, lease.link_id)
-        remote_id = session.get_one(RemoteCalendar, link.remote_calendar_id).remote_id
     try:
         calendars = ports.gateway.call(lease.account_id, "list_calendars")
     except ProviderError:
         return True
-    return any(calendar.remote_id == remote_id for calendar in calendars)
+    return any(calendar.remote_id == lease.calendar.remote_id for calendar in calendars)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from hub.models import Account, Link
 from hub.ports import Ports
+
+_PROVIDER = select(Account.provider).where(Account.id == bindparam("account_id"))
 
 
 def window_of(session: Session, ports: Ports, link: Link) -> tuple[datetime, datetime]:
@@ -17,7 +20,8 @@ def window_of(session: Session, ports: Ports, link: Link) -> tuple[datetime, dat
     calendar holds it already; what is there stays.
     """
     past, future = link.past_days, link.future_days
-    bound = ports.gateway.info(session.get_one(Account, link.account_id).provider).window_days
+    provider = session.connection().execute(_PROVIDER, {"account_id": link.account_id}).scalar_one()
+    bound = ports.gateway.info(provider).window_days
     if bound is not None:
         past, future = min(past, bound[0]), max(future, bound[1])
     now = link.planned_at or ports.clock.now()

@@ -12,11 +12,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import bindparam, select
+
 from hub.clock import Clock
 from hub.db import Database
 from hub.ids import Ids
 from hub.log import get_logger
-from hub.models import Account, AccountState
+from hub.models import Account, AccountState, Grant
 from hub.plugin.errors import (
     GrantLostError,
     PluginError,
@@ -63,6 +65,21 @@ _ANSWERS: dict[str, type | tuple[type, ...]] = {
     "push_event": (RemoteEvent, type(None)),
     "project": Projection,
 }
+_ACCOUNT = (
+    select(
+        Account.provider,
+        Account.remote_id,
+        Account.email,
+        Account.name,
+        Account.state,
+        Account.problem,
+        Account.blocked_until,
+        Grant.access_token,
+        Grant.expires_at,
+    )
+    .outerjoin(Grant, Grant.account_id == Account.id)
+    .where(Account.id == bindparam("account_id"))
+)
 _PURE = frozenset({"authorization_url", "receive", "project"})
 
 
@@ -119,10 +136,10 @@ class ProviderGateway:
         return self._ask(loaded, hook, arguments)
 
     def call(self, account_id: str, hook: str, **arguments: Any) -> Any:
-        loaded, account = self._account(account_id)
+        loaded, account, fresh = self._account(account_id)
         self._throttle.take(loaded.info, account_id, self._clock.now())
         try:
-            token = self.grants.access_token(account_id)
+            token = fresh or self.grants.access_token(account_id)
             try:
                 return self._ask(loaded, hook, self._with_call(loaded, account, token, arguments))
             except TokenExpiredError:
@@ -139,20 +156,27 @@ class ProviderGateway:
             self._note(account_id, error)
             raise
 
-    def _account(self, account_id: str) -> tuple[LoadedProvider, RemoteAccount]:
-        now = self._clock.now()
+    def _account(self, account_id: str) -> tuple[LoadedProvider, RemoteAccount, str | None]:
+        """Return who is called for, and the access token if it lasts for a while yet.
+
+        Read anew for each call, so that none is made for an account that has just been disconnected,
+        or that the provider has asked to wait.
+        """
         with self._db.reading() as session:
-            account = session.get(Account, account_id)
-            if account is None or account.state == AccountState.DISCONNECTED:
-                raise GrantLostError("The account is not connected any more.")
-            if account.state == AccountState.NEEDS_RECONNECT:
-                raise GrantLostError(account.problem or f"Reconnect {account.email}.")
-            if account.blocked_until and account.blocked_until > now:
-                wait = (account.blocked_until - now).total_seconds()
-                raise RetryLaterError("The provider asked this account to wait.", after=wait, scope="account")
-            return self.loaded.get(account.provider), RemoteAccount(
-                account.remote_id, account.email, account.name
-            )
+            account = session.connection().execute(_ACCOUNT, {"account_id": account_id}).first()
+        if account is None or account.state == AccountState.DISCONNECTED:
+            raise GrantLostError("The account is not connected any more.")
+        if account.state == AccountState.NEEDS_RECONNECT:
+            raise GrantLostError(account.problem or f"Reconnect {account.email}.")
+        now = self._clock.now()
+        if account.blocked_until and account.blocked_until > now:
+            wait = (account.blocked_until - now).total_seconds()
+            raise RetryLaterError("The provider asked this account to wait.", after=wait, scope="account")
+        return (
+            self.loaded.get(account.provider),
+            RemoteAccount(account.remote_id, account.email, account.name),
+            self.grants.open_fresh(account_id, account.access_token, account.expires_at),
+        )
 
     def _with_call(
         self, loaded: LoadedProvider, account: RemoteAccount, token: str, arguments: dict[str, Any]

@@ -6,7 +6,7 @@ others wait for its result. The new tokens are committed before anyone uses them
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select, update
@@ -81,12 +81,15 @@ class Grants:
         raise RetryLaterError("another worker has been refreshing the sign-in for too long", scope="account")
 
     def _find_fresh(self, account_id: str) -> str | None:
-        """Return the token if it lasts for a while yet, without a lock: that is how most calls go."""
         with self._db.reading() as session:
             grant = session.get(Grant, account_id)
-            if grant is None or grant.expires_at - self._clock.now() <= EARLY:
-                return None
-            return self._vault.open(grant.access_token, f"grants.access_token:{account_id}")
+            return self.open_fresh(account_id, grant.access_token, grant.expires_at) if grant else None
+
+    def open_fresh(self, account_id: str, sealed: str | None, expires_at: datetime | None) -> str | None:
+        """Return the token if it lasts for a while yet, without a lock: that is how most calls go."""
+        if sealed is None or expires_at is None or expires_at - self._clock.now() <= EARLY:
+            return None
+        return self._vault.open(sealed, f"grants.access_token:{account_id}")
 
     def _look(
         self, account_id: str, owner: str, rejected: str | None
