@@ -76,6 +76,15 @@ class Base(DeclarativeBase):
     }
 
 
+class _OfThread(threading.local):
+    """What a thread is in the middle of."""
+
+    blocks = 0
+    """Blocks of `transaction` and `reading`."""
+    joint: Session | None = None
+    """The session that all its transactions share now."""
+
+
 class Database:
     """Opens short transactions on one database.
 
@@ -89,10 +98,20 @@ class Database:
         self.engine = _engine(url)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
         self._writer = threading.Lock()
+        self._here = _OfThread()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this thread is within a block of `transaction` or `reading`."""
+        return self._here.blocks > 0
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """Yield a session; commit at the end of the block, roll back if it raises."""
+        if self._here.joint is not None:
+            yield self._here.joint
+            self._here.joint.flush()
+            return
         with self._turn(), self._open(writing=True) as session:
             yield session
             for callback in session.info.pop("before_commit", ()):
@@ -100,6 +119,16 @@ class Database:
             session.commit()
         for callback in session.info.pop("after_commit", ()):
             callback()
+
+    @contextmanager
+    def joint_transaction(self) -> Iterator[Session]:
+        """Make all transactions that this thread opens in the block parts of one, committed at its end."""
+        with self.transaction() as session:
+            self._here.joint = session
+            try:
+                yield session
+            finally:
+                self._here.joint = None
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -123,12 +152,15 @@ class Database:
             session.info["writing"] = writing
             if self.is_sqlite:
                 session.connection(execution_options={"hub_writing": writing})
+            self._here.blocks += 1
             try:
                 yield session
             except BaseException:
                 session.rollback()
                 session.info.clear()
                 raise
+            finally:
+                self._here.blocks -= 1
 
     def look_after(self, session: Session, look: Callable[[Session], _T], use: Callable[[_T], None]) -> None:
         """Hand what `look` finds to `use` when the session's transaction has committed.

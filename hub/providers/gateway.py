@@ -186,6 +186,8 @@ class ProviderGateway:
 
     def _ask(self, loaded: LoadedProvider, hook: str, arguments: dict[str, Any]) -> Any:
         caller = getattr(loaded.hooks, hook)
+        if hook not in _PURE and self._db.is_open:
+            raise RuntimeError(f"{hook} would keep a transaction open for as long as a provider pleases")
         try:
             if hook in _PURE:
                 answer = caller(**arguments)
