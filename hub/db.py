@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar, TypeVar
 
@@ -76,13 +77,10 @@ class Base(DeclarativeBase):
     }
 
 
-class _OfThread(threading.local):
-    """What a thread is in the middle of."""
-
-    blocks = 0
-    """Blocks of `transaction` and `reading`."""
-    joint: Session | None = None
-    """The session that all its transactions share now."""
+_blocks: ContextVar[int] = ContextVar("blocks", default=0)
+"""How many blocks of `transaction` and `reading` this thread of control is in."""
+_joint: ContextVar[Session | None] = ContextVar("joint", default=None)
+"""The session that all its transactions share now."""
 
 
 class Database:
@@ -98,19 +96,18 @@ class Database:
         self.engine = _engine(url)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
         self._writer = threading.Lock()
-        self._here = _OfThread()
 
     @property
     def is_open(self) -> bool:
-        """Whether this thread is within a block of `transaction` or `reading`."""
-        return self._here.blocks > 0
+        """Whether this thread of control is within a block of `transaction` or `reading`."""
+        return _blocks.get() > 0
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """Yield a session; commit at the end of the block, roll back if it raises."""
-        if self._here.joint is not None:
-            yield self._here.joint
-            self._here.joint.flush()
+        if (joint := _joint.get()) is not None:
+            yield joint
+            joint.flush()
             return
         with self._turn(), self._open(writing=True) as session:
             yield session
@@ -122,13 +119,13 @@ class Database:
 
     @contextmanager
     def joint_transaction(self) -> Iterator[Session]:
-        """Make all transactions that this thread opens in the block parts of one, committed at its end."""
+        """Make all transactions that are opened in the block parts of one, committed at its end."""
         with self.transaction() as session:
-            self._here.joint = session
+            before = _joint.set(session)
             try:
                 yield session
             finally:
-                self._here.joint = None
+                _joint.reset(before)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -152,7 +149,7 @@ class Database:
             session.info["writing"] = writing
             if self.is_sqlite:
                 session.connection(execution_options={"hub_writing": writing})
-            self._here.blocks += 1
+            before = _blocks.set(_blocks.get() + 1)
             try:
                 yield session
             except BaseException:
@@ -160,7 +157,7 @@ class Database:
                 session.info.clear()
                 raise
             finally:
-                self._here.blocks -= 1
+                _blocks.reset(before)
 
     def look_after(self, session: Session, look: Callable[[Session], _T], use: Callable[[_T], None]) -> None:
         """Hand what `look` finds to `use` when the session's transaction has committed.
