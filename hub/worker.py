@@ -20,6 +20,7 @@ from hub import log as hub_log
 from hub.accounts import calendars
 from hub.inbound.pull import pull_link
 from hub.keeping import subscriptions, sweep
+from hub.outbound import undo
 from hub.outbound.push import push_link
 from hub.ports import Ports
 from hub.settings import Settings
@@ -32,6 +33,7 @@ QUEUES = {
     "push": "outbound",
     "import": "bulk",
     "export": "bulk",
+    "undo": "bulk",
     "subscribe": "keeping",
     "renew": "keeping",
     "sweep": "keeping",
@@ -171,6 +173,11 @@ def import_all(link_id: str) -> None:
 @_task("export")
 def export_all(link_id: str) -> None:
     push_link(ports(), link_id)
+
+
+@_task("undo")
+def carry_on_undo(undo_id: str) -> None:
+    undo.carry_on(ports(), undo_id)
 
 
 @_task("subscribe")

@@ -35,7 +35,7 @@ from hub.models import (
     User,
 )
 from hub.models.content import content_of
-from hub.outbound import edit, linking
+from hub.outbound import edit, linking, undo
 from hub.outbound.edit import Author
 from hub.outbound.push import push_link
 from hub.plugin.types import EventContent, Tokens
@@ -116,6 +116,7 @@ class HubWorld:
             "push": push_link,
             "import": pull_link,
             "export": push_link,
+            "undo": undo.carry_on,
             "subscribe": subscriptions.subscribe_link,
             "renew": subscriptions.keep_channels,
             "refresh_calendars": calendars.keep_fresh,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from hub.models import Account, Actor, ApiKey, Change, Link, RemoteCalendar, User
+from hub.models import Account, Actor, ApiKey, Change, Link, RemoteCalendar, Undo, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,10 @@ class AuthorName:
     """The name of the remote calendar."""
 
 
-def authors_of(session: Session, changes: Iterable[Change]) -> dict[tuple[str, str | None], AuthorName]:
-    """Return the authors of changes by actor and actor's id, in three queries however many there are."""
+def authors_of(
+    session: Session, changes: Iterable[Change | Undo]
+) -> dict[tuple[str, str | None], AuthorName]:
+    """Return the authors of changes (or undos) by actor and actor's id, in three queries however many there are."""
     wanted = {(change.actor, change.actor_id) for change in changes}
     ids = {kind: {i for actor, i in wanted if actor == kind and i} for kind in Actor}
     found = {pair: AuthorName(*pair, "") for pair in wanted}

@@ -17,7 +17,7 @@ from hub.api.errors import not_found
 from hub.api.paging import encode, number
 from hub.api.schemas.common import PageQuery
 from hub.api.schemas.history import HistorySchema, RunSchema
-from hub.models import Change
+from hub.models import Change, Undo
 
 blp = resource("history", "Who changed what, and in which run")
 
@@ -61,31 +61,54 @@ def run_of(session: Session, run_id: str) -> dict[str, Any]:
     own = Change.tenant_id == tenant_id(), Change.run_id == run_id
     counted = select(Change.kind, func.count()).where(*own).group_by(Change.kind)
     kinds: dict[str, int] = dict(session.execute(counted).all())
-    if not kinds:
+    undo = session.scalars(select(Undo).where(Undo.tenant_id == tenant_id(), Undo.id == run_id)).one_or_none()
+    if not kinds and undo is None:
         raise not_found("run")
     begun_at, ended_at, events = session.execute(
         select(func.min(Change.at), func.max(Change.at), func.count(Change.event_id.distinct())).where(*own)
     ).one()
     rows = session.scalars(select(Change).where(*own).order_by(Change.seq).limit(FIRST)).all()
-    changes = authored(session, rows)
+    first = undo or rows[0]
+    undone_by = select(Undo.id).where(Undo.tenant_id == tenant_id(), Undo.of_run == run_id).order_by(Undo.id)
     return {
         "id": run_id,
-        "author": changes[0]["author"],
-        "begun_at": begun_at,
-        "ended_at": ended_at,
+        "author": dataclasses.asdict(authors_of(session, [first])[first.actor, first.actor_id]),
+        "begun_at": undo.created_at if undo else begun_at,
+        "ended_at": undo.ended_at if undo else ended_at,
         "events": events,
         "counts": kinds,
-        "changes": changes,
-        "more": sum(kinds.values()) > len(changes),
+        "changes": authored(session, rows),
+        "more": sum(kinds.values()) > len(rows),
+        "undo": undo and shown(undo),
+        "undone_by": session.scalars(undone_by).all(),
     }
 
 
 def authored(session: Session, changes: Sequence[Change]) -> list[dict[str, Any]]:
     """Return changes as HistorySchema writes them."""
     authors = authors_of(session, changes)
+    runs = {change.run_id for change in changes}
+    undos = {undo.id: undoes(undo) for undo in session.scalars(select(Undo).where(Undo.id.in_(runs)))}
     names = ("seq", "kind", "calendar_id", "event_id", "event_version", "fields", "run_id", "at")
     return [
         {name: getattr(change, name) for name in names}
         | {"author": dataclasses.asdict(authors[change.actor, change.actor_id])}
+        | {"undoes": undos.get(change.run_id or "")}
         for change in changes
     ]
+
+
+def undoes(undo: Undo) -> dict[str, Any]:
+    """Return what an undo takes back."""
+    return {"run_id": undo.of_run, "seq": undo.of_seq, "event_id": undo.of_event, "version": undo.to_version}
+
+
+def shown(undo: Undo) -> dict[str, Any]:
+    """Return an undo as UndoSchema writes it."""
+    return {
+        "run_id": undo.id,
+        "state": undo.state,
+        "undoes": undoes(undo),
+        "force": undo.force,
+        "counts": undo.counts,
+    }

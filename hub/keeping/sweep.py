@@ -27,6 +27,7 @@ from hub.models import (
     PageSession,
     RemoteCalendar,
 )
+from hub.outbound import undo
 from hub.outbound.lease import hint_owed
 from hub.outbound.linking import ask_for_pull
 from hub.plugin.types import Coverage
@@ -45,11 +46,14 @@ def sweep(ports: Ports) -> None:
     _move_windows(ports)
     with ports.db.reading() as session:
         unwatched = _unwatched(session, ports)
+        undos = undo.running(session)
         channels_due = session.scalar(select(Channel.id).where(Channel.due_at <= now).limit(1))
         stale_lists = session.scalars(
             select(Account.id).where(Account.state == AccountState.CONNECTED, is_stale(now))
         ).all()
     hint_owed(ports)
+    for undo_id in undos:
+        ports.queue.hint("undo", undo_id)
     for link_id in unwatched:
         ports.queue.hint("subscribe", link_id)
     if channels_due:

@@ -18,6 +18,7 @@ from hub.models.link import (
 )
 from hub.models.plan import LinkPlan, PlannedAction, PlannedLink, PlannedPage, PlanState
 from hub.models.tenant import ApiKey, Heartbeat, IdempotentReply, PageSession, Tenant, User
+from hub.models.undo import Undo, UndoState
 
 __all__ = [
     "Account",
@@ -52,6 +53,8 @@ __all__ = [
     "RemoteCalendar",
     "SeriesExceptionRow",
     "Tenant",
+    "Undo",
+    "UndoState",
     "User",
     "Verdict",
 ]

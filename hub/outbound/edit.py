@@ -102,8 +102,12 @@ def update_event(
     *,
     extra: Mapping[str, Any] | None = None,
     expected_version: int | None = None,
+    travels: bool = True,
 ) -> bool:
     """Bring an event (from `get_event(lock=True)`) to `content`; return whether anything changed.
+
+    Args:
+        travels: False if the caller fans out several events at once; likewise below.
 
     Raises:
         StaleVersionError: `expected_version` is given and is not the event's.
@@ -123,7 +127,8 @@ def update_event(
     event.version += 1
     event.updated_at = ports.clock.now()
     record(session, ports, event, ChangeKind.UPDATED, fields, author)
-    fan_out(session, ports, [event])
+    if travels:
+        fan_out(session, ports, [event])
     return True
 
 
@@ -134,6 +139,7 @@ def delete_event(
     author: Author,
     *,
     expected_version: int | None = None,
+    travels: bool = True,
 ) -> bool:
     """Delete an event (from `get_event(lock=True)`) here and in every linked calendar.
 
@@ -149,7 +155,8 @@ def delete_event(
     event.version += 1
     event.deleted_at = event.updated_at = ports.clock.now()
     record(session, ports, event, ChangeKind.DELETED, remains(event), author)
-    fan_out(session, ports, [event])
+    if travels:
+        fan_out(session, ports, [event])
     return True
 
 
@@ -161,6 +168,7 @@ def restore_event(
     author: Author,
     *,
     extra: Mapping[str, Any],
+    travels: bool = True,
 ) -> None:
     """Bring a deleted event (from `get_event(lock=True)`) back as `content`, here and wherever it was.
 
@@ -171,7 +179,8 @@ def restore_event(
     write_content(event, content, session.get_one(Calendar, event.calendar_id).zone)
     event.extra = dict(extra)
     record(session, ports, event, ChangeKind.RESTORED, beginning(event), author)
-    fan_out(session, ports, [event])
+    if travels:
+        fan_out(session, ports, [event])
 
 
 def remake_event(
@@ -186,10 +195,12 @@ def remake_event(
     version: int,
     extra: Mapping[str, Any],
 ) -> Event:
-    """Bring an event back whose tombstone is gone: under its old id, from what the log keeps of it."""
+    """Bring an event back whose tombstone is gone: under its old id, from what the log keeps of it.
+
+    The caller fans out.
+    """
     event = _insert(session, ports, calendar, content, event_id, uid, version, extra)
     record(session, ports, event, ChangeKind.RESTORED, beginning(event), author)
-    fan_out(session, ports, [event])
     return event
 
 

@@ -27,7 +27,7 @@ from hub.inbound import webhook
 from hub.inbound.pull import pull_link
 from hub.keeping import subscriptions, sweep
 from hub.models import Account, Calendar, Link, RemoteCalendar, Tenant, User
-from hub.outbound import linking
+from hub.outbound import linking, undo
 from hub.outbound.push import push_link
 from hub.plugin.types import EventContent, Notification, Tokens
 from hub.ports import Ports
@@ -53,6 +53,7 @@ TASKS: dict[str, Callable[..., Any]] = {
     "renew": subscriptions.keep_channels,
     "refresh_calendars": calendars.keep_fresh,
     "sweep": sweep.sweep,
+    "undo": undo.carry_on,
 }
 
 

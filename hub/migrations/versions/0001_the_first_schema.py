@@ -72,6 +72,36 @@ def upgrade() -> None:
         batch_op.create_index("ix_changes_run", ["run_id", "event_id"], unique=False)
 
     op.create_table(
+        "undos",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant_id", sa.String(length=40), nullable=False),
+        sa.Column("of_run", sa.String(length=40), nullable=True),
+        sa.Column("of_seq", sa.BigInteger(), nullable=True),
+        sa.Column("of_event", sa.String(length=40), nullable=True),
+        sa.Column("to_version", sa.Integer(), nullable=True),
+        sa.Column("force", sa.Boolean(), nullable=False),
+        sa.Column("actor", sa.String(length=10), nullable=False),
+        sa.Column("actor_id", sa.String(length=40), nullable=True),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("after_event", sa.String(length=40), nullable=False),
+        sa.Column("counts", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.Column("created_at", db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", db.UtcDateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("undos", schema=None) as batch_op:
+        batch_op.create_index("ix_undos_of_run", ["of_run"], unique=False)
+        batch_op.create_index(
+            "ix_undos_running",
+            ["state"],
+            unique=False,
+            sqlite_where=sa.text("state = 'running'"),
+            postgresql_where=sa.text("state = 'running'"),
+        )
+        batch_op.create_index(batch_op.f("ix_undos_tenant_id"), ["tenant_id"], unique=False)
+
+    op.create_table(
         "idempotent_replies",
         sa.Column("tenant_id", sa.String(length=40), nullable=False),
         sa.Column("key", sa.String(length=255), nullable=False),
@@ -586,6 +616,16 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_idempotent_replies_created_at"))
 
     op.drop_table("idempotent_replies")
+    with op.batch_alter_table("undos", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_undos_tenant_id"))
+        batch_op.drop_index(
+            "ix_undos_running",
+            sqlite_where=sa.text("state = 'running'"),
+            postgresql_where=sa.text("state = 'running'"),
+        )
+        batch_op.drop_index("ix_undos_of_run")
+
+    op.drop_table("undos")
     with op.batch_alter_table("changes", schema=None) as batch_op:
         batch_op.drop_index("ix_changes_run")
         batch_op.drop_index("ix_changes_event")
