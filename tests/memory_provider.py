@@ -40,6 +40,7 @@ from hub.plugin.types import (
     Coverage,
     EventContent,
     Limits,
+    Loss,
     NewGrant,
     Notification,
     Projection,
@@ -444,7 +445,9 @@ class MemoryPlugin:
     def project(self, content: EventContent) -> Projection:
         plain = EventContent(when=content.when)
         kept = {name: getattr(plain, name) for name in self.lossy}
-        return Projection(dataclasses.replace(content, description_html=None, **kept))
+        lost = [name for name, value in kept.items() if getattr(content, name) != value]
+        losses = tuple(Loss(name, f"This calendar keeps no {name}.") for name in lost)
+        return Projection(dataclasses.replace(content, description_html=None, **kept), losses)
 
     @hookimpl
     def sandbox(self, options: SandboxOptions) -> Sandbox:

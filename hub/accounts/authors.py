@@ -30,7 +30,7 @@ class AuthorName:
 def authors_of(
     session: Session, changes: Iterable[Change | Undo]
 ) -> dict[tuple[str, str | None], AuthorName]:
-    """Return the authors of changes (or undos) by actor and actor's id, in three queries however many there are."""
+    """Return the authors of changes (or undos) by actor and actor's id, in three queries."""
     wanted = {(change.actor, change.actor_id) for change in changes}
     ids = {kind: {i for actor, i in wanted if actor == kind and i} for kind in Actor}
     found = {pair: AuthorName(*pair, "") for pair in wanted}

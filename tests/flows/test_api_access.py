@@ -55,6 +55,8 @@ def own_ids(hub: HubApp) -> dict[str, str]:
             "event_id": event.id,
             "run_id": session.scalars(select(Change.run_id)).one() or "",
             "conflict_id": "cfl_1",
+            "seq": "1",
+            "version": "1",
         }
 
 
