@@ -10,7 +10,20 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from hub import log as hub_log
 from hub import worker
-from hub.api import accounts, calendars, changes, conflicts, events, health, held, history, links, undo, users
+from hub.api import (
+    accounts,
+    calendars,
+    changes,
+    conflicts,
+    events,
+    health,
+    held,
+    history,
+    links,
+    plans,
+    undo,
+    users,
+)
 from hub.api.context import EXTENSION
 from hub.api.errors import ProblemApi, answer, from_exception
 from hub.inbound import webhook
@@ -66,7 +79,10 @@ def create_app(settings: Settings | None = None, ports: Ports | None = None) -> 
     app.before_request(_begin)
     app.after_request(_finish)
     api = ProblemApi(app)
-    for module in (users, accounts, calendars, links, held, events, changes, history, undo, conflicts):
+    for module in (
+        *(users, accounts, calendars, links, held, plans),
+        *(events, changes, history, undo, conflicts),
+    ):
         api.register_blueprint(module.blp)
     for blueprint in (health.blp, webhook.blp, docs.blp, views.blp):
         app.register_blueprint(blueprint)

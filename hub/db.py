@@ -21,6 +21,7 @@ from sqlalchemy import JSON, DateTime, Engine, String, create_engine, event
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.pool import StaticPool
 from sqlalchemy.types import TypeDecorator
 
 BUSY_SECONDS = 15.0
@@ -188,6 +189,17 @@ class Database:
         self.engine.dispose(close=False)
 
 
+class ScratchDatabase(Database):
+    """A database that only its maker sees, and that leaves nothing behind: for trying things out."""
+
+    def __init__(self) -> None:
+        super().__init__("sqlite://")
+        Base.metadata.create_all(self.engine)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
 def before_commit(session: Session, callback: Callable[[], None]) -> None:
     """Run `callback` as the last step of this session's transaction."""
     session.info.setdefault("before_commit", []).append(callback)
@@ -201,7 +213,10 @@ def after_commit(session: Session, callback: Callable[[], None]) -> None:
 def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
         return create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=30, pool_recycle=1800)
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+    if url == "sqlite://":
+        engine = create_engine(url, creator=_connect_to_nothing, poolclass=StaticPool)
+    else:
+        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, record: Any) -> None:  # noqa: ARG001
@@ -220,6 +235,11 @@ def _engine(url: str) -> Engine:
             connection.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def _connect_to_nothing() -> sqlite3.Connection:
+    """Open a private database: in memory as far as it is small, else in a file that has no name."""
+    return sqlite3.connect("", check_same_thread=False)
 
 
 def _begin_writing(connection: Any) -> None:

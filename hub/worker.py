@@ -22,6 +22,7 @@ from hub.inbound.pull import pull_link
 from hub.keeping import subscriptions, sweep
 from hub.outbound import undo
 from hub.outbound.push import push_link
+from hub.planning.reading import read_plan
 from hub.ports import Ports
 from hub.settings import Settings
 from hub.wiring import build_ports
@@ -34,6 +35,7 @@ QUEUES = {
     "import": "bulk",
     "export": "bulk",
     "undo": "bulk",
+    "plan": "bulk",
     "subscribe": "keeping",
     "renew": "keeping",
     "sweep": "keeping",
@@ -178,6 +180,11 @@ def export_all(link_id: str) -> None:
 @_task("undo")
 def carry_on_undo(undo_id: str) -> None:
     undo.carry_on(ports(), undo_id)
+
+
+@_task("plan")
+def plan(plan_id: str) -> None:
+    read_plan(ports(), plan_id)
 
 
 @_task("subscribe")

@@ -38,6 +38,7 @@ from hub.models.content import content_of
 from hub.outbound import edit, linking, undo
 from hub.outbound.edit import Author
 from hub.outbound.push import push_link
+from hub.planning.reading import read_plan
 from hub.plugin.types import EventContent, Tokens
 from hub.ports import Ports
 from hub.providers.gateway import ProviderGateway
@@ -117,6 +118,7 @@ class HubWorld:
             "import": pull_link,
             "export": push_link,
             "undo": undo.carry_on,
+            "plan": read_plan,
             "subscribe": subscriptions.subscribe_link,
             "renew": subscriptions.keep_channels,
             "refresh_calendars": calendars.keep_fresh,

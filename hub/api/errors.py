@@ -16,6 +16,7 @@ from werkzeug.exceptions import HTTPException
 from hub.log import get_logger
 from hub.outbound.edit import StaleVersionError
 from hub.outbound.linking import LinkingError
+from hub.planning.applying import PlanNotReadyError, PlanOutdatedError
 from hub.plugin.errors import GrantLostError, ProviderError, RetryLaterError
 from hub.providers.manager import UnknownProviderError
 
@@ -116,6 +117,11 @@ def from_exception(error: Exception) -> Problem:
     if isinstance(error, StaleVersionError):
         detail = "The event has changed since the version in If-Match: get it again."
         return Problem(412, detail, kind="stale_version")
+    if isinstance(error, PlanOutdatedError):
+        outdated = [{"detail": reason} for reason in error.reasons]
+        return Problem(409, str(error), kind="plan_outdated", errors=outdated)
+    if isinstance(error, PlanNotReadyError):
+        return Problem(409, str(error), kind="plan_not_ready")
     if isinstance(error, LinkingError):
         return invalid([fault(f"/{error.field}", str(error))])
     if isinstance(error, UnknownProviderError):

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from hub.api.context import tenant_id
 from hub.api.errors import not_found
-from hub.models import Account, Calendar, Conflict, Event, Link, RemoteCalendar, User
+from hub.models import Account, Calendar, Conflict, Event, Link, LinkPlan, RemoteCalendar, User
 from hub.outbound.edit import get_event
 
 Row = TypeVar("Row")
@@ -54,6 +54,11 @@ def link(session: Session, link_id: str) -> Link:
         .options(joinedload(Link.remote_calendar))
     )
     return _or_404(session.scalars(query).one_or_none(), "link")
+
+
+def link_plan(session: Session, plan_id: str) -> LinkPlan:
+    query = select(LinkPlan).where(LinkPlan.id == plan_id, LinkPlan.tenant_id == tenant_id())
+    return _or_404(session.scalars(query).one_or_none(), "plan")
 
 
 def event(session: Session, event_id: str, *, lock: bool = False) -> Event:

@@ -33,10 +33,10 @@ def decode(cursor: str, length: int) -> list[Any]:
             return parts
     except (binascii.Error, ValueError, RecursionError):
         pass
-    raise _bad_cursor()
+    raise bad_cursor()
 
 
-def _bad_cursor() -> Problem:
+def bad_cursor() -> Problem:
     errors = [{"parameter": "cursor", "detail": "is not a cursor of this list: begin without one"}]
     return Problem(422, "The request has a fault.", kind="invalid_request", errors=errors)
 
@@ -49,9 +49,9 @@ def position(cursor: str | None) -> Position | None:
     try:
         moment = datetime.fromisoformat(at)
     except (TypeError, ValueError):
-        raise _bad_cursor() from None
+        raise bad_cursor() from None
     if not isinstance(row_id, str) or moment.tzinfo is None or "\0" in row_id:
-        raise _bad_cursor()
+        raise bad_cursor()
     return moment, row_id
 
 
@@ -59,7 +59,7 @@ def number(cursor: str) -> int:
     """Return the whole number that a cursor stands for."""
     (value,) = decode(cursor, 1)
     if type(value) is not int or abs(value) > 2**62:
-        raise _bad_cursor()
+        raise bad_cursor()
     return value
 
 

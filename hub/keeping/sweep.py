@@ -30,6 +30,7 @@ from hub.models import (
 from hub.outbound import undo
 from hub.outbound.lease import hint_owed
 from hub.outbound.linking import ask_for_pull
+from hub.planning import reading
 from hub.plugin.types import Coverage
 from hub.ports import Ports
 
@@ -51,9 +52,12 @@ def sweep(ports: Ports) -> None:
         stale_lists = session.scalars(
             select(Account.id).where(Account.state == AccountState.CONNECTED, is_stale(now))
         ).all()
+        plans = reading.owed(session, now)
     hint_owed(ports)
     for undo_id in undos:
         ports.queue.hint("undo", undo_id)
+    for plan_id in plans:
+        ports.queue.hint("plan", plan_id)
     for link_id in unwatched:
         ports.queue.hint("subscribe", link_id)
     if channels_due:
@@ -130,12 +134,13 @@ def _unwatched(session: Session, ports: Ports) -> list[str]:
 
 
 def expire(ports: Ports) -> None:
-    """Forget what has served its time: consents, browser sessions, stored replies, old tombstones."""
+    """Forget what has served its time: consents, sessions, stored replies, plans, old tombstones."""
     now = ports.clock.now()
     with ports.db.transaction() as session:
         session.execute(delete(Consent).where(Consent.expires_at < now))
         session.execute(delete(PageSession).where(PageSession.expires_at < now))
         session.execute(delete(IdempotentReply).where(IdempotentReply.created_at < now - REPLY_LIFE))
+        reading.expire(session, now)
         session.execute(delete(Event).where(Event.deleted_at < now - TOMBSTONE_LIFE))
 
 

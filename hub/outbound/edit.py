@@ -348,6 +348,8 @@ def new_copy(ports: Ports, link: Link, event: Event, **values: Any) -> EventCopy
         link_id=link.id,
         create_id=values.pop("create_id", ports.ids.bare()),
         synced=values.pop("synced", {}),
+        wanted_version=values.pop("wanted_version", 0),
+        pushed_version=values.pop("pushed_version", 0),
         **values,
     )
 

@@ -67,7 +67,7 @@ def create_link(
         LinkingError: it is linked already, is seen twice, or may not be written to.
     """
     account = session.get_one(Account, remote.account_id)
-    _check(session, calendar, remote, account, direction)
+    check(session, calendar, remote, account, direction)
     now = ports.clock.now()
     link = Link(
         id=ports.ids.new("lnk"),
@@ -89,9 +89,14 @@ def create_link(
     return link
 
 
-def _check(
+def check(
     session: Session, calendar: Calendar, remote: RemoteCalendar, account: Account, direction: str
 ) -> None:
+    """Check that two calendars may be linked.
+
+    Raises:
+        LinkingError: they belong to different users, it is linked already, or may not be written to.
+    """
     if account.user_id != calendar.user_id:
         raise LinkingError("the remote calendar belongs to another user", "remote_calendar_id")
     for link, other in _twins(session, remote, account):

@@ -104,7 +104,7 @@ def claim(
     _load_exceptions(session, [event for _, event in rows if event.has_exceptions])
     work = []
     for copy, event in rows:
-        item = _plan(ports, lease.provider, link, copy, event)
+        item = plan_push(ports, lease.provider, link, copy, event)
         work.append(item)
         if isinstance(item.push, PushCreate):
             copy.uncertain = True
@@ -139,7 +139,8 @@ def _count_ahead(ports: Ports, copy: EventCopy) -> bool:
     return False
 
 
-def _plan(ports: Ports, provider: str, link: Link, copy: EventCopy, event: Event) -> Work:
+def plan_push(ports: Ports, provider: str, link: Link, copy: EventCopy, event: Event) -> Work:
+    """Return what has to be written so that a copy shows its event."""
     content = visible(content_of(event), link.detail)
     version = event.version
     push: Push | None

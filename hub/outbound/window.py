@@ -19,10 +19,16 @@ def window_of(session: Session, ports: Ports, link: Link) -> tuple[datetime, dat
     What ended before it is neither brought in nor copied there, since it could not be seen whether that
     calendar holds it already; what is there stays.
     """
-    past, future = link.past_days, link.future_days
     provider = session.connection().execute(_PROVIDER, {"account_id": link.account_id}).scalar_one()
+    return window_at(ports, provider, link.past_days, link.future_days, link.planned_at or ports.clock.now())
+
+
+def window_at(
+    ports: Ports, provider: str, past_days: int, future_days: int, now: datetime
+) -> tuple[datetime, datetime]:
+    """Return the span that a link of so many days keeps in step at an instant."""
+    past, future = past_days, future_days
     bound = ports.gateway.info(provider).window_days
     if bound is not None:
         past, future = min(past, bound[0]), max(future, bound[1])
-    now = link.planned_at or ports.clock.now()
     return now - timedelta(days=past), now + timedelta(days=future)

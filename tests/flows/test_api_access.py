@@ -29,6 +29,9 @@ def routes(hub: HubApp) -> Iterator[tuple[str, str]]:
 def own_ids(hub: HubApp) -> dict[str, str]:
     hub.world.linked_pair()
     assert hub.call("POST", "/v1/events", an_event()).status_code == 201
+    with hub.world.ports.db.reading() as session:
+        planned = {"links": [{"link_id": session.scalars(select(Link.id)).first()}]}
+    plan_id = hub.call("POST", "/v1/link-plans", planned).get_json()["id"]
     with hub.world.ports.db.transaction() as session:
         link = session.scalars(select(Link)).first()
         event = session.scalars(select(Event)).one()
@@ -53,6 +56,7 @@ def own_ids(hub: HubApp) -> dict[str, str]:
             "calendar_id": "cal_1",
             "link_id": link.id,
             "event_id": event.id,
+            "plan_id": plan_id,
             "run_id": session.scalars(select(Change.run_id)).one() or "",
             "conflict_id": "cfl_1",
             "seq": "1",
@@ -120,6 +124,8 @@ def test_another_tenants_ids_in_a_body_or_query_are_refused(hub: HubApp) -> None
         remote_id = session.scalars(select(RemoteCalendar.id)).first()
     link = {"calendar_id": "cal_1", "remote_calendar_id": remote_id}
     assert hub.call("POST", "/v1/links", link, key=stranger).status_code == 422
+    for planned in (link, {"link_id": ids["link_id"]}):
+        assert hub.call("POST", "/v1/link-plans", {"links": [planned]}, key=stranger).status_code == 422
     assert hub.call("POST", "/v1/events", an_event(), key=stranger).status_code == 422
     assert (
         hub.call("POST", "/v1/calendars", {"user_id": "usr_1", "name": "x"}, key=stranger).status_code == 422
