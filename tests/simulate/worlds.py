@@ -39,7 +39,7 @@ from hub.settings import Settings
 from hub.vault import Vault
 from tests.memory_provider import SERVICES, MemoryPlugin, MemoryService, _Calendar
 from tests.simulate.faults import Faults
-from tests.simulate.kernel import Kernel
+from tests.simulate.kernel import Kernel, Killed
 from tests.simulate.ports import START, SimClock, SimDatabase, SimHooks, SimIds, SimPulse, Wire, memory_engine
 
 SWEEP = 30.0
@@ -171,6 +171,8 @@ class SimWorld:
         self._numbers = 0
         self.links: dict[str, str] = {}
         """Link ids by place."""
+        self.silenced = False
+        """Whether a notification has never reached the hub: only a look at the silent calendar helps."""
         self._build()
 
     def count(self) -> int:
@@ -305,6 +307,7 @@ class SimWorld:
         kernel.now = self._kept_at + started
         self.ids.rng, self.wire._rng = Random(rng.random()), Random(rng.random())
         self.clock.skew = 0.0
+        self.silenced = False
         self.wire.seen.clear()
         self.queue.clear()
         self._numbers = 0
@@ -326,6 +329,8 @@ class SimWorld:
             return
         fault = self.faults.at("notice")
         notification = Notification(headers["X-Channel"], headers["X-Secret"])
+        if fault in ("lost", "forged"):
+            self.silenced = True
         if fault == "lost":
             return
         if fault == "forged":
@@ -342,6 +347,9 @@ class SimWorld:
                 return
             except SQLAlchemyError:
                 self.kernel.wait(pause)
+            except Killed:
+                break
+        self.silenced = True
 
     # --- looking, without faults or time ---
 
