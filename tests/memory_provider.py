@@ -423,7 +423,9 @@ class MemoryPlugin:
             if isinstance(push, PushCreate):
                 content = self.project(push.content).content
                 known = found.events.get(push.create_id)
-                if known and not known.deleted and known.content == content:
+                if known and known.deleted:
+                    raise GoneError("it was deleted")
+                if known and (push.attempt > 0 or known.content == content):
                     return _shown(known)
                 return _shown(service.write(found, push.create_id, content, push.tag))
             known = found.events.get(push.remote_id)

@@ -84,9 +84,11 @@ _FREE = select(Link.id).where(Link.id.in_(bindparam("link_ids", expanding=True))
 UNWRITTEN = (
     EventCopy.wanted_version > EventCopy.pushed_version,
     EventCopy.parked_at.is_(None),
+    EventCopy.doubted.is_(False),
     or_(EventCopy.remote_id.is_not(None), EventCopy.missing_at.is_(None)),
 )
-"""The conditions of the outbox; a copy that is looked for where its calendar moved waits."""
+"""The conditions of the outbox; a copy that is looked for where its calendar moved waits, and one that has
+to be read again before it may be written."""
 COPY_IS_DUE = or_(EventCopy.due_at.is_(None), EventCopy.due_at <= _NOW)
 
 

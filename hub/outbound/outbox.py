@@ -19,11 +19,20 @@ from hub.models import Detail, Event, EventCopy, Link
 from hub.models.content import content_of
 from hub.outbound import conflicts, kept
 from hub.outbound.lease import COPY_IS_DUE, UNWRITTEN, Lease, may_write
+from hub.outbound.linking import ask_for_pull
 from hub.outbound.trouble import backoff
 from hub.plugin import types
 from hub.plugin.codec import content_from_json, to_json
 from hub.plugin.errors import ProviderError, RetryLaterError, VersionMovedError
-from hub.plugin.types import EventContent, Push, PushCreate, PushDelete, PushUpdate, RemoteEvent
+from hub.plugin.types import (
+    EventContent,
+    Push,
+    PushCreate,
+    PushDelete,
+    PushUpdate,
+    RemoteEvent,
+    changed_fields,
+)
 from hub.ports import Ports
 
 BATCH = 50
@@ -107,10 +116,20 @@ def claim(
         item = plan_push(ports, lease.provider, link, copy, event)
         work.append(item)
         if isinstance(item.push, PushCreate):
-            copy.uncertain = True
+            _expect(copy, item)
         if item.push is not None and item.refusal is None:
             kept.note_try(copy, item.push, item.shown)
     return tuple(work)
+
+
+def _expect(copy: EventCopy, work: Work) -> None:
+    """Write down what a create will leave at the provider, should its answer be lost.
+
+    If a person edits or deletes the event before the hub has found it, that is how their edit is known.
+    """
+    if not copy.uncertain:
+        copy.base, copy.synced, copy.tried = to_json(work.shown), fingerprints(work.content), {}
+    copy.uncertain = True
 
 
 def _load_exceptions(session: Session, events: list[Event]) -> None:
@@ -177,6 +196,9 @@ def _update(copy: EventCopy, content: EventContent, shown: EventContent) -> Push
 def settled(session: Session, ports: Ports, link: Link, work: Work, remote: RemoteEvent | None) -> None:
     """Write down a success: what the provider now shows is the copy's new base."""
     copy, version, deleted_at = session.execute(_CLAIMED, {"copy_id": work.copy_id}).one()
+    if remote is not None and _was_touched(work, remote):
+        _found(session, ports, copy, remote)
+        return
     copy.pushed_version = max(copy.pushed_version, work.version)
     copy.attempts, copy.due_at, copy.problem = 0, None, None
     if isinstance(work.push, PushDelete) and copy.wanted_version > work.version:
@@ -197,6 +219,20 @@ def settled(session: Session, ports: Ports, link: Link, work: Work, remote: Remo
             kept.not_kept(session, ports, link, copy, session.get_one(Event, work.event_id), lost)
     link.pushed_at = ports.clock.now()
     link.failures = 0
+
+
+def _was_touched(work: Work, remote: RemoteEvent) -> bool:
+    """Whether an earlier create is found to have been made, but not as the hub wants it now."""
+    was_tried = isinstance(work.push, PushCreate) and work.push.attempt > 0
+    return was_tried and bool(changed_fields(work.shown, remote.content))
+
+
+def _found(session: Session, ports: Ports, copy: EventCopy, remote: RemoteEvent) -> None:
+    """Keep where an earlier create was found; a listing merges what people have made of it since."""
+    copy.remote_id, copy.remote_version, copy.shown_at = remote.remote_id, "", None
+    copy.create_id, copy.uncertain, copy.doubted = None, False, True
+    copy.attempts, copy.due_at, copy.problem = 0, None, None
+    ask_for_pull(session, ports, copy.link_id)
 
 
 def show(copy: EventCopy, remote: RemoteEvent) -> None:
@@ -229,8 +265,20 @@ def gone(session: Session, ports: Ports, link: Link, work: Work) -> None:
         copy.removed_at, copy.missing_at = ports.clock.now(), None
         copy.attempts, copy.due_at, copy.problem = 0, None, None
         return
+    is_edited = is_newer or copy.synced != fingerprints(work.content)
+    if isinstance(work.push, PushCreate) and not is_edited:
+        _made_and_deleted(session, ports, copy, work)
+        return
     note_deletion_conflict(session, ports, link, session.get_one(Event, copy.event_id), work.content)
     recreate(ports, copy)
+
+
+def _made_and_deleted(session: Session, ports: Ports, copy: EventCopy, work: Work) -> None:
+    """Take it for a person's deletion that what an earlier create had made is gone: the guard judges it."""
+    copy.uncertain, copy.pushed_version = False, work.version
+    copy.missing_at = copy.missing_at or ports.clock.now()
+    copy.attempts, copy.due_at, copy.problem = 0, None, None
+    ask_for_pull(session, ports, copy.link_id)
 
 
 def _copy(session: Session, work: Work) -> EventCopy:

@@ -188,8 +188,10 @@ class Connected:
             token = page.next_page
             assert len(pages) < 1000
 
-    def create(self, calendar: RemoteCalendar, content: EventContent, n: int = 1) -> RemoteEvent:
-        push = PushCreate(create_id=f"{n:032d}", tag=f"evt-{n}", content=content)
+    def create(
+        self, calendar: RemoteCalendar, content: EventContent, n: int = 1, attempt: int = 0
+    ) -> RemoteEvent:
+        push = PushCreate(create_id=f"{n:032d}", tag=f"evt-{n}", content=content, attempt=attempt)
         event = self.hooks.push_event(call=self.call, calendar=calendar, push=push)
         assert isinstance(event, RemoteEvent)
         return event
@@ -430,6 +432,14 @@ class ProviderContract:
         again = dataclasses.replace(push, attempt=1)
         event = ann.hooks.push_event(call=ann.call, calendar=cal, push=again)
         assert set(ann.control.events(PERSON, cal.remote_id)) == {event.remote_id}
+
+    def test_a_found_create_keeps_what_a_person_made_of_it(self, ann: Connected) -> None:
+        cal = ann.calendar
+        event = ann.create(cal, timed("Once", datetime(2027, 1, 7, 12)))
+        ann.control.update(PERSON, cal.remote_id, event.remote_id, title="Twice")
+        found = ann.create(cal, timed("Once", datetime(2027, 1, 7, 12)), attempt=1)
+        assert (found.remote_id, found.content.title) == (event.remote_id, "Twice")
+        assert ann.control.events(PERSON, cal.remote_id)[event.remote_id].title == "Twice"
 
     def test_a_create_is_idempotent_even_if_the_hub_forgot_that_it_tried(self, ann: Connected) -> None:
         cal = ann.calendar

@@ -468,8 +468,8 @@ class Reception:
 class PushCreate:
     """Write an event that the provider does not have.
 
-    Idempotent by `create_id`: a second push with the same id finds what the first one made, brings it
-    to `content` and returns it.
+    Idempotent by `create_id`: a second push with the same id finds what the first one made. With an
+    `attempt` it is returned as it is, since a person may have edited it meanwhile.
     """
 
     create_id: str
@@ -478,7 +478,8 @@ class PushCreate:
     """The hub's mark, at most 64 characters, to be stored where people do not see it."""
     content: EventContent
     attempt: int = 0
-    """Above 0: an earlier try may have been applied; read before writing."""
+    """Above 0: an earlier try may have been applied; read before writing, and write nothing if it was.
+    What it made and somebody has deleted since is a `GoneError`, where the provider can tell."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -317,3 +317,21 @@ def test_rec_19_an_occurrence_that_the_api_brings_back_is_back_at_both_providers
     edit(world, "api", when=dataclasses.replace(STANDUP.when, exceptions=CHANGES[1:]))
     world.assert_quiet()
     assert agree_on_changes(world, "api") == CHANGES[1:]
+
+
+@pytest.mark.parametrize("method", ["DELETE", "PATCH"])
+def test_a_series_whose_changed_days_were_cut_off_while_it_was_written_gets_them_after_all(
+    world: ProviderWorld, method: str
+) -> None:
+    day = WEDNESDAY + timedelta(days=7)
+    off, moved = SeriesException(day, cancelled=True), SeriesException(day + timedelta(days=7), title="Other")
+    content = series("Weekly", WEDNESDAY, "FREQ=WEEKLY;COUNT=6")
+    content = dataclasses.replace(content, when=dataclasses.replace(content.when, exceptions=(off, moved)))
+    world.outlook.control.fault("reset_before", method=method)
+    world.api_creates(content)
+    world.settle()
+    world.advance(30)
+    world.wait(0)
+    assert agree_on_changes(world, "Weekly") == (off, moved)
+    assert world.conflicts() == []
+    world.assert_quiet()

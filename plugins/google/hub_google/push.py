@@ -71,18 +71,18 @@ class _Writer:
         return self._settle((item, []), wanted)
 
     def _adopt(self, push: PushCreate, wanted: EventContent) -> RemoteEvent:
-        """Bring what an earlier try made, or what was deleted since, to the wanted content."""
+        """Return what an earlier try made; bring it to the content only if the hub forgot that it tried."""
         item = series.get_item(self.client, self.calendar, push.create_id)
         if item.get("status") == "cancelled":
-            # Google keeps the id of a deleted event for ever; the way back is to confirm it.
-            body: Event = translate.to_remote(wanted)
-            body["extendedProperties"] = {"private": {translate.TAG_KEY: push.tag}}
-            item = self._run(self.events.patch, eventId=push.create_id, body=body)
-            return self._settle(series.complete(self.client, self.calendar, item), wanted)
+            # Google keeps the id of a deleted event for ever: it was made, and somebody has deleted it.
+            raise GoneError("The event was deleted in Google Calendar.")
         if item.get("extendedProperties", {}).get("private", {}).get(translate.TAG_KEY) != push.tag:
             raise RefusedError("Another event has this id.", code="duplicate")
         family = series.complete(self.client, self.calendar, item)
-        shown = series.whole(family, self.calendar).content
+        found = series.whole(family, self.calendar)
+        if push.attempt > 0:
+            return found
+        shown = found.content
         fields = changed_fields(project(shown).content, wanted)
         if body := self._patch_body(fields, wanted):
             master = self._run(self.events.patch, eventId=push.create_id, body=body)

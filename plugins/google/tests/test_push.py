@@ -71,12 +71,12 @@ def test_a_create_interrupted_between_series_and_exceptions_is_finished_by_the_n
     assert google.create(whole).content.when == whole.when
 
 
-def test_a_deleted_event_comes_back_under_its_id(google: Google) -> None:
+def test_a_create_that_was_made_and_deleted_since_does_not_come_back(google: Google) -> None:
     event = google.create(timed("Lunch", MONDAY))
     hooks.push_event(google.call, google.calendar, PushDelete(event.remote_id, event.version))
-    again = google.create(timed("Lunch again", MONDAY))
-    assert again.remote_id == event.remote_id
-    assert google.control.events(ANN, ANN)[event.remote_id].title == "Lunch again"
+    with pytest.raises(GoneError):
+        google.create(timed("Lunch again", MONDAY))
+    assert google.control.events(ANN, ANN) == {}
 
 
 def test_another_s_event_with_our_id_is_left_alone(google: Google) -> None:

@@ -36,7 +36,7 @@ DUPLICATE = "errorduplicatetransactionid"
 
 
 def create(graph: Graph, calendar: RemoteCalendar, push: PushCreate) -> RemoteEvent:
-    """Write a new event, or bring the one that an earlier try made to its content."""
+    """Write a new event, unless an earlier try has made it."""
     wanted = held(push.content)
     if push.attempt > 0:
         found = _find(graph, calendar, push)
@@ -141,11 +141,16 @@ def _find_unmarked(graph: Graph, calendar: RemoteCalendar, push: PushCreate) -> 
 def _bring(
     graph: Graph, calendar: RemoteCalendar, found: RemoteEvent, wanted: EventContent, push: PushCreate
 ) -> RemoteEvent:
-    """Bring what an earlier try made to its content, and mark it if the mark was lost."""
+    """Mark what an earlier try made if its mark was lost.
+
+    If the hub forgot that it tried, it is brought to the content.
+    """
     if found.tag != push.tag:
         body = {"singleValueExtendedProperties": [{"id": TAG_ID, "value": _mark(push)}]}
         _patch(graph, found.remote_id, body, found.version)
         found = replace(read_event(graph, calendar.remote_id, found.remote_id), tag=push.tag)
+    if push.attempt > 0:
+        return found
     fields = changed_fields(project(found.content).content, wanted)
     if not fields:
         return found
