@@ -147,6 +147,13 @@ class LeaseLostError(Exception):
     """Another worker has taken the link, or it was paused or ended: stop at once, write nothing."""
 
 
+@dataclass(slots=True)
+class Term:
+    """Until when a run knows, without asking, that its lease is its own."""
+
+    end: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Lease:
     """A run's right to write one link."""
@@ -160,6 +167,7 @@ class Lease:
     run_id: str
     until: datetime
     """When the run should let others have their turn."""
+    term: Term
     importing: str | None = None
     """The calendar, if this run lists the link for the first time: its other links wait for it."""
     lost_runs: int = 0
@@ -209,6 +217,7 @@ def find_free(session: Session, ports: Ports, link_id: str) -> tuple[Lease, Link
         link.fence + 1,
         ports.ids.new("run"),
         now + TURN,
+        Term(now),
         importing,
         link.lost_runs + after_loss,
         after_loss,
@@ -231,7 +240,7 @@ def _must_wait(session: Session, link: Link, now: datetime) -> bool:
 def take(ports: Ports, link: Link, lease: Lease) -> None:
     """Write down that the link is the run's."""
     link.lease_owner, link.fence, link.lost_runs = lease.run_id, lease.fence, lease.lost_runs
-    link.lease_until = _end(ports)
+    link.lease_until = lease.term.end = _end(ports)
 
 
 def _end(ports: Ports) -> datetime:
@@ -247,8 +256,19 @@ def held(session: Session, ports: Ports, lease: Lease) -> Link:
     link = session.scalars(_OWN, _key(lease)).one_or_none()
     if link is None or link.state != LinkState.ACTIVE:
         raise LeaseLostError(lease.link_id)
-    link.lease_until = _end(ports)
+    link.lease_until = lease.term.end = _end(ports)
     return link
+
+
+def assure(ports: Ports, lease: Lease) -> None:
+    """Ask, before a write, whether the lease is still ours, if this process slept for longer than it lasts.
+
+    Raises:
+        LeaseLostError: it is not.
+    """
+    if ports.clock.now() >= lease.term.end:
+        with ports.db.transaction() as session:
+            held(session, ports, lease)
 
 
 def _key(lease: Lease) -> dict[str, Any]:
@@ -257,9 +277,12 @@ def _key(lease: Lease) -> dict[str, Any]:
 
 def prolong(ports: Ports, lease: Lease) -> bool:
     """Keep the lease while the run lives; False if it is not ours any more."""
-    values = {"own_fence": lease.fence, "run_id": lease.run_id, "until": _end(ports)}
+    end = _end(ports)
+    values = {"own_fence": lease.fence, "run_id": lease.run_id, "until": end}
     with ports.db.transaction() as session:
         kept = session.connection().execute(_PROLONG, {"link_id": lease.link_id} | values).first()
+    if kept is not None:
+        lease.term.end = end
     return kept is not None
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from hub.log import get_logger
 from hub.models import Link, LinkState
 from hub.outbound import outbox, trouble
-from hub.outbound.lease import Lease, give_back, held
+from hub.outbound.lease import Lease, assure, give_back, held
 from hub.outbound.linking import ask_for_pull
 from hub.outbound.outbox import Work
 from hub.plugin.errors import (
@@ -118,6 +118,7 @@ def _write(ports: Ports, lease: Lease, work: Work) -> Outcome:
         refusal = f"{lease.calendar.name!r} is read-only for this account."
     if refusal is not None:
         return RefusedError(refusal)
+    assure(ports, lease)
     try:
         remote: RemoteEvent | None = ports.gateway.call(
             lease.account_id, "push_event", calendar=lease.calendar, push=work.push
