@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from hub import log as hub_log
 from hub.accounts import calendars
 from hub.inbound.pull import pull_link
-from hub.keeping import subscriptions, sweep
+from hub.keeping import subscriptions, sweep, ticks
 from hub.outbound import undo
 from hub.outbound.push import push_link
 from hub.planning.reading import read_plan
@@ -43,6 +43,8 @@ QUEUES = {
     "refresh_calendars": "keeping",
     "heartbeat": "keeping",
 }
+WATCHED = ("inbound", "outbound", "keeping")
+"""Queues whose silence is told by `/readyz`; long work may make the others wait."""
 
 app = Celery("hub")
 
@@ -82,12 +84,17 @@ def configure(settings: Settings) -> Celery:
         beat_schedule={
             "sweep": {"task": "sweep", "schedule": sweep_every, "options": {"expires": sweep_every * 2}},
             "renew": {"task": "renew", "schedule": 60.0, "options": {"expires": 60}},
-            "heartbeat": {"task": "heartbeat", "schedule": 10.0, "options": {"expires": 20}},
             "expire": {"task": "expire", "schedule": 3600.0, "options": {"expires": 3600}},
+            **{f"heartbeat {queue}": _heartbeat(queue) for queue in WATCHED},
         },
         beat_max_loop_interval=5,
     )
     return app
+
+
+def _heartbeat(queue: str) -> dict[str, Any]:
+    options = {"queue": queue, "expires": 20}
+    return {"task": "heartbeat", "args": (queue,), "schedule": 10.0, "options": options}
 
 
 class CeleryQueue:
@@ -204,14 +211,16 @@ def refresh_calendars(account_id: str) -> None:
 
 @_task("sweep")
 def sweep_all() -> None:
-    sweep.sweep(ports())
+    if ticks.is_due(ports(), "sweep", ports().settings.sweep_interval):
+        sweep.sweep(ports())
 
 
 @_task("expire")
 def expire() -> None:
-    sweep.expire(ports())
+    if ticks.is_due(ports(), "expire", 3600):
+        sweep.expire(ports())
 
 
 @_task("heartbeat")
-def heartbeat() -> None:
-    sweep.beat_heart(ports(), "worker")
+def heartbeat(queue: str) -> None:
+    ticks.beat_heart(ports(), queue)

@@ -38,7 +38,7 @@ def run_checks(ports: Ports) -> dict[str, dict[str, Any]]:
     if checks["database"]["ok"]:
         checks["migrations"] = _migrations(ports)
     if all(check["ok"] for check in checks.values()):
-        checks |= _heartbeats(ports)
+        checks |= _workers(ports)
     checks["providers"] = _providers(ports)
     return checks
 
@@ -66,20 +66,25 @@ def _migrations(ports: Ports) -> dict[str, Any]:
     return _good()
 
 
-def _heartbeats(ports: Ports) -> dict[str, dict[str, Any]]:
-    """Only parts that ever lived here are asked for: a hub without workers has none to wait for."""
+def _workers(ports: Ports) -> dict[str, dict[str, Any]]:
+    """Say of each queue whether a worker takes from it.
+
+    Only queues that ever had one are asked for: a hub without workers has none to wait for.
+    """
     now = ports.clock.now()
     with ports.db.reading() as session:
         rows = session.scalars(select(Heartbeat).order_by(Heartbeat.name)).all()
     found = {}
     for row in rows:
         age = round((now - row.at).total_seconds(), 1)
-        if now - row.at <= FRESH:
-            found[row.name] = _good(age_seconds=age)
-        else:
-            found[row.name] = _bad(
-                f"No sign of life from {row.name} for {age:.0f} seconds.", f"Start 'hub {row.name}' again."
+        found[f"worker {row.name}"] = (
+            _good(age_seconds=age)
+            if now - row.at <= FRESH
+            else _bad(
+                f"Nobody has taken anything from the queue {row.name!r} for {age:.0f} seconds.",
+                "See that Redis, 'hub beat' and a 'hub worker' of this queue run; start again what does not.",
             )
+        )
     return found
 
 

@@ -20,7 +20,6 @@ from hub.models import (
     ChannelState,
     Consent,
     Event,
-    Heartbeat,
     IdempotentReply,
     Link,
     LinkState,
@@ -142,9 +141,3 @@ def expire(ports: Ports) -> None:
         session.execute(delete(IdempotentReply).where(IdempotentReply.created_at < now - REPLY_LIFE))
         reading.expire(session, now)
         session.execute(delete(Event).where(Event.deleted_at < now - TOMBSTONE_LIFE))
-
-
-def beat_heart(ports: Ports, name: str) -> None:
-    """Note that a part of the hub works."""
-    with ports.db.transaction() as session:
-        session.merge(Heartbeat(name=name, at=ports.clock.now()))

@@ -17,7 +17,7 @@ from hub.models.link import (
     Verdict,
 )
 from hub.models.plan import LinkPlan, PlannedAction, PlannedLink, PlannedPage, PlanState
-from hub.models.tenant import ApiKey, Heartbeat, IdempotentReply, PageSession, Tenant, User
+from hub.models.tenant import ApiKey, Heartbeat, IdempotentReply, PageSession, Tenant, Tick, User
 from hub.models.undo import Undo, UndoState
 
 __all__ = [
@@ -53,6 +53,7 @@ __all__ = [
     "RemoteCalendar",
     "SeriesExceptionRow",
     "Tenant",
+    "Tick",
     "Undo",
     "UndoState",
     "User",

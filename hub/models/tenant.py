@@ -82,8 +82,17 @@ class IdempotentReply(Base):
     created_at: Mapped[datetime] = mapped_column(index=True)
 
 
+class Tick(Base):
+    """When a periodic job was last begun, so that a beat that sends it too often does no harm."""
+
+    __tablename__ = "ticks"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    at: Mapped[datetime]
+
+
 class Heartbeat(Base):
-    """When a part of the hub last proved that it works (`beat`, `worker`)."""
+    """When the workers of a queue last took a task from it; `name` is the queue."""
 
     __tablename__ = "heartbeats"
 

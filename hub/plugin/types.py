@@ -194,7 +194,13 @@ class When:
     that hit an occurrence are carried as cancelled `exceptions`, not here. UNTIL is UTC for timed
     series and a date for all-day ones."""
     exceptions: tuple[SeriesException, ...] = ()
-    """Sorted by `original_start`; one per original start."""
+    """Sorted by `original_start`; one per original start: of several, a live one wins over a cancelled."""
+
+    def __post_init__(self) -> None:
+        if len({e.original_start for e in self.exceptions}) < len(self.exceptions):
+            kept = {e.original_start: e for e in sorted(self.exceptions, key=lambda e: not e.cancelled)}
+            one_each = tuple(e for e in self.exceptions if kept[e.original_start] is e)
+            object.__setattr__(self, "exceptions", one_each)
 
     @property
     def all_day(self) -> bool:

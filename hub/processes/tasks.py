@@ -17,12 +17,15 @@ def work(settings: Settings, queues: str, processes: int) -> None:
     """Run a worker in the foreground."""
     log.configure(settings.log_level, settings.log_format)
     from hub.processes.watch import warn_of_eviction, watch_worker
-    from hub.worker import configure
+    from hub.worker import WATCHED, app, configure
 
     warn_of_eviction(settings.redis_url)
 
     def watch(**_: Any) -> None:
         watch_worker(settings.redis_url, queues.split(","), processes)
+        # The first heartbeat need not wait for a beat: who asks whether the hub is ready, waits for it.
+        for queue in set(WATCHED) & set(queues.split(",")):
+            app.send_task("heartbeat", args=(queue,), queue=queue, expires=20, ignore_result=True)
 
     worker_ready.connect(watch, weak=False)
     configure(settings).worker_main(

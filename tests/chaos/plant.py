@@ -127,7 +127,7 @@ class Plant:
             answer = requests.get(f"{self.stage.url}/readyz", timeout=5)
         except requests.RequestException:
             return False
-        return answer.status_code == 200 and "worker" in answer.json()["checks"]
+        return answer.status_code == 200 and "worker inbound" in answer.json()["checks"]
 
     def close(self) -> None:
         self._closing.set()

@@ -174,12 +174,12 @@ def test_ready_names_each_check_and_how_to_mend_it(database_url: str, tmp_path: 
     assert client.get("/healthz").status_code == 200
     assert client.get("/readyz").status_code == 200
     with world.ports.db.transaction() as session:
-        session.add(Heartbeat(name="worker", at=world.clock.now()))
-    assert client.get("/readyz").get_json()["checks"]["worker"]["ok"]
+        session.add(Heartbeat(name="inbound", at=world.clock.now()))
+    assert client.get("/readyz").get_json()["checks"]["worker inbound"]["ok"]
     world.clock.advance(3600)
     answer = client.get("/readyz")
     assert answer.status_code == 503
-    assert "hub worker" in answer.get_json()["checks"]["worker"]["mend"]
+    assert "hub worker" in answer.get_json()["checks"]["worker inbound"]["mend"]
 
 
 def test_a_database_that_was_never_migrated_is_not_ready(hub: HubApp) -> None:
