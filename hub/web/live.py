@@ -11,7 +11,7 @@ from flask import Response, request
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from hub.models import Account, Calendar, EventCopy, Link, LinkSignal, Tenant, User
+from hub.models import Account, Calendar, Conflict, Event, EventCopy, Link, LinkSignal, Tenant, User
 from hub.ports import Ports
 from hub.web.site import blp, ports, visitor
 
@@ -50,6 +50,12 @@ def signature(session: Session, user: User) -> str:
         .order_by(EventCopy.link_id)
     )
     calendars = select(Calendar.id, Calendar.name, Calendar.deleted_at).where(Calendar.user_id == user.id)
+    conflicts = (
+        select(func.count(), func.max(Conflict.at))
+        .join(Event, Event.id == Conflict.event_id)
+        .join(Calendar, Calendar.id == Event.calendar_id)
+        .where(Calendar.user_id == user.id, Conflict.resolution.is_(None))
+    )
     parts = [
         session.execute(query).all()
         for query in (
@@ -57,6 +63,7 @@ def signature(session: Session, user: User) -> str:
             links,
             waiting,
             calendars.order_by(Calendar.id),
+            conflicts,
         )
     ]
     return f"{seq}-{sha256(repr(parts).encode()).hexdigest()[:16]}"

@@ -10,21 +10,19 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from hub.accounts.agenda import TooManyError, list_entries
-from hub.accounts.authors import AuthorName, authors_of
 from hub.accounts.health import Health, health_of
 from hub.models import (
     Account,
     AccountState,
-    Actor,
     Calendar,
     Change,
-    Event,
     Link,
     RemoteCalendar,
     User,
 )
 from hub.plugin.types import ProviderInfo
 from hub.ports import Ports
+from hub.web.lines import ChangeLine, ConflictLine, labels_of, lines_of, open_conflicts
 from hub.web.live import signature
 from hub.web.week import Day, bounds, layout, monday
 
@@ -39,16 +37,6 @@ class LinkLine:
     account: Account
     health: Health
     provider: str
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeLine:
-    """A line of the change log in words."""
-
-    change: Change
-    title: str
-    who: str
-    what: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +57,7 @@ class Overview:
     zone: str
     too_many: bool
     changes: list[ChangeLine]
+    conflicts: list[ConflictLine]
     now: datetime
     signature: str
 
@@ -89,7 +78,7 @@ def read(session: Session, ports: Ports, user: User, wanted: date | None) -> Ove
         )
     )
     providers = ports.gateway.providers()
-    labels = {info.name: info.label for info in providers}
+    labels = labels_of(ports)
     links = _links(session, ports, accounts, labels)
     zone = ZoneInfo(calendars[0].zone if calendars else "UTC")
     today = ports.clock.now().astimezone(zone).date()
@@ -110,6 +99,7 @@ def read(session: Session, ports: Ports, user: User, wanted: date | None) -> Ove
         zone=str(zone),
         too_many=too_many,
         changes=_changes(session, calendars, labels),
+        conflicts=open_conflicts(session, calendars, labels),
         now=ports.clock.now(),
         signature=signature(session, user),
     )
@@ -160,40 +150,8 @@ def _links(
 def _changes(session: Session, calendars: list[Calendar], labels: dict[str, str]) -> list[ChangeLine]:
     if not calendars:
         return []
-    rows = session.execute(
-        select(Change, Event.title)
-        .outerjoin(Event, Event.id == Change.event_id)
-        .where(Change.tenant_id == calendars[0].tenant_id, Change.calendar_id.in_([c.id for c in calendars]))
-        .order_by(Change.seq.desc())
-        .limit(RECENT)
-    ).all()
-    authors = authors_of(session, [change for change, _ in rows])
-    return [
-        ChangeLine(
-            change,
-            title or "(untitled)",
-            in_words(authors[change.actor, change.actor_id], labels),
-            _what(change),
-        )
-        for change, title in rows
-    ]
-
-
-def in_words(author: AuthorName, labels: dict[str, str]) -> str:
-    """Return who made a change, for people."""
-    if author.kind == Actor.PROVIDER and author.provider:
-        return f"someone in {labels.get(author.provider, author.provider)} ({author.calendar})"
-    if author.kind == Actor.API_KEY and author.name:
-        return f"the API key “{author.name}”"
-    if author.kind == Actor.PAGE and author.name:
-        return f"{author.name}, on this page"
-    return "the hub"
-
-
-_FIELDS = {"when": "time", "show_as": "busy or free", "description": "notes"}
-
-
-def _what(change: Change) -> str:
-    if change.kind != "updated":
-        return str(change.kind)
-    return "changed " + (", ".join(_FIELDS.get(name, name) for name in change.fields) or "its metadata")
+    query = select(Change).where(
+        Change.tenant_id == calendars[0].tenant_id, Change.calendar_id.in_([c.id for c in calendars])
+    )
+    rows = session.scalars(query.order_by(Change.seq.desc()).limit(RECENT)).all()
+    return lines_of(session, rows, labels)

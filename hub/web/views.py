@@ -12,14 +12,15 @@ from werkzeug.wrappers import Response
 from hub.accounts import calendars as account_calendars
 from hub.accounts import links
 from hub.accounts.disconnect import disconnect
-from hub.models import Account, Calendar, Link, RemoteCalendar, Verdict
+from hub.models import Account, Calendar, Conflict, Event, Link, RemoteCalendar, Verdict
 from hub.outbound import linking
+from hub.outbound.conflicts import EditedSinceError, EventDeletedError, resolve
 from hub.outbound.linking import LinkingError
 from hub.plugin.errors import ProviderError
-from hub.web import connect_views, event_views, overview
-from hub.web.site import blp, ports, visitor
+from hub.web import connect_views, event_views, overview, undo_views
+from hub.web.site import author, blp, ports, visitor
 
-__all__ = ["blp", "connect_views", "event_views"]
+__all__ = ["blp", "connect_views", "event_views", "undo_views"]
 
 NOTES = {
     "linked": "Linked. Events come in now; you can watch them arrive.",
@@ -29,6 +30,9 @@ NOTES = {
     "saved": "Saved. It is on its way to the linked calendars.",
     "deleted": "Deleted here; the linked calendars follow.",
     "decided": "Decided. The hub carries it out now.",
+    "undone": "Undone. It is on its way to the linked calendars. “Recent changes” can undo this, too.",
+    "undoing": "It is being undone, step by step; you can watch it here.",
+    "resolved": "Decided. It is on its way to the linked calendars.",
     "syncing": "Looking for changes now.",
 }
 
@@ -173,3 +177,26 @@ def decide(link_id: str, verdict: str) -> Response | tuple[str, int]:
     except links.NothingHeldError as error:
         return _page(error=str(error)), 409
     return _done("decided")
+
+
+@blp.post("/conflicts/<conflict_id>/<any(hub, provider):keep>")
+def resolve_conflict(conflict_id: str, keep: str) -> Response | tuple[str, int]:
+    try:
+        with ports().db.transaction() as session:
+            query = (
+                select(Conflict)
+                .join(Event, Event.id == Conflict.event_id)
+                .where(Conflict.id == conflict_id, Conflict.tenant_id == visitor().tenant_id)
+            )
+            conflict = session.scalars(query.with_for_update(of=Conflict)).one_or_none()
+            if conflict is None:
+                abort(404)
+            own_calendar(session, session.get_one(Event, conflict.event_id).calendar_id)
+            resolve(session, ports(), conflict, keep, author())
+    except EditedSinceError:
+        return _page(
+            error="It was changed once more since: open the event and write the value you want."
+        ), 409
+    except EventDeletedError:
+        return _page(error="The event is deleted: undo its deletion first."), 409
+    return _done("resolved")
