@@ -79,6 +79,8 @@ class _Event:
     at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     before: _Event | None = None
     """The state before the last write."""
+    uid: str = ""
+    """Its UID, if that is not made of its id."""
 
 
 @dataclass
@@ -176,6 +178,7 @@ class MemoryService:
             tag or (known.tag if known else None),
             at=self.now(),
             before=known and dataclasses.replace(known, before=None),
+            uid=known.uid if known else "",
         )
         calendar.events[remote_id] = event
         self.notify(calendar)
@@ -256,7 +259,7 @@ def _shown(event: _Event) -> RemoteEvent:
         event.remote_id,
         str(event.version),
         event.content,
-        uid=f"{event.remote_id}@memory",
+        uid=event.uid or f"{event.remote_id}@memory",
         tag=event.tag,
         updated_at=event.at,
     )

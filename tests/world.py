@@ -6,6 +6,7 @@ Nothing of the hub is patched: the ports are the real ones but for the queue (wh
 
 from __future__ import annotations
 
+import dataclasses
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -131,19 +132,23 @@ class HubWorld:
             session.add(Tenant(id="tnt_1", name="Tests", created_at=now))
             session.flush()
             session.add(User(id="usr_1", tenant_id="tnt_1", external_id="me", created_at=now))
-            session.flush()
-            session.add(
-                Calendar(
-                    id="cal_1",
-                    tenant_id="tnt_1",
-                    user_id="usr_1",
-                    name="Hub",
-                    zone="Europe/Berlin",
-                    created_at=now,
-                )
-            )
+        self.add_calendar("cal_1")
 
     # --- setting up ---
+
+    def add_calendar(self, calendar_id: str, user_id: str = "usr_1") -> None:
+        """Give a user of the hub another calendar."""
+        with self.ports.db.transaction() as session:
+            session.add(
+                Calendar(
+                    id=calendar_id,
+                    tenant_id="tnt_1",
+                    user_id=user_id,
+                    name="Hub",
+                    zone="Europe/Berlin",
+                    created_at=self.clock.now(),
+                )
+            )
 
     def link(self, account_id: str, name: str = "Main", calendar_id: str = "cal_1", **options: Any) -> str:
         """Link one of an account's calendars to a calendar of the hub; return the link's id."""
@@ -177,9 +182,13 @@ class HubWorld:
 
     # --- looking ---
 
-    def hub_events(self) -> dict[str, EventContent]:
+    def hub_events(self, calendar_id: str | None = None) -> dict[str, EventContent]:
+        """Return the live events of the hub, or of one of its calendars."""
+        query = select(Event.id).where(Event.deleted_at.is_(None))
+        if calendar_id is not None:
+            query = query.where(Event.calendar_id == calendar_id)
         with self.ports.db.reading() as session:
-            ids = session.scalars(select(Event.id).where(Event.deleted_at.is_(None))).all()
+            ids = session.scalars(query).all()
             found = [edit.get_event(session, event_id) for event_id in ids]
             return {event.id: content_of(event) for event in found if event}
 
@@ -290,6 +299,18 @@ class World(HubWorld):
     def person_updates(self, provider: str, remote_id: str, content: EventContent) -> None:
         service = self.services[provider]
         service.write(service.calendar("ann@example.test", "ann@example.test"), remote_id, content)
+
+    def person_moves(self, provider: str, remote_id: str, source: str, target: str, new_id: str = "") -> None:
+        """Drag an event to another calendar of the person; some providers give it another id there."""
+        service = self.services[provider]
+        here, there = (service.calendar("ann@example.test", name) for name in (source, target))
+        event = here.events[remote_id]
+        uid = event.uid or f"{remote_id}@memory"
+        moved = dataclasses.replace(event, remote_id=new_id or remote_id, uid=uid, version=event.version + 1)
+        moved.seq, moved.at = service.count(), service.now()
+        there.events[moved.remote_id] = moved
+        service.remove(here, remote_id)
+        service.notify(there)
 
     def person_deletes(self, provider: str, remote_id: str) -> None:
         service = self.services[provider]

@@ -17,12 +17,14 @@ from hub.models import Channel, EventCopy, Link, LinkState, RemoteCalendar
 from hub.outbound import linking
 from hub.outbound.lease import border_calendar
 from hub.outbound.linking import LinkingError, adopt_anew, check_direction
-from hub.plugin.errors import CalendarLostError, GoneError, ProviderError
+from hub.plugin.errors import CalendarLostError, GoneError, ProviderError, RefusedError
 from hub.ports import Ports
 
 log = get_logger()
 
 PROBES = 3
+MOST_ASKED = 10
+"""So many calendars of other names are asked whether they are the lost one."""
 ACCOUNT_MOVED = "account_moved"
 
 
@@ -49,16 +51,22 @@ def move_link(ports: Ports, link_id: str, remote_calendar_id: str) -> None:
 def heal(ports: Ports, account_id: str) -> None:
     """Look for each calendar that a link has lost among those that its account shows now.
 
+    One of the same name that holds some of the link's events is the same calendar under a new id; one of
+    another name is, if it holds all of them that are asked for.
     After the account has moved, the calendar with the same id, the primary one, or the one of the same
-    name takes its place. Otherwise one of the same name that holds the link's events is the same calendar
-    under a new id; one that does not may have been made anew, and that is for a person to say.
+    name takes its place even if it does not. Otherwise one of the same name may have been made anew, and
+    that is for a person to say.
     """
     for link_id, has_moved in _stopped(ports, account_id):
         with ports.db.reading() as session:
             link = session.get_one(Link, link_id)
             remote = _successor(session, link) if has_moved else _namesake(session, link)
+            others = _renamed(session, link)
         try:
             same_ids = remote is not None and _has_our_events(ports, link, remote)
+            if not same_ids:
+                renamed = next((c for c in others if _has_our_events(ports, link, c, all_of=True)), None)
+                remote, same_ids = renamed or remote, renamed is not None
         except ProviderError as error:
             log.info("lost_calendar_not_looked_for", link_id=link_id, reason=error.message)
             continue
@@ -107,8 +115,8 @@ def _check(session: Session, link: Link, remote: RemoteCalendar | None) -> None:
         check_direction(session, remote, link.direction)
 
 
-def _has_our_events(ports: Ports, link: Link, remote: RemoteCalendar) -> bool:
-    """Whether the calendar holds events under the ids that the link knows."""
+def _has_our_events(ports: Ports, link: Link, remote: RemoteCalendar, *, all_of: bool = False) -> bool:
+    """Whether the calendar holds events under the ids that the link knows: one of a few, or all of them."""
     query = (
         select(EventCopy.remote_id)
         .where(EventCopy.link_id == link.id, EventCopy.remote_id.is_not(None), EventCopy.removed_at.is_(None))
@@ -117,15 +125,18 @@ def _has_our_events(ports: Ports, link: Link, remote: RemoteCalendar) -> bool:
     )
     with ports.db.reading() as session:
         known = session.scalars(query).all()
+    found = 0
     for remote_id in known:
         try:
             ports.gateway.call(
                 link.account_id, "get_event", calendar=border_calendar(remote), remote_id=remote_id
             )
-        except GoneError:
+        except (GoneError, RefusedError, CalendarLostError):
             continue
-        return True
-    return False
+        found += 1
+        if not all_of:
+            break
+    return 0 < found == len(known) if all_of else found > 0
 
 
 def _move(session: Session, ports: Ports, link: Link, remote: RemoteCalendar, *, same_ids: bool) -> None:
@@ -175,6 +186,13 @@ def _namesake(session: Session, link: Link) -> RemoteCalendar | None:
     old = session.get_one(RemoteCalendar, link.remote_calendar_id)
     same = [c for c in _free_calendars(session, link) if c.name == old.name and c.id != old.id]
     return same[0] if len(same) == 1 else None
+
+
+def _renamed(session: Session, link: Link) -> list[RemoteCalendar]:
+    """Return calendars of other names that may be the lost one."""
+    old = session.get_one(RemoteCalendar, link.remote_calendar_id)
+    free = _free_calendars(session, link)
+    return [c for c in free if c.primary == old.primary and c.id != old.id][:MOST_ASKED]
 
 
 def _successor(session: Session, link: Link) -> RemoteCalendar | None:

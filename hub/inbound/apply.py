@@ -8,8 +8,9 @@ nothing the second time.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, selectinload
@@ -17,7 +18,8 @@ from sqlalchemy.orm import Session, selectinload
 from hub.domain.fingerprint import fingerprints
 from hub.domain.merge import Clash, Merged, Side, merge
 from hub.domain.recurrence import RecurrenceError, span, starts
-from hub.inbound.pairing import Pairing
+from hub.inbound import moves
+from hub.inbound.pairing import Pair, Pairing
 from hub.log import get_logger
 from hub.models import (
     Account,
@@ -48,15 +50,26 @@ BUSY_ONLY_FIELDS = frozenset({"when", "show_as", "status"})
 
 
 def apply_page(
-    session: Session, ports: Ports, link: Link, changes: Iterable[RemoteChange], run_id: str
+    session: Session,
+    ports: Ports,
+    link: Link,
+    changes: Iterable[RemoteChange],
+    run_id: str,
+    moved: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Apply one page of changes of a link that the caller holds."""
+    """Apply one page of changes of a link that the caller holds.
+
+    Args:
+        moved: by remote id, the copies in other links that new events were before (`hub.inbound.moves`).
+    """
     latest = {change.remote_id: change for change in changes}
-    _Page(session, ports, link, run_id).apply(latest)
+    _Page(session, ports, link, run_id, moved).apply(latest)
 
 
 class _Page:
-    def __init__(self, session: Session, ports: Ports, link: Link, run_id: str) -> None:
+    def __init__(
+        self, session: Session, ports: Ports, link: Link, run_id: str, moved: Mapping[str, str]
+    ) -> None:
         self.session = session
         self.ports = ports
         self.link = link
@@ -64,6 +77,7 @@ class _Page:
         self.calendar = session.get_one(Calendar, link.calendar_id)
         self.provider = session.get_one(Account, link.account_id).provider
         self.now = ports.clock.now()
+        self.moved = moved
         self.touched: list[Event] = []
         self.parked: set[str] = set()
 
@@ -179,11 +193,15 @@ class _Page:
         if self.link.detail == Detail.BUSY_ONLY:
             theirs = _only(BUSY_ONLY_FIELDS, theirs, own)
             base = base and _only(BUSY_ONLY_FIELDS, base, own)
-        shown = self.ports.gateway.plain(self.provider, "project", content=own).content
+        shown = self._as_shown(own)
         merged = merge(base, theirs, own, synced, shown, self._winner(event, remote), tried)
         if own is not ours:
             merged = dataclasses.replace(merged, content=_only(merged.taken, merged.content, ours))
         return merged
+
+    def _as_shown(self, content: EventContent) -> EventContent:
+        shown: EventContent = self.ports.gateway.plain(self.provider, "project", content=content).content
+        return shown
 
     def _winner(self, event: Event, remote: RemoteEvent) -> Side:
         if self.link.policy == Policy.PROVIDER:
@@ -279,17 +297,21 @@ class _Page:
         """Pair new remote events with events that the hub has already, and bring in the others."""
         if not remotes:
             return
-        pairs = Pairing(self.session, self.link).find(remotes, first=self.link.imported_at is None)
+        pairing = Pairing(self.session, self.link, self._as_shown)
+        pairs = pairing.find(remotes, first=self.link.imported_at is None)
         for remote in remotes:
             pair = pairs.get(remote.remote_id)
             if pair is not None and pair.copy is not None and pair.copy.base:
                 self._changed(pair.copy, pair.event, remote)
             elif pair is not None:
-                self._pair(pair.event, pair.copy, remote)
+                self._pair(pair, remote)
+            elif remote.remote_id in self.moved and self.link.direction != Direction.EXPORT:
+                self._move_here(remote, self.moved[remote.remote_id])
             elif self.link.direction != Direction.EXPORT and not self._is_past(remote.content):
-                self._create(remote)
+                self._create(remote, remote.content)
 
-    def _pair(self, event: Event, copy: EventCopy | None, remote: RemoteEvent) -> None:
+    def _pair(self, pair: Pair, remote: RemoteEvent) -> None:
+        event, copy, former = pair.event, pair.copy, pair.former
         if copy is None:
             copy = new_copy(self.ports, self.link, event, create_id=None)
             self.session.add(copy)
@@ -297,20 +319,40 @@ class _Page:
         show(copy, remote)
         copy.seen_generation = self.link.generation
         ours = content_of(event)
-        merged = self._merge(None, remote.content, ours, {}, tried, event, remote)
+        base = content_from_json(former.base) if former and former.base else None
+        synced = former.synced if former and base else {}
+        merged = self._merge(base, remote.content, ours, synced, tried, event, remote)
         if self.link.direction == Direction.EXPORT:
             merged = dataclasses.replace(
                 merged, content=ours, taken=frozenset(), clashes=(), owed=merged.owed | merged.taken
             )
         self._take(event, copy, ours, merged, remote)
+        if remote.remote_id in self.moved:
+            moved_from = self.moved[remote.remote_id]
+            moves.settle_source(self.session, self.ports, moved_from, event.id, self.author)
+
+    def _move_here(self, remote: RemoteEvent, copy_id: str) -> None:
+        """Take an event over from another calendar of the account, with all that the hub knows of it."""
+        copy, old, link = moves.source_of(self.session, copy_id)
+        if self.link.detail == link.detail == Detail.FULL:
+            base, ours = content_from_json(copy.base), content_of(old)
+            merged = self._merge(base, remote.content, ours, copy.synced, copy.tried, old, remote)
+            event, here = self._create(remote, merged.content)
+            event.extra, here.synced = dict(old.extra), merged.synced
+            if merged.owed and self.link.direction != Direction.IMPORT:
+                here.pushed_version = 0
+            for clash in merged.clashes:
+                self._note(event, clash, ours, remote)
+        else:
+            event, _ = self._create(remote, remote.content)
+        moves.settle_source(self.session, self.ports, copy_id, event.id, self.author)
 
     def _is_past(self, content: EventContent) -> bool:
         _, ends_at = span(content.when, self.calendar.zone)
         now = self.link.planned_at or self.now
         return ends_at is not None and ends_at < now - timedelta(days=self.link.past_days)
 
-    def _create(self, remote: RemoteEvent) -> None:
-        content = remote.content
+    def _create(self, remote: RemoteEvent, content: EventContent) -> tuple[Event, EventCopy]:
         event = Event(
             id=self.ports.ids.new("evt"),
             tenant_id=self.link.tenant_id,
@@ -339,6 +381,7 @@ class _Page:
         fields = {name: {"after": value} for name, value in to_json(content).items()}
         record(self.session, self.ports, event, ChangeKind.CREATED, fields, self.author)
         self.touched.append(event)
+        return event, copy
 
     # --- what could not be understood ---
 

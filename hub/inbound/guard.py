@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, aliased, selectinload
 
 from hub.log import get_logger
 from hub.models import Actor, ChangeKind, Direction, Event, EventCopy, Link, Verdict
@@ -114,7 +114,12 @@ def _bury(
     now = ports.clock.now()
     author = Author(Actor.PROVIDER, link.id, run_id)
     deleted = []
+    copies = list(copies)
+    sources = _other_sources(session, link, [copy.id for copy, _ in copies])
     for copy, event in copies:
+        if event.deleted_at is None and copy.id in sources:
+            _lose_copy(ports, link, copy, event)
+            continue
         edited_elsewhere = copy.wanted_version > copy.pushed_version and copy.parked_at is None
         if event.deleted_at is None and edited_elsewhere and link.direction == Direction.TWO_WAY:
             note_deletion_conflict(session, ports, link, event, content_of(event))
@@ -131,6 +136,38 @@ def _bury(
     session.flush()
     fan_out(session, ports, deleted, source=link)
     return len(deleted)
+
+
+def _other_sources(session: Session, link: Link, copy_ids: list[str]) -> set[str]:
+    """Return those copies whose event is held by a calendar, too, that the hub only reads.
+
+    It is the same event there (the same UID), and the hub cannot delete it: it lives on.
+    """
+    own, other = aliased(EventCopy), aliased(EventCopy)
+    query = (
+        select(own.id)
+        .join(other, (other.event_id == own.event_id) & (other.uid == own.uid))
+        .join(Link, Link.id == other.link_id)
+        .where(
+            own.id.in_(copy_ids),
+            Link.id != link.id,
+            Link.direction == Direction.IMPORT,
+            Link.deleted_at.is_(None),
+            other.removed_at.is_(None),
+            other.missing_at.is_(None),
+        )
+    )
+    return set(session.scalars(query))
+
+
+def _lose_copy(ports: Ports, link: Link, copy: EventCopy, event: Event) -> None:
+    """Let a link lose its copy of an event that lives on; where the hub writes, it is made again."""
+    if link.direction == Direction.TWO_WAY:
+        recreate(ports, copy)
+        copy.wanted_version = event.version
+        return
+    copy.removed_at, copy.missing_at = ports.clock.now(), None
+    copy.wanted_version = copy.pushed_version = event.version
 
 
 def _put_back(ports: Ports, link: Link, copies: Iterable[tuple[EventCopy, Event]]) -> None:

@@ -1,21 +1,23 @@
 """Adopt before create: which of a link's new remote events the hub has already.
 
-By the hub's own mark first (a create whose answer was lost), then by UID (the same meeting in two
-mailboxes), then, at the first listing and for lost creates, by title with exact time.
+By the hub's own mark first (a create whose answer was lost), then by the id under which an earlier link
+of the calendar knew it, then by UID (the same meeting in two mailboxes), then, at the first listing and
+for lost creates, by title with exact time.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, or_, select, true
 from sqlalchemy.orm import Session, aliased, selectinload
 
 from hub.domain.recurrence import instant
 from hub.models import Calendar, Event, EventCopy, Link
 from hub.models.content import content_of
-from hub.plugin.types import RemoteEvent, When
+from hub.plugin.types import EventContent, RemoteEvent, When
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +26,23 @@ class Pair:
 
     event: Event
     copy: EventCopy | None
+    former: EventCopy | None = None
+    """The copy that an earlier link of the same remote calendar had, with the base of then."""
 
 
 class Pairing:
-    """Finds pairs for new remote events of one link."""
+    """Finds pairs for new remote events of one link.
 
-    def __init__(self, session: Session, link: Link) -> None:
+    Args:
+        as_shown: what the link's provider can hold of an event.
+    """
+
+    def __init__(
+        self, session: Session, link: Link, as_shown: Callable[[EventContent], EventContent]
+    ) -> None:
         self._session = session
         self._link = link
+        self._as_shown = as_shown
         self._taken: set[str] = set()
 
     def find(self, remotes: list[RemoteEvent], *, first: bool) -> dict[str, Pair]:
@@ -41,13 +52,17 @@ class Pairing:
             first: whether this is the link's first listing, when equal events are taken as one.
         """
         found: dict[str, Pair] = {}
-        pending = self._pending()
+        pending = self._pending(first=first)
         by_mark = {p.copy.id: p for p in pending if p.copy} | {
             p.copy.create_id: p for p in pending if p.copy and p.copy.create_id
         }
         for remote in remotes:
             pair = by_mark.get(remote.tag or "") or by_mark.get(remote.remote_id)
             self._use(found, remote, [pair] if pair else [])
+        if first:
+            former = self._former([r.remote_id for r in remotes if r.remote_id not in found])
+            for remote in remotes:
+                self._use(found, remote, former.get(remote.remote_id, []))
         moved: dict[str, list[Pair]] = defaultdict(list)
         for pair in pending:
             if pair.copy and pair.copy.uid:
@@ -61,7 +76,7 @@ class Pairing:
         candidates = pending + (self._at_same_time(rest) if first else [])
         by_sight: dict[tuple[str, object, object], list[Pair]] = defaultdict(list)
         for pair in candidates:
-            content = content_of(pair.event)
+            content = self._as_shown(content_of(pair.event))
             by_sight[_sight(content.title, content.when)].append(pair)
         for remote in rest:
             self._use(found, remote, by_sight.get(_sight(remote.content.title, remote.content.when), []))
@@ -73,11 +88,13 @@ class Pairing:
                 found[remote.remote_id] = pair
                 self._taken.add(pair.event.id)
 
-    def _pending(self) -> list[Pair]:
+    def _pending(self, *, first: bool) -> list[Pair]:
         """Return the link's copies that the provider may hold without our knowing its id.
 
-        Their creates were sent and not answered, or their calendar has moved.
+        Their creates were sent and not answered, or their calendar has moved; at a first listing each
+        may be there, since the database may have been restored to a time before its create.
         """
+        is_suspect = or_(EventCopy.uncertain, EventCopy.missing_at.is_not(None))
         rows = self._session.execute(
             select(EventCopy, Event)
             .join(Event, Event.id == EventCopy.event_id)
@@ -85,7 +102,7 @@ class Pairing:
                 EventCopy.link_id == self._link.id,
                 EventCopy.remote_id.is_(None),
                 EventCopy.removed_at.is_(None),
-                or_(EventCopy.uncertain, EventCopy.missing_at.is_not(None)),
+                true() if first else is_suspect,
             )
             .options(selectinload(Event.exceptions))
         )
@@ -99,6 +116,28 @@ class Pairing:
             Event.deleted_at.is_(None),
             ~has_copy.exists(),
         ]
+
+    def _former(self, remote_ids: list[str]) -> dict[str, list[Pair]]:
+        """Return the events that an ended link of the same remote calendar knew by these ids."""
+        rows = self._session.execute(
+            select(Event, EventCopy)
+            .join(EventCopy, EventCopy.event_id == Event.id)
+            .join(Link, Link.id == EventCopy.link_id)
+            .where(
+                Link.remote_calendar_id == self._link.remote_calendar_id,
+                Link.deleted_at.is_not(None),
+                Link.detail == self._link.detail,
+                EventCopy.remote_id.in_(remote_ids),
+                EventCopy.removed_at.is_(None),
+                *self._unlinked(),
+            )
+            .options(selectinload(Event.exceptions))
+            .order_by(Link.deleted_at.desc(), EventCopy.id)
+        )
+        pairs: dict[str, list[Pair]] = defaultdict(list)
+        for event, copy in rows:
+            pairs[copy.remote_id or ""].append(Pair(event, None, copy))
+        return pairs
 
     def _by_uid(self, uids: list[str]) -> dict[str, list[Pair]]:
         if not uids:

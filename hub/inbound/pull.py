@@ -7,17 +7,18 @@ one more listing, never N. No transaction is open while a provider is asked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Select, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from hub.db import after_commit
-from hub.inbound import guard, planned
+from hub.inbound import guard, moves, planned
 from hub.inbound.apply import apply_page
 from hub.log import get_logger
 from hub.models import Event, EventCopy, Link, LinkSignal
@@ -233,14 +234,16 @@ def _store(ports: Ports, lease: Lease, listing: Listing, page: ChangePage) -> Li
         link = held(session, ports, lease)
         known = _known(session, link, page.changes)
         doubtful = _doubtful(page.changes, known)
-        if not doubtful:
+        suspects = moves.suspects(session, link, page.changes, known)
+        if not doubtful and not suspects:
             return _apply(session, ports, lease, link, listing, page, page.changes)
     answers = {r: _ask(ports, lease, r) for r in doubtful if r in known}
+    moved = moves.confirmed(ports, lease, suspects)
     changes = [answers.get(c.remote_id, c) for c in page.changes]
     with ports.db.transaction() as session:
         link = held(session, ports, lease)
         sure = [c for c in changes if c.remote_id in answers or c.remote_id not in doubtful]
-        return _apply(session, ports, lease, link, listing, page, sure)
+        return _apply(session, ports, lease, link, listing, page, sure, moved)
 
 
 def _apply(
@@ -251,9 +254,10 @@ def _apply(
     listing: Listing,
     page: ChangePage,
     changes: Iterable[RemoteChange],
+    moved: Mapping[str, str] = MappingProxyType({}),
 ) -> Listing | _Next:
     """Apply a page; the last one moves the cursor and the mark, and begins what comes next."""
-    apply_page(session, ports, link, changes, lease.run_id)
+    apply_page(session, ports, link, changes, lease.run_id, moved)
     link.page = page.next_page
     if page.next_cursor is None:
         return _Next.PAGE

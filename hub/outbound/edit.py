@@ -278,7 +278,10 @@ def _number_changes(session: Session) -> None:
 
 
 def fan_out(session: Session, ports: Ports, events: list[Event], *, source: Link | None = None) -> None:
-    """Make the copies of `events` wanted in every link of their calendar but `source`, and hint pushes."""
+    """Make the copies of `events` wanted in every link of their calendar but `source`, and hint pushes.
+
+    A link whose listing has not come to its end gets no new copies: what it holds already is not known.
+    """
     events = list({event.id: event for event in events}.values())
     calendars = {event.calendar_id for event in events}
     if not calendars:
@@ -288,17 +291,19 @@ def fan_out(session: Session, ports: Ports, events: list[Event], *, source: Link
             Link.calendar_id.in_(calendars),
             Link.deleted_at.is_(None),
             Link.direction != Direction.IMPORT,
-            Link.imported_at.is_not(None),
         )
     ).all()
     others = [link for link in links if source is None or link.id != source.id]
     for link in others:
-        want_copies(session, ports, link, [e for e in events if e.calendar_id == link.calendar_id])
+        own = [event for event in events if event.calendar_id == link.calendar_id]
+        want_copies(session, ports, link, own, create=link.imported_at is not None)
     if others:
         lease.hint_after(session, ports, "push", [link.id for link in others])
 
 
-def want_copies(session: Session, ports: Ports, link: Link, events: list[Event]) -> None:
+def want_copies(
+    session: Session, ports: Ports, link: Link, events: list[Event], *, create: bool = True
+) -> None:
     """Make the copies of `events` in `link` wanted at the events' present version.
 
     A copy that a person removed from an export-only calendar is unwanted there and stays away; what
@@ -316,7 +321,7 @@ def want_copies(session: Session, ports: Ports, link: Link, events: list[Event])
     for event in events:
         copy = copies.get(event.id)
         if copy is None:
-            if event.deleted_at is None and (event.ends_at is None or event.ends_at >= oldest):
+            if create and event.deleted_at is None and (event.ends_at is None or event.ends_at >= oldest):
                 session.add(new_copy(ports, link, event, wanted_version=event.version))
         elif copy.removed_at is None or (event.deleted_at is None and link.direction != Direction.EXPORT):
             want(ports, copy, event.version)

@@ -1,0 +1,155 @@
+"""Events that a person has moved from one calendar of an account to another.
+
+Comes between the fetching of a page and its storing: what is new in a calendar may be what another link
+of the account knows under the same id, or the same UID. If that calendar holds it no more, it is the
+same event: it takes its content along, fields that the provider cannot hold too, and its going is no
+deletion that the guard would count. It does not matter which of the two calendars is listed first.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from hub.models import ChangeKind, Direction, Event, EventCopy, Link, RemoteCalendar
+from hub.outbound.edit import Author, fan_out, get_event, record, remains
+from hub.outbound.lease import Lease, border_calendar, hint_after
+from hub.outbound.linking import ask_for_pull
+from hub.outbound.outbox import recreate
+from hub.plugin import types
+from hub.plugin.codec import content_from_json
+from hub.plugin.errors import CalendarLostError, GoneError, RefusedError
+from hub.plugin.types import RemoteChange, RemoteEvent
+from hub.ports import Ports
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A copy in another link that a new event may have been."""
+
+    copy_id: str
+    remote_id: str
+    calendar: types.RemoteCalendar
+    has_left: bool
+    """Whether that calendar has told already that it holds the event no more."""
+
+
+def suspects(
+    session: Session, link: Link, changes: Iterable[RemoteChange], known: Container[str]
+) -> dict[str, Suspect]:
+    """Return, by remote id, the copies of other links that new events of a page may have been before.
+
+    Args:
+        known: ids of events that the link has a copy of; others may be among the rest.
+    """
+    events = {c.remote_id: c.event for c in changes if c.event is not None and c.remote_id not in known}
+    if not events or link.direction == Direction.EXPORT:
+        return {}
+    others = (Link.account_id == link.account_id, Link.id != link.id, Link.deleted_at.is_(None))
+    if session.scalar(select(Link.id).where(*others).limit(1)) is None:
+        return {}
+    here = select(EventCopy.remote_id).where(
+        EventCopy.link_id == link.id, EventCopy.remote_id.in_(list(events))
+    )
+    held = set(session.scalars(here))
+    new = {remote_id: event for remote_id, event in events.items() if remote_id not in held}
+    uids = [event.uid for event in new.values() if event.uid]
+    rows = session.execute(
+        select(EventCopy, RemoteCalendar)
+        .join(Event, Event.id == EventCopy.event_id)
+        .join(Link, Link.id == EventCopy.link_id)
+        .join(RemoteCalendar, RemoteCalendar.id == Link.remote_calendar_id)
+        .where(
+            *others,
+            Link.direction != Direction.EXPORT,
+            or_(EventCopy.remote_id.in_(list(new)), EventCopy.uid.in_(uids)),
+            EventCopy.remote_id.is_not(None),
+            EventCopy.base.is_not(None),
+            or_(EventCopy.removed_at.is_(None), Event.deleted_at.is_not(None)),
+        )
+        .order_by(EventCopy.removed_at.nulls_first(), EventCopy.id)
+    ).all()
+    by_name: dict[str, list[tuple[EventCopy, RemoteCalendar]]] = defaultdict(list)
+    for copy, calendar in rows:
+        for name in {copy.remote_id or "", copy.uid or copy.remote_id or ""}:
+            by_name[name].append((copy, calendar))
+    found: dict[str, Suspect] = {}
+    for remote_id, event in new.items():
+        for copy, calendar in [*by_name[remote_id], *(by_name[event.uid] if event.uid else ())]:
+            if _may_be(copy, event):
+                found[remote_id] = Suspect(
+                    copy.id,
+                    copy.remote_id or "",
+                    border_calendar(calendar),
+                    copy.removed_at is not None or copy.missing_at is not None,
+                )
+                break
+    return found
+
+
+def confirmed(ports: Ports, run: Lease, found: Mapping[str, Suspect]) -> dict[str, str]:
+    """Return, by remote id, the copies that new events were before: what their calendars hold no more."""
+    return {
+        remote_id: suspect.copy_id
+        for remote_id, suspect in found.items()
+        if suspect.has_left or _is_gone(ports, run, suspect)
+    }
+
+
+def _may_be(copy: EventCopy, event: RemoteEvent) -> bool:
+    """Whether they have the same id, or the same UID and time where a move gives another id."""
+    if copy.remote_id == event.remote_id:
+        return True
+    if not event.uid or copy.uid != event.uid or not copy.base:
+        return False
+    return content_from_json(copy.base).when == event.content.when
+
+
+def _is_gone(ports: Ports, run: Lease, suspect: Suspect) -> bool:
+    """Whether the other calendar says clearly that it holds the event no more."""
+    try:
+        ports.gateway.call(
+            run.account_id, "get_event", calendar=suspect.calendar, remote_id=suspect.remote_id
+        )
+    except GoneError:
+        return True
+    except (CalendarLostError, RefusedError):
+        return False
+    return False
+
+
+def source_of(session: Session, copy_id: str) -> tuple[EventCopy, Event, Link]:
+    """Return what an event was before it came here: its old copy, locked, its event and its old link."""
+    copy = session.get_one(EventCopy, copy_id, with_for_update=True)
+    event = get_event(session, copy.event_id, lock=True)
+    assert event is not None
+    return copy, event, session.get_one(Link, copy.link_id)
+
+
+def settle_source(session: Session, ports: Ports, copy_id: str, event_id: str, author: Author) -> None:
+    """End an event where it was, since it goes on here as `event_id`.
+
+    If that is the same event, only the link of before loses its copy; where the hub writes, it is made
+    again there, for all links of a calendar hold the same events.
+    """
+    copy, event, link = source_of(session, copy_id)
+    if event.id == event_id and link.direction == Direction.TWO_WAY:
+        recreate(ports, copy)
+        copy.wanted_version = event.version
+        hint_after(session, ports, "push", [link.id])
+        return
+    if event.id != event_id and event.deleted_at is None:
+        event.version += 1
+        event.deleted_at = event.updated_at = ports.clock.now()
+        record(session, ports, event, ChangeKind.DELETED, remains(event), author)
+        session.flush()
+        fan_out(session, ports, [event], source=link)
+    copy.remote_id, copy.removed_at, copy.missing_at = None, ports.clock.now(), None
+    copy.attempts, copy.problem, copy.parked_at, copy.due_at = 0, None, None, None
+    copy.wanted_version = copy.pushed_version = event.version
+    if link.held_at is not None:
+        ask_for_pull(session, ports, link.id)  # So many were missing that they are held; now it is known why.
