@@ -10,7 +10,9 @@ make things go wrong. All bodies are JSON; an unknown person, calendar or event 
 | POST people | `{email, name?, calendars?: [{name, zone?, role?}]}` | 201, the person; a primary calendar is always made |
 | DELETE calendars | `{person, calendar}` | 204; the person's calendar is gone, with its events |
 | GET events?person&calendar | | `{"events": [{remote_id, content}]}`, live ones, a series as a whole |
-| POST events | `{person, calendar, content, uid?, made_at?}` | 201 `{remote_id, content}` |
+| POST calendars/rename | `{person, calendar}` | `{remote_id}`; the calendar has another id, where that happens |
+| POST people/renew | `{person}` | the person; the mailbox has moved, with other ids for all, where that happens |
+| POST events | `{person, calendar, content, uid?, made_at?, remote_id?}` | 201 `{remote_id, content}` |
 | PATCH events | `{person, calendar, remote_id, content: {changed fields}}` | `{remote_id, content}` |
 | DELETE events | `{person, calendar, remote_id}` | 204 |
 | POST events/move | `{person, calendar, remote_id, to, new_id?}` | `{remote_id}`; to another calendar of the person |
@@ -22,11 +24,12 @@ make things go wrong. All bodies are JSON; an unknown person, calendar or event 
 | POST clock | `{advance: seconds}` | `{now}` |
 | POST grants/revoke | `{person}` | 204 |
 | POST cursors/expire | `{person}` | 204 |
+| POST notifications | `{person, calendar?, times?, secret?}` | 204; tells all channels, though nothing changed |
 | POST switches | `{name: value, …}`, the sandbox's own | all of them |
 
 A person's own edits notify as the provider does, and are never counted in the ledger. `uid` makes an
 event the copy of a meeting that others have too, `made_at` one that was made, and last changed, at that
-instant of the past. A moved event keeps its id as far as the provider keeps it, unless `new_id` asks for
+instant of the past, `remote_id` gives it an id that is like no other, but for a letter's case perhaps. A moved event keeps its id as far as the provider keeps it, unless `new_id` asks for
 another one (an archive, an import, a moved mailbox). `write` is true for a call that creates, changes or
 deletes events; only of those the body is kept, as JSON.
 
@@ -95,7 +98,7 @@ class SandboxControl:
         return {e["remote_id"]: content_from_json(e["content"]) for e in found}
 
     def create(self, person: str, calendar: str, content: EventContent, **more: str) -> str:
-        """Make an event; `more` is its `uid` and when it was `made_at`."""
+        """Make an event; `more` is its `uid`, when it was `made_at`, and its `remote_id`."""
         body = {"person": person, "calendar": calendar, "content": to_json(content), **more}
         return self._call("POST", "events", body)["remote_id"]  # type: ignore[no-any-return]
 
@@ -111,6 +114,19 @@ class SandboxControl:
         """Move an event to another calendar of the person; return the id it has there."""
         body = {"person": person, "calendar": calendar, "remote_id": remote_id, "to": to, "new_id": new_id}
         return self._call("POST", "events/move", body)["remote_id"]  # type: ignore[no-any-return]
+
+    def rename_calendar(self, person: str, calendar: str) -> str:
+        """Give a calendar another id; return it."""
+        body = {"person": person, "calendar": calendar}
+        return self._call("POST", "calendars/rename", body)["remote_id"]  # type: ignore[no-any-return]
+
+    def renew(self, person: str) -> dict[str, Any]:
+        """Move a person's mailbox, so that everything in it has another id and all grants are lost."""
+        return self._call("POST", "people/renew", {"person": person})  # type: ignore[no-any-return]
+
+    def notify(self, person: str, **more: Any) -> None:
+        """Notify all channels though nothing changed: `calendar`, how many `times`, with which `secret`."""
+        self._call("POST", "notifications", {"person": person, **more})
 
     def delete_calendar(self, person: str, calendar: str) -> None:
         self._call("DELETE", "calendars", {"person": person, "calendar": calendar})

@@ -19,7 +19,7 @@ def list_calendars(call: Call) -> tuple[RemoteCalendar, ...]:
     """Return every calendar that the account can see."""
     client = Client(call)
     pages = client.pages(client.calendar_list.list, About.ACCOUNT, maxResults=250, showHidden=True)
-    return tuple(from_entry(entry) for page in pages for entry in page.get("items", ()) if _usable(entry))
+    return tuple(from_entry(entry) for page in pages for entry in page.get("items") or () if _usable(entry))
 
 
 def from_entry(entry: CalendarEntry) -> RemoteCalendar:

@@ -9,7 +9,6 @@ Guide: https://developers.google.com/workspace/calendar/api/guides/sync
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from hub.plugin.errors import CursorExpiredError, GoneError, RetryLaterError
+from hub.plugin.paging import START, Circle
 from hub.plugin.types import Call, ChangePage, RemoteCalendar, RemoteChange, Scope, Window
 from hub_google import series, times
 from hub_google.client import Client
@@ -51,8 +51,11 @@ class _Place:
     sync: str | None = None
     """Google's new sync token, when the listing is through."""
     waiting: dict[str, _Waiting] = field(default_factory=dict)
-    seen: list[str] = field(default_factory=list)
-    """Digests of the page tokens used, since a listing may run in circles."""
+    pages: int = 0
+    circle: Circle = START
+    """What the pages so far held, since a listing may run in circles."""
+    plain: bool = False
+    """It did: it has begun anew with pages of Google's own size."""
 
     def write(self) -> str:
         return json.dumps(dataclasses.asdict(self), separators=(",", ":"))
@@ -64,7 +67,8 @@ class _Place:
         try:
             data = json.loads(page)
             waiting = {k: _Waiting(**v) for k, v in data.pop("waiting").items()}
-            return cls(**data, waiting=waiting)
+            circle = Circle(**data.pop("circle"))
+            return cls(**data, waiting=waiting, circle=circle)
         except (ValueError, TypeError, KeyError, AttributeError):
             raise CursorExpiredError("The page to go on from cannot be read.") from None
 
@@ -95,32 +99,39 @@ def _list(
 ) -> list[RemoteChange]:
     """Read one page of Google's listing; note in `place` how to go on."""
     query: dict[str, Any] = {"calendarId": calendar.remote_id, "singleEvents": False}
-    query["maxResults"] = series.PAGE_SIZE
+    if not place.plain:
+        query["maxResults"] = series.PAGE_SIZE
     if cursor:
         # Beside a sync token most parameters are an error, timeMin among them (sheet 3.1).
         query["syncToken"] = cursor
     else:
         query["timeMin"] = window.start.astimezone(UTC).isoformat()
     answer: EventList = client.run(client.events.list(pageToken=place.token, **query), About.CALENDAR)
-    _go_on(place, answer)
+    items = [i for i in answer.get("items") or () if isinstance(i, dict) and isinstance(i.get("id"), str)]
+    _go_on(place, answer, [item["id"] for item in items])
     zone = answer.get("timeZone") or calendar.zone or "UTC"
-    whole = cursor is None and place.sync is not None and not place.seen
-    return _sort_out(answer.get("items", []), zone, place, window.start if whole else None)
+    whole = cursor is None and place.sync is not None and place.pages == 1
+    return _sort_out(items, zone, place, window.start if whole else None)
 
 
-def _go_on(place: _Place, answer: EventList) -> None:
-    token = answer.get("nextPageToken")
-    if not token:
-        place.token = None
+def _go_on(place: _Place, answer: EventList, ids: list[str]) -> None:
+    """Note where the listing goes on; one that runs in circles begins anew once, with smaller pages.
+
+    Raises:
+        CursorExpiredError: it runs in circles with those, too.
+    """
+    place.token = answer.get("nextPageToken") or None
+    place.pages += 1
+    if place.token is None:
         place.sync = answer.get("nextSyncToken")
         if not place.sync:
             raise RetryLaterError("Google ended a listing without a place to go on from.")
         return
-    mark = hashlib.sha256(token.encode()).hexdigest()[:12]
-    if mark in place.seen:
-        raise RetryLaterError("Google's listing runs in circles.", code="pageLoop")
-    place.seen.append(mark)
-    place.token = token
+    place.circle = place.circle.after(ids)
+    if place.circle.is_closed:
+        if place.plain:
+            raise CursorExpiredError("Google shows the same pages of this calendar again and again.")
+        place.token, place.circle, place.plain = None, START, True
 
 
 def _sort_out(items: Iterable[Event], zone: str, place: _Place, since: datetime | None) -> list[RemoteChange]:
@@ -134,9 +145,7 @@ def _sort_out(items: Iterable[Event], zone: str, place: _Place, since: datetime 
     masters: dict[str, Event] = {}
     instances: dict[str, list[Event]] = {}
     changes: list[RemoteChange] = []
-    for item in items:
-        if not isinstance(item, dict) or not isinstance(item.get("id"), str):
-            continue
+    for item in {item["id"]: item for item in items}.values():  # The later entry counts.
         if owner := item.get("recurringEventId"):
             instances.setdefault(owner, []).append(item)
         elif item.get("status") == "cancelled":

@@ -21,12 +21,12 @@ from googleapiclient.discovery import build_from_document  # type: ignore[import
 from googleapiclient.errors import HttpError  # type: ignore[import-untyped]
 
 from hub.plugin.errors import RetryLaterError
+from hub.plugin.paging import START
 from hub.plugin.types import Call
 from hub_google.errors import About, error_for
 
 API_URL = "https://www.googleapis.com/calendar/v3/"
 _SERVICE_PATH = "/calendar/v3"
-_MAX_PAGES = 1000
 _local = threading.local()
 
 
@@ -96,14 +96,21 @@ class Client:
             raise RetryLaterError(f"Google answered what cannot be read ({type(e).__name__}).") from None
 
     def pages(self, list_method: Callable[..., Any], about: About, **query: Any) -> Iterator[Any]:
-        """Yield the pages of a listing to its end."""
+        """Yield the pages of a listing to its end.
+
+        Raises:
+            RetryLaterError: it has none; a part of a listing must never be taken for the whole.
+        """
         token: str | None = None
-        for _ in range(_MAX_PAGES):
+        circle = START
+        while not circle.is_closed:
             page = self.run(list_method(pageToken=token, **query), about)
             yield page
-            if page.get("nextPageToken") in (None, "", token):
+            token = page.get("nextPageToken")
+            if not token:
                 return
-            token = page["nextPageToken"]
+            circle = circle.after(str(item.get("id")) for item in page.get("items") or ())
+        raise RetryLaterError("Google shows the same pages of a list again and again.", code="pageLoop")
 
     def request(
         self, uri: str, method: str = "GET", body: Any = None, headers: Any = None, **_: Any

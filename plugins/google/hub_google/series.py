@@ -99,7 +99,7 @@ def _by_uid(client: Client, calendar: RemoteCalendar, remote_id: str, uid: str) 
         singleEvents=False,
         maxResults=PAGE_SIZE,
     )
-    items: list[Event] = [item for page in listing for item in page.get("items", ())]
+    items: list[Event] = [item for page in listing for item in page.get("items") or ()]
     master = next((i for i in items if i.get("id") == remote_id), None)
     if master is None or master.get("status") == "cancelled":
         return None

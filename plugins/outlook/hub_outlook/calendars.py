@@ -7,13 +7,13 @@ from typing import Any
 
 from kiota_abstractions.base_request_builder import BaseRequestBuilder
 
-from hub.plugin.errors import GoneError
+from hub.plugin.errors import GoneError, RetryLaterError
+from hub.plugin.paging import START
 from hub.plugin.types import AccessRole, RemoteCalendar
 from hub_outlook.client import Graph
 from hub_outlook.errors import About
 
-PAGE = {"$top": "100"}
-MOST_PAGES = 100
+PAGE = 100
 
 
 def list_calendars(graph: Graph) -> tuple[RemoteCalendar, ...]:
@@ -29,15 +29,28 @@ def list_calendars(graph: Graph) -> tuple[RemoteCalendar, ...]:
 
 
 def _pages(graph: Graph, builder: BaseRequestBuilder, about: About = About.ACCOUNT) -> list[dict[str, Any]]:
-    answer = graph.get(builder, about, PAGE)
-    items = list(answer.get("value") or [])
-    for _ in range(MOST_PAGES):
+    """Read a list to its end.
+
+    A page as large as asked for is not trusted to be the last one, though it says so.
+
+    Raises:
+        RetryLaterError: it has no end; a part of a list must never be taken for the whole.
+    """
+    items: list[dict[str, Any]] = []
+    circle = START
+    answer = graph.get(builder, about, {"$top": str(PAGE)})
+    while not circle.is_closed:
+        found = answer.get("value") or []
+        items += found
         link = answer.get("@odata.nextLink")
-        if not link:
-            break
-        answer = graph.follow(link, about)
-        items += answer.get("value") or []
-    return items
+        if not link and len(found) < PAGE:
+            return items
+        circle = circle.after(str(item.get("id")) for item in found)
+        if link:
+            answer = graph.follow(link, about)
+        else:
+            answer = graph.get(builder, about, {"$top": str(PAGE), "$skip": str(len(items))})
+    raise RetryLaterError("Outlook shows the same pages of a list again and again.")
 
 
 def _owner(item: dict[str, Any]) -> str:
@@ -51,7 +64,7 @@ def _calendar(item: dict[str, Any], mine: set[str]) -> RemoteCalendar:
         role = AccessRole.WRITER if shared else AccessRole.OWNER
     return RemoteCalendar(
         remote_id=item["id"],
-        name=item.get("name") or "",
+        name=item.get("name") or item["id"],
         access_role=role,
         color=(item.get("hexColor") or "").lower() or None,
         primary=bool(item.get("isDefaultCalendar")),

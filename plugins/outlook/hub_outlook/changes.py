@@ -7,12 +7,12 @@ call; the rest wait in the page token.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 from hub.plugin.errors import CursorExpiredError, GoneError, RefusedError, RetryLaterError
+from hub.plugin.paging import START
 from hub.plugin.types import ChangePage, RemoteCalendar, RemoteChange, Scope, Window
 from hub_outlook.client import AS_TEXT, Graph
 from hub_outlook.errors import About
@@ -21,13 +21,12 @@ from hub_outlook.tokens import PageToken, open_cursor, open_page, seal_cursor, s
 from hub_outlook.translate import UnreadableError
 from hub_outlook.wire import Event
 
-PREFER = (*AS_TEXT, "odata.maxpagesize=200")
-"""Repeated on every page: preferences are not sealed in Graph's links."""
+SIZED = "odata.maxpagesize=200"
 SERIES_A_PAGE = 20
-MOST_REPEATS = 3
-MOST_PAGES = 10_000
 MARGIN = timedelta(days=1)
 """All-day events count by an instant of their own zone at the window's edges (docs-contrib#471)."""
+SHORTEST_LEG = timedelta(days=20)
+"""A listing that runs in circles is halved down to spans of this length."""
 
 
 def fetch_changes(
@@ -35,10 +34,8 @@ def fetch_changes(
 ) -> ChangePage:
     """Return the next page of a listing."""
     token = open_page(page) if page else _first(cursor, window)
-    if token.link and not graph.is_own(token.link):
-        raise CursorExpiredError("This listing was of another server.")
     changes: dict[str, RemoteChange] = {}
-    if not token.pending and not token.final:
+    if not token.pending and not token.is_final:
         token = _read_page(graph, calendar, token, changes)
     now, later = token.pending[:SERIES_A_PAGE], token.pending[SERIES_A_PAGE:]
     for master_id in now:
@@ -50,15 +47,30 @@ def fetch_changes(
 
 def _first(cursor: str | None, window: Window) -> PageToken:
     if cursor is not None:
-        return PageToken(open_cursor(cursor))
-    return PageToken("", window=(window.start.isoformat(), window.end.isoformat()))
+        links, sized = open_cursor(cursor)
+        return PageToken(links, sized=sized)
+    span = (window.start.isoformat(), window.end.isoformat())
+    return PageToken((_leg(window.start - MARGIN, window.end + MARGIN),), window=span)
+
+
+def _leg(start: datetime, end: datetime) -> str:
+    return f"{start:%Y-%m-%dT%H:%M:%SZ}/{end:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _span(leg: str) -> tuple[datetime, datetime] | None:
+    """Return the span that a leg lists; None if it is a deltaLink."""
+    if "://" in leg:
+        return None
+    start, end = leg.split("/")
+    return datetime.fromisoformat(start), datetime.fromisoformat(end)
 
 
 def _page(changes: tuple[RemoteChange, ...], token: PageToken) -> ChangePage:
     span = _window(token)
     scope = Scope.SNAPSHOT if span else Scope.DELTA
-    if token.final and not token.pending:
-        return ChangePage(changes, scope, next_cursor=seal_cursor(token.link), window=span)
+    if token.is_final and not token.pending:
+        cursor = seal_cursor(token.done, sized=token.sized)
+        return ChangePage(changes, scope, next_cursor=cursor, window=span)
     return ChangePage(changes, scope, next_page=seal_page(token), window=span)
 
 
@@ -74,7 +86,6 @@ def _read_page(
     """Read one page of Graph into `changes`; return the token that goes on after it."""
     answer = _ask(graph, calendar, token)
     items = [item for item in answer.get("value") or [] if isinstance(item, dict)]
-    token = _guarded(token, items)
     series: dict[str, None] = {}
     for item in items:
         event_id = item.get("id")
@@ -89,41 +100,56 @@ def _read_page(
             series[master_id] = None
         else:
             changes[event_id] = _single(cast(Event, item))
+    token = replace(token, pending=tuple(series))
     delta, following = answer.get("@odata.deltaLink"), answer.get("@odata.nextLink")
     link = delta or following
     if not isinstance(link, str) or not graph.is_own(link):
         raise RetryLaterError("Outlook's listing ended without a place to go on from.")
-    return replace(token, link=link, final=bool(delta), pending=tuple(series))
+    if delta:
+        return replace(token, legs=token.legs[1:], link="", done=(*token.done, delta), circle=START)
+    circle = token.circle.after(str(item.get("id")) for item in items)
+    if circle.is_closed:
+        return _another_way(token)
+    return replace(token, link=link, circle=circle)
+
+
+def _another_way(token: PageToken) -> PageToken:
+    """Begin a leg that runs in circles anew: without our page size, then as halves of its span.
+
+    Recurrence-heavy mailboxes are known for it, and no page size is known that helps all of them.
+
+    Raises:
+        CursorExpiredError: it is a listing of changes, or none of that helps.
+    """
+    leg, rest = token.legs[0], token.legs[1:]
+    span = _span(leg)
+    if span is None or (not token.sized and span[1] - span[0] < 2 * SHORTEST_LEG):
+        raise CursorExpiredError("Outlook shows the same pages of this calendar again and again.")
+    if token.sized:
+        return replace(token, link="", circle=START, sized=False)
+    middle = span[0] + (span[1] - span[0]) / 2
+    halves = (_leg(span[0], middle), _leg(middle, span[1]))
+    return replace(token, legs=(*halves, *rest), link="", circle=START)
 
 
 def _ask(graph: Graph, calendar: RemoteCalendar, token: PageToken) -> dict[str, Any]:
+    """Read the page where a listing stands; preferences are not sealed in Graph's links."""
+    prefer = (*AS_TEXT, SIZED) if token.sized else AS_TEXT
+    span = _span(token.legs[0])
+    link = token.link or (token.legs[0] if span is None else "")
+    if link and not graph.is_own(link):
+        raise CursorExpiredError("This listing was of another server.")
     try:
-        if token.link:
-            return graph.follow(token.link, About.CURSOR, PREFER)
-        span = _window(token)
-        assert span
-        query = {"startDateTime": _stamp(span.start - MARGIN), "endDateTime": _stamp(span.end + MARGIN)}
+        if link:
+            return graph.follow(link, About.CURSOR, prefer)
+        start, end = token.legs[0].split("/")
         builder = graph.me.calendars.by_calendar_id(calendar.remote_id).calendar_view.delta
-        return graph.get(builder, About.CALENDAR, query, PREFER)
+        return graph.get(builder, About.CALENDAR, {"startDateTime": start, "endDateTime": end}, prefer)
     except RefusedError as error:
         # A listing holds nothing to refuse; what is refused is the place in it.
-        if token.link:
+        if link:
             raise CursorExpiredError(error.message, code=error.code) from None
         raise
-
-
-def _stamp(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _guarded(token: PageToken, items: list[dict[str, Any]]) -> PageToken:
-    """Count the pages, and stop a listing that turns in circles."""
-    ids = "|".join(sorted(str(item.get("id")) for item in items))
-    digest = hashlib.sha256(ids.encode()).hexdigest()[:16]
-    repeats = token.repeats + 1 if digest == token.digest else 0
-    if repeats >= MOST_REPEATS or token.pages >= MOST_PAGES:
-        raise RetryLaterError("Outlook repeats the same page of this calendar without an end.")
-    return replace(token, digest=digest, repeats=repeats, pages=token.pages + 1)
 
 
 def _single(item: Event) -> RemoteChange:

@@ -228,7 +228,10 @@ def _forbidden(code: str, message: str, about: About, write: bool) -> ProviderEr
 
 
 def _missing(means: Means, code: str, about: About) -> ProviderError:
-    if about in (About.CALENDAR, About.CURSOR):
+    if about is About.CURSOR:
+        # It is the place in a listing; a fresh one tells whether the calendar is lost.
+        return CursorExpiredError("Outlook does not know where this listing stood.", code=code)
+    if about is About.CALENDAR:
         return CalendarLostError("This calendar is no longer in the Outlook mailbox.", code=code)
     if about is About.ACCOUNT:
         return MisconfiguredError("There is no Graph API at API_URL.", code=code)

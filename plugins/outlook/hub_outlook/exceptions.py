@@ -12,6 +12,7 @@ from typing import Any, cast
 from kiota_abstractions.method import Method
 
 from hub.plugin.errors import GoneError, RefusedError
+from hub.plugin.paging import START
 from hub.plugin.types import EventContent, RemoteEvent, SeriesException, When, changed_fields
 from hub_outlook import zones
 from hub_outlook.client import AS_TEXT, Graph
@@ -83,13 +84,15 @@ def _instance(graph: Graph, master_id: str, when: When, change: SeriesException)
         }
         builder = graph.me.events.by_event_id(master_id).instances
         answer = graph.get(builder, About.EVENT, query, AS_TEXT)
-        while True:
+        circle = START
+        while not circle.is_closed:
             for item in answer.get("value") or []:
                 if _starts_at(cast(Event, item), change.original_start, when):
                     return cast(Event, item)
             link = answer.get("@odata.nextLink")
             if not link:
                 break
+            circle = circle.after(str(item.get("id")) for item in answer.get("value") or [])
             answer = graph.follow(link, About.EVENT, AS_TEXT)
     return None
 

@@ -9,24 +9,32 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hub.plugin.errors import CursorExpiredError
+from hub.plugin.paging import START, Circle
 
 
 @dataclass(frozen=True)
 class PageToken:
     """Where a listing goes on."""
 
-    link: str
-    """Graph's nextLink; its deltaLink if `final`."""
-    final: bool = False
-    """Whether the round has ended and only `pending` series are left to read."""
+    legs: tuple[str, ...]
+    """What is to be listed, the first one under way: each a deltaLink, or `start/end` of a span."""
+    link: str = ""
+    """Graph's nextLink in the first leg; empty at its beginning."""
+    done: tuple[str, ...] = ()
+    """The deltaLinks that the finished legs ended with."""
     pending: tuple[str, ...] = ()
     """Masters of series that the pages so far touched, still to be read as a whole."""
     window: tuple[str, str] | None = None
     """The span of a full listing."""
-    digest: str = ""
-    """Of the ids on the page before: service faults repeat a page for ever (msgraph-sdk-dotnet#3070)."""
-    repeats: int = 0
-    pages: int = 0
+    circle: Circle = START
+    """What the pages of this leg held: service faults repeat them for ever (msgraph-sdk-dotnet#3070)."""
+    sized: bool = True
+    """Whether pages of our size are asked for: without, a listing that runs in circles may end."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether all is listed, and only `pending` series are left to read."""
+        return not self.legs
 
 
 def seal_page(token: PageToken) -> str:
@@ -43,29 +51,29 @@ def open_page(text: str) -> PageToken:
     values = _open("op1", text)
     try:
         window = values["window"]
-        return PageToken(
-            **values
-            | {"pending": tuple(values["pending"]), "window": (window[0], window[1]) if window else None}
-        )
+        more = {name: tuple(values[name]) for name in ("legs", "done", "pending")}
+        span = (window[0], window[1]) if window else None
+        return PageToken(**values | more | {"window": span, "circle": Circle(**values["circle"])})
     except (KeyError, TypeError):
         raise _garbage() from None
 
 
-def seal_cursor(link: str) -> str:
-    """Return the opaque form of a deltaLink."""
-    return _seal("oc1", {"link": link})
+def seal_cursor(links: tuple[str, ...], *, sized: bool = True) -> str:
+    """Return the opaque form of deltaLinks, and whether pages of our size are asked for."""
+    return _seal("oc1", {"links": links, "sized": sized})
 
 
-def open_cursor(text: str) -> str:
-    """Return the deltaLink in a cursor.
+def open_cursor(text: str) -> tuple[tuple[str, ...], bool]:
+    """Return what `seal_cursor` sealed.
 
     Raises:
         CursorExpiredError: this is no cursor of ours.
     """
-    link = _open("oc1", text).get("link")
-    if not isinstance(link, str):
+    values = _open("oc1", text)
+    links, sized = values.get("links"), values.get("sized")
+    if not isinstance(links, list) or not links or not all(isinstance(link, str) for link in links):
         raise _garbage()
-    return link
+    return tuple(links), bool(sized)
 
 
 def _seal(kind: str, values: dict[str, Any]) -> str:

@@ -9,7 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from hub.plugin.errors import CursorExpiredError, RetryLaterError
+from hub.plugin.errors import CursorExpiredError
+from hub.plugin.paging import START
 from hub.plugin.testing import PERSON, Connected, all_day, latest, series, timed
 from hub.plugin.types import RemoteCalendar, SeriesException
 from hub_outlook.tokens import PageToken, open_page, seal_cursor, seal_page
@@ -65,14 +66,6 @@ def test_duplicates_in_any_order_and_empty_pages_change_nothing(ann: Connected, 
     assert changes == []
 
 
-def test_a_listing_that_turns_in_circles_is_stopped(ann: Connected, cal: RemoteCalendar) -> None:
-    for n in range(201):
-        ann.control.create(PERSON, cal.remote_id, timed(f"Event {n}", MONDAY))
-    ann.control.switches(endless_delta=True)
-    with pytest.raises(RetryLaterError, match="without an end"):
-        ann.list_all(cal)
-
-
 def test_an_event_moved_out_of_the_window_is_only_suspected_gone(ann: Connected, cal: RemoteCalendar) -> None:
     remote_id = ann.control.create(PERSON, cal.remote_id, timed("Trip", MONDAY))
     _, cursor, _ = ann.list_all(cal)
@@ -115,12 +108,13 @@ def test_a_change_that_lags_is_found_in_a_later_round(ann: Connected, cal: Remot
 def test_a_cursor_of_another_server_is_never_followed(ann: Connected, cal: RemoteCalendar, host: str) -> None:
     ann.control.clear_ledger()
     with pytest.raises(CursorExpiredError):
-        ann.list_all(cal, seal_cursor(host))
+        ann.list_all(cal, seal_cursor((host,)))
     assert ann.control.ledger()["calls"] == []
 
 
 def test_a_page_token_keeps_all_that_a_listing_must_remember() -> None:
-    token = PageToken("http://x/y", True, ("a", "b"), ("2027-01-01", "2027-02-01"), "d", 1, 7)
+    circle = START.after(["a"]).after(["b"]).after(["b"])
+    token = PageToken(("a/b", "http://x"), "y", ("z",), ("p",), ("2027-01-01", "2027-02-01"), circle, False)
     assert open_page(seal_page(token)) == token
 
 
@@ -133,7 +127,8 @@ def test_a_page_token_that_is_not_ours_asks_for_a_fresh_start(values: object) ->
 
 def test_a_refused_place_in_a_listing_is_an_expired_cursor(ann: Connected, cal: RemoteCalendar) -> None:
     with pytest.raises(CursorExpiredError):
-        ann.list_all(cal, seal_cursor(f"{ann.settings['API_URL']}/me/calendarView/delta?$deltatoken=bad.bad"))
+        bad = f"{ann.settings['API_URL']}/me/calendarView/delta?$deltatoken=bad.bad"
+        ann.list_all(cal, seal_cursor((bad,)))
 
 
 def test_the_window_is_told_with_a_snapshot(ann: Connected, cal: RemoteCalendar) -> None:

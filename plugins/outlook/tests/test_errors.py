@@ -51,7 +51,7 @@ def raised(
         (403, "Forbidden", About.SUBSCRIPTION, True, PollOnlyError),
         (404, "ErrorItemNotFound", About.EVENT, True, GoneError),
         (404, "erroritemnotfound", About.CALENDAR, False, CalendarLostError),
-        (404, "ErrorItemNotFound", About.CURSOR, False, CalendarLostError),
+        (404, "ErrorItemNotFound", About.CURSOR, False, CursorExpiredError),
         (404, "ResourceNotFound", About.SUBSCRIPTION, True, GoneError),
         (404, "MailboxNotEnabledForRESTAPI", About.CALENDAR, False, GrantLostError),
         (400, "ErrorInvalidIdMalformed", About.CALENDAR, False, CalendarLostError),

@@ -110,7 +110,7 @@ class Sender:
     def __init__(self, state: State) -> None:
         self._state = state
         self._ready: list[tuple[float, int, str]] = []
-        self._waiting: dict[str, deque[str]] = {}
+        self._waiting: dict[str, deque[tuple[str, str | None]]] = {}
         self._tries: dict[str, int] = {}
         self._number = 0
         self._open = True
@@ -134,7 +134,8 @@ class Sender:
             return
         for channel in self._state.channels.values():
             what = channel.calendar or ("list", channel.person)
-            if what in touched and not channel.stopped and not self._chance("drop_notifications"):
+            open_still = not channel.stopped or self._state.switches["deliver_after_stop"]
+            if what in touched and open_still and not self._chance("drop_notifications"):
                 self.put(channel, "exists")
                 if self._chance("duplicate_notifications"):
                     self.put(channel, "exists")
@@ -143,20 +144,20 @@ class Sender:
         percent = float(self._state.switches[switch])
         return percent > 0 and self._state.random.random() * 100 < percent
 
-    def put(self, channel: ChannelState, resource_state: str) -> None:
-        """Queue one notification."""
+    def put(self, channel: ChannelState, resource_state: str, secret: str | None = None) -> None:
+        """Queue one notification; `secret` is told instead of the channel's own."""
         with self._wake:
             queue = self._waiting.setdefault(channel.id, deque())
-            queue.append(resource_state)
+            queue.append((resource_state, secret))
             if len(queue) == 1:
-                self._schedule(channel.id, 0)
+                self._schedule(channel.id, float(self._state.switches["notify_delay"]))
 
     def _schedule(self, channel_id: str, seconds: float) -> None:
         self._number += 1
         heapq.heappush(self._ready, (time.monotonic() + seconds, self._number, channel_id))
         self._wake.notify()
 
-    def _take(self) -> tuple[str, str] | None:
+    def _take(self) -> tuple[str, tuple[str, str | None]] | None:
         """Wait for a channel whose next notification is due; None at the end."""
         with self._wake:
             while self._open:
@@ -170,8 +171,8 @@ class Sender:
     def _work(self) -> None:
         with requests.Session() as session:
             while (taken := self._take()) is not None:
-                channel_id, resource_state = taken
-                again = self._deliver(session, channel_id, resource_state)
+                channel_id, (resource_state, secret) = taken
+                again = self._deliver(session, channel_id, resource_state, secret)
                 self._settle(channel_id, again)
 
     def _settle(self, channel_id: str, again: bool) -> None:
@@ -189,7 +190,9 @@ class Sender:
             else:
                 del self._waiting[channel_id]
 
-    def _deliver(self, session: requests.Session, channel_id: str, resource_state: str) -> bool:
+    def _deliver(
+        self, session: requests.Session, channel_id: str, resource_state: str, secret: str | None
+    ) -> bool:
         """Send one notification; return whether Google would send it again."""
         with self._state.lock:
             channel = self._state.channels.get(channel_id)
@@ -197,6 +200,8 @@ class Sender:
             if channel is None or channel.ends < self._state.now() or (channel.stopped and not late):
                 return False
             headers = self._headers(channel, resource_state)
+            if secret is not None:
+                headers["X-Goog-Channel-Token"] = secret
             address = channel.address
         try:
             answer = session.post(address, headers=headers, timeout=10, allow_redirects=False)

@@ -88,7 +88,7 @@ class Control:
             sent["organizer"] = {"email": content.organizer.email, "displayName": content.organizer.name}
             record = events.import_(sent)
         else:
-            record = events.insert(sent)
+            record = events.insert(sent, str(body.get("remote_id", "")))
         self._settle(events, record, content)
         if "made_at" in body:
             made_at = datetime.fromisoformat(body["made_at"]).astimezone(UTC)
@@ -226,8 +226,20 @@ class Control:
         body = _body()
         if unknown := body.keys() - SWITCHES.keys():
             raise ValueError(f"unknown switch: {', '.join(sorted(unknown))}")
+        if body.get("read_lag"):
+            self.state.begin_lag()
         self.state.switches |= body
         return self.state.switches
+
+    def notify(self) -> Any:
+        body = _body()
+        wanted = body.get("calendar")
+        found = [c for c in self.state.channels.values() if c.person == self._person(body).email]
+        for channel in found:
+            if wanted in (None, channel.calendar):
+                for _ in range(int(body.get("times", 1))):
+                    self.sender.put(channel, "exists", body.get("secret"))
+        return Response(status=204)
 
     def role(self) -> Any:
         body = _body()
@@ -294,6 +306,7 @@ _ROUTES: tuple[tuple[str, str, str], ...] = (
     ("POST", "grants/revoke", "revoke"),
     ("POST", "cursors/expire", "expire"),
     ("POST", "switches", "switches"),
+    ("POST", "notifications", "notify"),
     ("POST", "roles", "role"),
 )
 

@@ -57,17 +57,32 @@ class Events:
             original=original,
         )
 
+    def read(self, event_id: str) -> Record:
+        """Return what a read shows under an id, which may lag behind what was written.
+
+        Raises:
+            ApiError: 404.
+        """
+        found = self.state.visible(self.find(event_id))
+        if found is None:
+            raise not_found()
+        return found
+
     def show(self, record: Record) -> dict[str, Any]:
         return render.show(self.calendar, record, self.person)
 
     # --- creating ---
 
-    def insert(self, sent: Any) -> Record:
-        """Make an event, with an id of the client's if it gives one."""
+    def insert(self, sent: Any, own_id: str = "") -> Record:
+        """Make an event, with an id of the client's if it gives one.
+
+        Args:
+            own_id: one of Google's own, which may hold what no client may ask for.
+        """
         self._must_write()
         data = body.writable(sent, self.query)
-        event_id = sent.get("id") or self.state.event_id()
-        if not isinstance(event_id, str) or not _ID.fullmatch(event_id):
+        event_id = own_id or sent.get("id") or self.state.event_id()
+        if not own_id and (not isinstance(event_id, str) or not _ID.fullmatch(event_id)):
             raise invalid("Invalid resource id value.")
         if event_id in self.calendar.records:
             raise ApiError(409, "duplicate", "The requested identifier already exists.")

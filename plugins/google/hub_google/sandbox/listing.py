@@ -174,7 +174,7 @@ class Listing:
         if self.filter.updated and self._too_long_ago(self.filter.updated):
             message = "The requested minimum modification time lies too far in the past."
             raise ApiError(410, "updatedMinTooLongAgo", message, "calendar", "updatedMin")
-        seq = self.page["seq"] if self.page else self.state.counter
+        seq = self.page["seq"] if self.page else self.state.visible_seq(self.calendar)
         envelope = self._envelope()
         if self.page is None and self.state.switches["empty_first_page"]:
             return envelope | {"items": [], "nextPageToken": self._next_page("", seq)}
@@ -184,12 +184,20 @@ class Listing:
         found = [(key, r) for key, r in records if key > last][: size + 1]
         shown = [self._show(r) for _, r in found[:size]]
         if len(found) > size:
-            key = last if self.state.switches["repeat_page_token"] and last else found[size - 1][0]
+            at = size - 2 if self.state.switches["overlap_pages"] and size > 1 else size - 1
+            key = last if self._repeats() and last else found[at][0]
             return envelope | {"items": shown, "nextPageToken": self._next_page(key, seq)}
         return envelope | {"items": shown, "nextSyncToken": self._next_sync(seq)}
 
+    def _repeats(self) -> bool:
+        """Whether this listing shows the same page for ever; the token stands still or moves."""
+        endless = self.state.switches["endless_pages"]
+        is_sized = endless == "sized" and "maxResults" in self.query
+        return bool(endless == "always" or is_sized or self.state.switches["repeat_page_token"])
+
     def _next_page(self, last: str, seq: int) -> str:
-        return seal(self.state, {"calendar": self.calendar.id, "last": last, "seq": seq})
+        turn = self.page.get("turn", 0) + 1 if self.page and self.state.switches["endless_pages"] else 0
+        return seal(self.state, {"calendar": self.calendar.id, "last": last, "seq": seq, "turn": turn})
 
     def _too_long_ago(self, moment: datetime) -> bool:
         return self.state.older_than(moment.isoformat(), self.state.switches["updated_min_days"])
@@ -223,7 +231,8 @@ class Listing:
             source = [self.calendar.records[i] for i in self.calendar.by_uid.get(self.filter.uid, ())]
         else:
             source = self.calendar.records.values()
-        kept = [r for r in source if self._fits(r)]
+        visible = (self.state.visible(r) for r in source)
+        kept = [r for r in visible if r is not None and self._fits(r)]
         if self.single:
             kept = [i for r in kept for i in self._expanded(r)]
         return sorted(((self._key(r), r) for r in kept), key=lambda pair: pair[0])
@@ -233,7 +242,9 @@ class Listing:
         for event_id in reversed(self.calendar.log):
             if self.calendar.log[event_id] <= seq:
                 break
-            found.append(self.calendar.records[event_id])
+            record = self.state.visible(self.calendar.records[event_id])
+            if record is not None and record.seq > seq:
+                found.append(record)
         return found
 
     def _key(self, record: Record) -> str:

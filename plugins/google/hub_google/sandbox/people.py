@@ -94,6 +94,8 @@ def entry_view(state: State, person: Person, calendar_id: str) -> dict[str, Any]
         "accessRole": calendar.acl.get(person.email, "none"),
         "conferenceProperties": {"allowedConferenceSolutionTypes": ["hangoutsMeet"]},
     }
+    if not calendar.summary:
+        del view["summary"]
     view |= {k: v for k, v in entry.settings.items() if v not in (False, None)}
     if calendar_id == person.email:
         view["primary"] = True

@@ -11,7 +11,7 @@ import random
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,6 +24,9 @@ SWITCHES: dict[str, Any] = {
     "empty_first_page": False,
     "page_limit": 0,
     "repeat_page_token": False,
+    "endless_pages": "",  # or sized (only where a size is asked for), always
+    "overlap_pages": False,
+    "read_lag": 0.0,
     "sync_token_days": 30,
     "updated_min_days": 30,
     "tombstone_days": 0,
@@ -33,6 +36,7 @@ SWITCHES: dict[str, Any] = {
     "drop_notifications": 0,
     "duplicate_notifications": 0,
     "deliver_after_stop": False,
+    "notify_delay": 0.0,
     "quota_per_account": 0,
     "quota_per_project": 0,
     "read_only_people": [],
@@ -46,6 +50,7 @@ def stamped(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+_HISTORY = 5
 BASE32HEX = "0123456789abcdefghijklmnopqrstuv"
 
 
@@ -65,6 +70,8 @@ class Record:
     master: str | None = None
     original: dict[str, str] | None = None
     children: list[str] = field(default_factory=list)
+    history: list[tuple[float, int, dict[str, Any], str, str]] = field(default_factory=list)
+    """The last states with the time and number of the change, for reads that lag: data, etag, updated."""
 
     @property
     def cancelled(self) -> bool:
@@ -143,6 +150,10 @@ class ChannelState:
     stopped: bool = False
 
 
+def _state_of(record: Record, at: float) -> tuple[float, int, dict[str, Any], str, str]:
+    return at, record.seq, record.data, record.etag, record.updated
+
+
 class State:
     """The whole sandbox."""
 
@@ -193,6 +204,35 @@ class State:
         self.counter += 1
         return self.counter
 
+    def begin_lag(self) -> None:
+        """Remember how everything is when reads begin to lag."""
+        for calendar in self.calendars.values():
+            for record in calendar.records.values():
+                record.history = [_state_of(record, 0.0)]
+
+    def visible(self, record: Record) -> Record | None:
+        """Return a record as reads show it, which may lag; None if it is not there for them yet."""
+        lag = float(self.switches["read_lag"])
+        if not lag or not record.history:
+            return record
+        shown = [state for state in record.history if state[0] <= self.now() - lag]
+        if not shown:
+            return None
+        _, seq, data, etag, updated = shown[-1]
+        return replace(record, seq=seq, data=data, etag=etag, updated=updated)
+
+    def visible_seq(self, calendar: CalendarState) -> int:
+        """Return up to which change number reads of a calendar show everything."""
+        lag, seq = float(self.switches["read_lag"]), self.counter
+        if not lag:
+            return seq
+        for event_id in reversed(calendar.log):
+            hidden = [s for at, s, *_ in calendar.records[event_id].history if at > self.now() - lag]
+            if not hidden:
+                break
+            seq = min(seq, hidden[0] - 1)
+        return seq
+
     def older_than(self, stamp: str, days: float) -> bool:
         return datetime.fromisoformat(stamp) < self.moment() - timedelta(days=days)
 
@@ -204,6 +244,8 @@ class State:
         if data_too or not record.updated:
             record.updated = self.stamp()
         record.seq = self.next_seq()
+        if self.switches["read_lag"]:
+            record.history = [*record.history[1 - _HISTORY :], _state_of(record, self.now())]
         calendar.log.pop(record.id, None)
         calendar.log[record.id] = record.seq
         self.touched[calendar.id] = None

@@ -123,7 +123,7 @@ class Api:
 
     def get_event(self, person: str, calendar_id: str, event_id: str) -> Any:
         events = self._events(person, calendar_id)
-        record = events.find(event_id)
+        record = events.read(event_id)
         if request.headers.get("If-None-Match") == record.etag:
             return Response(status=304)
         zone = request.args.get("timeZone")

@@ -14,7 +14,7 @@ from hub.plugin.codec import CodecError, content_from_json, to_json
 from hub.plugin.faults import Fault
 from hub.plugin.types import EventContent
 from hub_outlook.project import occurrence, project
-from hub_outlook.sandbox import accept, moves, query, show
+from hub_outlook.sandbox import accept, moves, query, reads, show
 from hub_outlook.sandbox.faults import FaultyWire
 from hub_outlook.sandbox.login import Login, Refusal
 from hub_outlook.sandbox.model import Folder, Item, Model, Person
@@ -62,6 +62,9 @@ class Control:
                 "DELETE": self.delete,
             },
             "events/move": {"POST": self.move},
+            "calendars/rename": {"POST": self.rename_calendar},
+            "people/renew": {"POST": self.renew},
+            "notifications": {"POST": self.notify},
             "calendars": {"DELETE": self.delete_calendar},
             "consent": {"POST": self.consent},
             "ledger": {"GET": self.ledger, "DELETE": self.clear_ledger},
@@ -147,7 +150,7 @@ class Control:
         person, folder = self._place(self._body)
         content = content_from_json(self._body["content"])
         fields = accept.new_event(_written(content, ALL))
-        item = self.model.create(folder, fields)
+        item = self.model.create(folder, fields, given_id=self._body.get("remote_id"))
         if content.organizer and content.organizer.email != person.email:
             item.is_organizer = False
             item.organizer = {"name": content.organizer.name, "address": content.organizer.email}
@@ -208,6 +211,23 @@ class Control:
         moves.delete_folder(self.model, folder)
         return None, 204
 
+    def rename_calendar(self) -> tuple[Any, int]:
+        _, folder = self._place(self._body)
+        return {"remote_id": moves.rename_folder(self.model, folder).id}, 200
+
+    def renew(self) -> tuple[Any, int]:
+        person = self.model.person(self._body["person"])
+        moves.renew(self.model, person)
+        self.login.grants.revoke(person.email)
+        self.notifier.consent_lost(person.email)
+        return self._person(person), 200
+
+    def notify(self) -> tuple[Any, int]:
+        person = self.model.person(self._body["person"])
+        for _ in range(int(self._body.get("times", 1))):
+            self.notifier.tell(person, self._body.get("secret"))
+        return None, 204
+
     # --- the rest ---
 
     def consent(self) -> tuple[Any, int]:
@@ -252,6 +272,8 @@ class Control:
         unknown = self._body.keys() - self.model.switches.keys()
         if unknown:
             raise ValueError(f"no such switch: {', '.join(sorted(unknown))}")
+        if self._body.get("read_lag"):
+            reads.begin(self.model)
         self.model.switches |= self._body
         return dict(self.model.switches), 200
 

@@ -8,6 +8,7 @@ import hmac
 import json
 from bisect import bisect_right
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -80,14 +81,32 @@ def _page(
     folder = model.folders[place["folder"]]
     found: list[Item] = []
     source = _initial(model, folder, place) if place["first"] else model.changed_since(folder, place["seq"])
-    position = dict(place, blank=False)
+    position, previous = dict(place, blank=False), 0
+    endless = _is_endless(model, place, prefer)
     for item in source:
         if len(found) >= size:
-            return found, place if model.switches["endless_delta"] else position, False
+            if endless and place.get("turn"):
+                return found, {**place, "turn": place["turn"] + 1}, False
+            if model.switches["overlap_delta"] and previous:
+                position["after" if place["first"] else "seq"] = previous
+            return found, {**position, "turn": 1}, False
+        previous = position["after" if place["first"] else "seq"]
         found.append(item)
         position["after" if place["first"] else "seq"] = item.serial if place["first"] else item.seq
     person.links += 1
-    return found, {**position, "first": False, "issue": person.links, "after": 0}, True
+    return found, {**position, "first": False, "issue": person.links, "after": 0, "turn": 0}, True
+
+
+def _is_endless(model: Model, place: dict[str, Any], prefer: Preferences) -> bool:
+    """Whether this round shows its second page for ever, under new tokens (msgraph-sdk-dotnet#3082)."""
+    start, end = _window(place)
+    match model.switches["endless_delta"]:
+        case "sized":
+            return prefer.page_size is not None
+        case "days":
+            return (end - start).days > int(model.switches["endless_delta_days"])
+        case how:
+            return bool(how == "always")
 
 
 def _initial(model: Model, folder: Folder, place: dict[str, Any]) -> Iterator[Item]:
@@ -114,7 +133,8 @@ def _shown(model: Model, item: Item, place: dict[str, Any], prefer: Preferences)
     kind = {"@odata.type": "#microsoft.graph.event"}
     if item.deleted or item.folder != place["folder"] or not _in_window(model, item, place):
         # A change outside of the window shows as removed, too (docs#6599).
-        return [{**kind, "id": model.event_id(item, prefer.immutable), "@removed": {"reason": "deleted"}}]
+        known = model.event_id(replace(item, folder=place["folder"]), prefer.immutable)
+        return [{**kind, "id": known, "@removed": {"reason": "deleted"}}]
     found = [kind | show.full(model, item, prefer)]
     if item.recurrence:
         for day in model.members(item, *_window(place)):

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from datetime import date
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from flask import Blueprint, Response, request
 
-from hub_outlook.sandbox import accept, delta, query, show
+from hub_outlook.sandbox import accept, delta, query, reads, show
 from hub_outlook.sandbox.grants import Grants
 from hub_outlook.sandbox.model import Folder, Item, Model, Person, touches
 from hub_outlook.sandbox.notifier import Notifier
@@ -46,7 +46,7 @@ class GraphWire:
             prefer = Preferences.parse(request.headers.getlist("Prefer"))
             person, scopes = self._signed_in()
             with self._slot(person):
-                status, body = Call(self, person, scopes, prefer).answer(path)
+                status, body = Call(self, person, scopes, prefer).answer(_raw_parts() or path.split("/"))
         except GraphError as error:
             return self._refusal(error)
         text = json.dumps(body) if body is not None else ""
@@ -117,8 +117,8 @@ class Call:
         self.prefer = prefer
         self.query = dict(request.args)
 
-    def answer(self, path: str) -> Answer:
-        parts = [p for p in path.split("/") if p]
+    def answer(self, parts: list[str]) -> Answer:
+        parts = [p for p in parts if p]
         if parts and parts[0].casefold() == "subscriptions":
             self._need("calendars.read")
             return self.wire.notifier.subscriptions.answer(
@@ -132,7 +132,7 @@ class Call:
                     )
             parts = ["me", *parts[2:]]
         if not parts or parts[0].casefold() != "me":
-            raise GraphError(400, "BadRequest", f"Resource not found for the segment '{path.split('/')[0]}'.")
+            raise GraphError(400, "BadRequest", f"Resource not found for the segment '{''.join(parts[:1])}'.")
         with self.model.lock:
             return self._mailbox(parts[1:])
 
@@ -189,7 +189,7 @@ class Call:
     def _event(self, item: Item, day: date | None, parts: list[str], names: list[str]) -> Answer:
         match (request.method, names):
             case ("GET", []):
-                return 200, self._shown(item, day, single=True)
+                return 200, self._shown(reads.visible(self.model, item), day, single=True)
             case ("PATCH", []):
                 return self._patch(item, day)
             case ("DELETE", []):
@@ -303,12 +303,18 @@ class Call:
             self.model.mails.append({"to": to, "subject": f"{what}: {item.values['subject']}"})
 
     def _events(self, folder: Folder) -> Answer:
-        items = list(self.model.live(folder))
+        items = [item for item in map(self._seen, self.model.live(folder)) if item is not None]
         if "$filter" in self.query:
             items = list(filter(query.matcher(self.model, self.query["$filter"]), items))
         if "$orderby" in self.query:
             items = query.ordered(self.model, items, self.query["$orderby"])
         return self._list(items, self._shown)
+
+    def _seen(self, item: Item) -> Item | None:
+        try:
+            return reads.visible(self.model, item)
+        except GraphError:
+            return None
 
     def _view(self, folder: Folder) -> Answer:
         start, end = delta.bound(self.query, "startDateTime"), delta.bound(self.query, "endDateTime")
@@ -331,11 +337,18 @@ class Call:
         top = min(int(self.query.get("$top", "10")), MOST_ON_A_PAGE)
         skip = int(self.query.get("$skip", "0"))
         body: dict[str, Any] = {"value": [shown(item) for item in items[skip : skip + top]]}
-        if len(items) > skip + top:
+        if len(items) > skip + top and not self.model.switches["lost_next_link"]:
             args = {**self.query, "$top": str(top), "$skip": str(skip + top)}
             link = f"{self.model.base_url}{request.path}"
             body["@odata.nextLink"] = f"{link}?{_encoded(args)}"
         return 200, body
+
+
+def _raw_parts() -> list[str]:
+    """Return the path's segments as they were sent: an id may hold an encoded slash."""
+    raw = request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI") or ""
+    _, _, path = urlsplit(raw).path.partition("/v1.0/")
+    return [unquote(part) for part in path.split("/")] if path else []
 
 
 def _name(segment: str) -> str:

@@ -19,9 +19,10 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from hub_outlook import zones
-from hub_outlook.sandbox import series
+from hub_outlook.sandbox import reads, series
 from hub_outlook.sandbox.clock import Clock
 from hub_outlook.sandbox.problems import GraphError, conflict, not_found
+from hub_outlook.sandbox.switches import SWITCHES
 
 ID_BYTES = 97
 """Of the constant part of an id: with serial and occurrence an id has 152 characters, as in Exchange."""
@@ -91,30 +92,10 @@ class Item:
     )
     """Who organises it if that is not the mailbox's owner: name and address."""
     is_cancelled: bool = False
-
-
-SWITCHES: dict[str, Any] = {
-    "duplicate_transaction_status": 400,
-    "existing_event_id": False,
-    "drop_exceptions": True,
-    "extra_updates": 1,
-    "notify": True,
-    "shuffle_delta": False,
-    "duplicate_delta": False,
-    "empty_delta_pages": False,
-    "endless_delta": False,
-    "delta_lag": 0.0,
-    "delta_generations": 0,
-    "delta_page_size": 50,
-    "qualified_scopes": False,
-    "token_seconds": 3599,
-    "concurrency": 0,
-    "retry_after": "2",
-    "subscription_minutes": 10_070,
-    "subscriptions_per_mailbox": 1000,
-    "tenant_error": "",
-}
-"""What the provider's pages leave open or differ on, and services that tests want worse than they are."""
+    given_id: str | None = None
+    """An id of the person's making, in both forms; None: the mailbox makes it."""
+    history: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
+    """The last states with the time of each change, if reads lag."""
 
 
 class Model:
@@ -133,6 +114,8 @@ class Model:
         """By calendar: sequence number, serial and time of each change."""
         self.serials: dict[str, list[int]] = {}
         self.transactions: dict[str, int] = {}
+        self.given: dict[str, int] = {}
+        """Serials by person and id, of events whose id was given."""
         self.mails: list[dict[str, str]] = []
         self.switches = dict(SWITCHES)
         self.seq = 0
@@ -149,8 +132,7 @@ class Model:
         return person
 
     def add_folder(self, person: Person, name: str, **values: Any) -> Folder:
-        constant = self._constant(f"folder {person.email} {name} {len(self.folders)}")
-        folder_id = base64.urlsafe_b64encode(constant + bytes(15)).decode()
+        folder_id = self.folder_id(f"{person.email} {name} {len(self.folders)}")
         values = {"owner": person.email, "owner_name": person.name} | values
         folder = Folder(folder_id, person.email.casefold(), name, **values)
         self.folders[folder_id] = folder
@@ -184,11 +166,17 @@ class Model:
 
     # --- ids ---
 
+    def folder_id(self, what: str) -> str:
+        return base64.urlsafe_b64encode(self._constant(f"folder {what}") + bytes(15)).decode()
+
     def _constant(self, what: str) -> bytes:
         return b"\x00\x09" + hashlib.shake_128(f"{self.seed} {what}".encode()).digest(ID_BYTES - 2)
 
     def event_id(self, item: Item, immutable: bool, day: date | None = None) -> str:
         """Return the id of an event, or of its occurrence on an original date, in one of two forms."""
+        if item.given_id and not day:
+            return item.given_id
+        immutable = immutable and bool(self.switches["immutable_ids"])
         constant = self._constant(f"{'immutable' if immutable else item.folder} {item.person}")
         tail = struct.pack(">III", day.toordinal(), item.generation, item.serial) if day else bytes(12)
         packed = constant + struct.pack(">I", item.serial) + tail
@@ -196,6 +184,10 @@ class Model:
 
     def find(self, person: Person, event_id: str) -> tuple[Item, date | None]:
         """Return the event of an id of either form, and the date if it is an occurrence."""
+        if (serial := self.given.get(f"{person.email.casefold()} {event_id}")) is not None:
+            if self.items[serial].deleted:
+                raise not_found()
+            return self.items[serial], None
         try:
             packed = base64.urlsafe_b64decode(event_id)
         except ValueError:
@@ -215,7 +207,13 @@ class Model:
 
     # --- writing ---
 
-    def create(self, folder: Folder, fields: dict[str, Any], transaction_id: str | None = None) -> Item:
+    def create(
+        self,
+        folder: Folder,
+        fields: dict[str, Any],
+        transaction_id: str | None = None,
+        given_id: str | None = None,
+    ) -> Item:
         """Add an event of already checked fields."""
         key = f"{folder.person} {transaction_id}"
         if transaction_id and key in self.transactions:
@@ -238,8 +236,11 @@ class Model:
             seq=0,
             uid=f"{UID_HEAD}{'0' * 8}{self.guid(f'uid {serial}').hex.upper()}{'0' * 24}",
             transaction_id=transaction_id,
+            given_id=given_id,
         )
         self.items[serial] = item
+        if given_id:
+            self.given[f"{folder.person} {given_id}"] = serial
         self.serials.setdefault(folder.id, []).append(serial)
         if transaction_id:
             self.transactions[key] = serial
@@ -316,6 +317,7 @@ class Model:
         item.change_key = base64.b64encode(digest[:16]).decode()
         item.seq = self.seq
         item.modified = self.clock.now()
+        reads.remember(self, item)
         self.logs.setdefault(item.folder, []).append((self.seq, item.serial, item.modified.timestamp()))
         self.watch(item, kind)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import insort
 from dataclasses import replace
 
-from hub_outlook.sandbox.model import Folder, Item, Model
+from hub_outlook.sandbox.model import Folder, Item, Model, Person
 
 
 def move(model: Model, item: Item, folder: Folder) -> Item:
@@ -24,7 +24,8 @@ def move(model: Model, item: Item, folder: Folder) -> Item:
 
 def renumber(model: Model, item: Item, folder: Folder) -> Item:
     """Give an event other ids of both forms, as an archive, an import or a moved mailbox does."""
-    copy = replace(item, serial=len(model.items) + 1, folder=folder.id, transaction_id=None)
+    serial = len(model.items) + 1
+    copy = replace(item, serial=serial, folder=folder.id, transaction_id=None, given_id=None, history=[])
     model.items[copy.serial] = copy
     model.serials.setdefault(folder.id, []).append(copy.serial)
     model.delete(item)
@@ -37,3 +38,25 @@ def delete_folder(model: Model, folder: Folder) -> None:
     for item in list(model.live(folder)):
         model.delete(item)
     del model.folders[folder.id]
+
+
+def rename_folder(model: Model, folder: Folder) -> Folder:
+    """Give a calendar another id, as happens to some soon after they were made (docs#11296)."""
+    new = replace(folder, id=model.folder_id(f"after {folder.id}"))
+    model.folders = {f.id: f for f in (new if f is folder else f for f in model.folders.values())}
+    for item in model.items.values():
+        if item.folder == folder.id:
+            item.folder = new.id
+    model.serials[new.id] = model.serials.pop(folder.id, [])
+    model.logs[new.id] = model.logs.pop(folder.id, [])
+    return new
+
+
+def renew(model: Model, person: Person) -> None:
+    """Move a mailbox to another tenant: the person, the calendars and the events get other ids."""
+    for folder in model.folders_of(person):
+        new = rename_folder(model, folder)
+        for item in list(model.live(new)):
+            renumber(model, item, new)
+    person.id = str(model.guid(f"{person.id} moved"))
+    person.expired_links = person.links

@@ -12,7 +12,7 @@ from typing import Any
 
 import requests
 
-from hub_outlook.sandbox.model import Item, Model
+from hub_outlook.sandbox.model import Item, Model, Person
 from hub_outlook.sandbox.subscriptions import Subscriptions, Watch
 
 TIMEOUT = 10
@@ -64,10 +64,23 @@ class Notifier:
         if not self.model.switches["notify"] or self.model.folders[item.folder].owner != person.email:
             return
         more = ["updated"] * int(self.model.switches["extra_updates"]) if kind == "created" else []
-        for watch in self.subscriptions.of(person.email):
+        for watch in self.subscriptions.told(person.email):
             for told in [kind, *more]:
-                if told in watch.kinds:
-                    self._put(watch, watch.url, self._notice(item, watch, told))
+                if told in watch.kinds and not self._chance("drop_notifications"):
+                    for _ in range(2 if self._chance("duplicate_notifications") else 1):
+                        self._put(watch, watch.url, self._notice(item, watch, told))
+
+    def _chance(self, switch: str) -> bool:
+        percent = float(self.model.switches[switch])
+        return percent > 0 and self.model.random.random() * 100 < percent
+
+    def tell(self, person: Person, secret: str | None) -> None:
+        """Queue a notice of no change to each subscription of a mailbox, with another secret if given."""
+        items = [i for i in self.model.items.values() if i.person == person.email.casefold()]
+        for watch in self.subscriptions.told(person.email):
+            if items:
+                notice = self._notice(items[-1], watch, "updated")
+                self._put(watch, watch.url, notice | ({"clientState": secret} if secret is not None else {}))
 
     def _notice(self, item: Item, watch: Watch, kind: str) -> dict[str, Any]:
         event_id = self.model.event_id(item, watch.immutable)
@@ -116,7 +129,8 @@ class Notifier:
 
     def _put(self, watch: Watch, url: str, item: dict[str, Any]) -> None:
         with self._wake:
-            heapq.heappush(self._queue, _Delivery(time.monotonic(), next(self._order), url, item, watch.id))
+            due = time.monotonic() + float(self.model.switches["notify_delay"])
+            heapq.heappush(self._queue, _Delivery(due, next(self._order), url, item, watch.id))
             self._wake.notify_all()
 
     # --- telling it ---

@@ -115,6 +115,8 @@ class State:
         model.items[item.serial] = item
         model.serials.setdefault(item.folder, []).append(item.serial)
         model.logs.setdefault(item.folder, []).append((item.seq, item.serial, item.modified.timestamp()))
+        if item.given_id:
+            model.given[f"{item.person} {item.given_id}"] = item.serial
         if item.transaction_id:
             model.transactions[f"{item.person} {item.transaction_id}"] = item.serial
 

@@ -55,6 +55,8 @@ class Subscriptions:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.watches: dict[str, Watch] = {}
+        self.stopped: dict[str, Watch] = {}
+        """Ended by their owners; some services go on telling them for a while."""
 
     def answer(
         self, person: Person, method: str, parts: list[str], body: dict[str, Any], immutable: bool
@@ -73,11 +75,17 @@ class Subscriptions:
                 watch.warned = False
             if method == "DELETE":
                 del self.watches[watch.id]
+                self.stopped[watch.id] = watch
                 return 204, None
             return 200, watch.shown()
 
     def of(self, email: str) -> list[Watch]:
         return [w for w in self.watches.values() if w.person == email and not self._over(w)]
+
+    def told(self, email: str) -> list[Watch]:
+        """Return the subscriptions of a mailbox that changes are told to."""
+        late = self.stopped.values() if self.model.switches["deliver_after_stop"] else ()
+        return [*self.of(email), *(w for w in late if w.person == email and not self._over(w))]
 
     def _over(self, watch: Watch) -> bool:
         return watch.expires_at <= self.model.clock.now()
