@@ -108,8 +108,8 @@ class ProviderWorld(HubWorld):
 
     # --- setting up ---
 
-    def connect(self, name: str) -> str:
-        """Connect Ann's account through the consent page; return the account's id."""
+    def connect(self, name: str, user_id: str = "usr_1") -> str:
+        """Connect Ann's account through the consent page for a user of the hub; return the account's id."""
         side = self.sides[name]
         side.calendar = next(
             calendar["remote_id"]
@@ -119,7 +119,7 @@ class ProviderWorld(HubWorld):
             if calendar["primary"]
         )
         with self.ports.db.transaction() as session:
-            begun = connect.begin(session, self.ports, session.get_one(User, "usr_1"), name)
+            begun = connect.begin(session, self.ports, session.get_one(User, user_id), name)
         back = side.control.consent(begun.authorization_url, ANN)
         return connect.complete(self.ports, name, dict(parse_qsl(urlsplit(back).query)), None).account_id
 

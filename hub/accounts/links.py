@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from hub.db import after_commit
@@ -47,7 +47,11 @@ def change_link(
 
 
 def sync_now(session: Session, ports: Ports, link: Link, *, full: bool = False) -> None:
-    """Pull as soon as possible, and try again what was parked."""
+    """Pull as soon as possible, and try again what was parked.
+
+    In full, all calendars that are kept equal are read as at the first time, so that what the hub should
+    know and does not is recognised on each side, and copied to none.
+    """
     session.execute(
         update(EventCopy)
         .where(EventCopy.link_id == link.id, EventCopy.parked_at.is_not(None))
@@ -55,8 +59,11 @@ def sync_now(session: Session, ports: Ports, link: Link, *, full: bool = False) 
     )
     link.due_at = None
     session.flush()
-    # A full listing that is under way need not begin again.
-    ask_for_pull(session, ports, link.id, fresh=full and not link.wants_all)
+    ask_for_pull(session, ports, link.id)
+    siblings = select(Link).where(Link.calendar_id == link.calendar_id, Link.deleted_at.is_(None))
+    for sibling in session.scalars(siblings.order_by(Link.id).with_for_update()) if full else ():
+        if sibling.imported_at is not None:  # What is under way already need not begin again.
+            adopt_anew(session, ports, sibling)
     after_commit(session, lambda: ports.queue.hint("push", link.id))
 
 

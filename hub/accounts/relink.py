@@ -143,6 +143,7 @@ def _move(session: Session, ports: Ports, link: Link, remote: RemoteCalendar, *,
     log.info("link_moved", link_id=link.id, calendar=remote.id, same_ids=same_ids)
     linking.close_channels(session, ports, Channel.link_id == link.id)
     link.remote_calendar_id = remote.id
+    link.cursor = None
     if not same_ids:
         link.held_at = ports.clock.now()
         link.verdict = link.verdict_at = None

@@ -8,8 +8,8 @@ one more listing, never N. No transaction is open while a provider is asked.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import Enum
 from types import MappingProxyType
 from typing import Any
@@ -18,7 +18,7 @@ from sqlalchemy import Select, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from hub.db import after_commit
-from hub.inbound import guard, moves, planned
+from hub.inbound import doubts, guard, moves, planned
 from hub.inbound.apply import apply_page
 from hub.log import get_logger
 from hub.models import Event, EventCopy, Link, LinkSignal
@@ -28,7 +28,7 @@ from hub.outbound.linking import want_missing
 from hub.outbound.push import push_due
 from hub.outbound.window import window_of
 from hub.plugin.errors import CursorExpiredError, GoneError, ProviderError, RetryLaterError
-from hub.plugin.types import ChangePage, RemoteChange, RemoteEvent, Scope, Window
+from hub.plugin.types import ChangePage, RemoteChange, Scope, Window
 from hub.ports import Ports
 
 log = get_logger()
@@ -53,11 +53,6 @@ _MISSING = _THERE.join(Event, Event.id == EventCopy.event_id).where(
     Event.starts_at < bindparam("end"),
     or_(Event.ends_at.is_(None), Event.ends_at > bindparam("start")),
 )
-_KNOWN = select(EventCopy.remote_id, EventCopy.remote_version, EventCopy.shown_at).where(
-    EventCopy.link_id == bindparam("link_id"),
-    EventCopy.remote_id.in_(bindparam("ids", expanding=True)),
-    EventCopy.removed_at.is_(None),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +67,8 @@ class Listing:
     has_uncertain: bool
     planned_id: str | None
     """The stored listing that is brought in instead of the provider's."""
+    is_stopgap: bool = False
+    """What has changed since the last complete listing, while a full one fails."""
 
 
 class _Next(Enum):
@@ -118,6 +115,8 @@ def _pull(ports: Ports, lease: Lease, listing: Listing | None) -> bool:
             continue
         except ProviderError as error:
             _doubt_page(ports, lease, error)
+            if listing.cursor is None and isinstance(error, RetryLaterError) and error.scope == "calendar":
+                _read_by_old_cursor(ports, lease, listing)
             raise
         if found is _Next.DOUBTS:
             _confirm_missing(ports, lease)
@@ -148,6 +147,19 @@ def _doubt_page(ports: Ports, lease: Lease, error: ProviderError) -> None:
         link = held(session, ports, lease)
         if not is_busy or link.failures % PAGE_FAILURES_BORNE == PAGE_FAILURES_BORNE - 1:
             link.page = None
+
+
+def _read_by_old_cursor(ports: Ports, lease: Lease, listing: Listing) -> None:
+    """Bring in what has changed since the last complete listing: its cursor is good until a new one is."""
+    with ports.db.reading() as session:
+        cursor = session.get_one(Link, lease.link_id).cursor
+    if cursor is None:
+        return
+    stopgap = replace(listing, cursor=cursor, page=None, planned_id=None, is_stopgap=True)
+    try:
+        _list(ports, lease, stopgap)
+    except ProviderError as error:
+        log.info("old_cursor_not_read", link_id=lease.link_id, reason=error.message)
 
 
 def _reopen(ports: Ports, lease: Lease) -> Listing | None:
@@ -232,8 +244,8 @@ def _store(ports: Ports, lease: Lease, listing: Listing, page: ChangePage) -> Li
     """Apply one page in one transaction, unless the provider must be asked about some of it first."""
     with ports.db.transaction() as session:
         link = held(session, ports, lease)
-        known = _known(session, link, page.changes)
-        doubtful = _doubtful(page.changes, known)
+        known = doubts.known(session, link, page.changes)
+        doubtful = doubts.doubtful(page.changes, known)
         suspects = moves.suspects(session, link, page.changes, known)
         if not doubtful and not suspects:
             return _apply(session, ports, lease, link, listing, page, page.changes)
@@ -258,6 +270,9 @@ def _apply(
 ) -> Listing | _Next:
     """Apply a page; the last one moves the cursor and the mark, and begins what comes next."""
     apply_page(session, ports, link, changes, lease.run_id, moved)
+    if listing.is_stopgap:
+        link.cursor = page.next_cursor or link.cursor
+        return _Next.END if page.next_cursor else _Next.PAGE
     link.page = page.next_page
     if page.next_cursor is None:
         return _Next.PAGE
@@ -285,47 +300,6 @@ def _apply(
     if following is None:
         give_back(session, ports, link, lease)
     return following or _Next.END
-
-
-def _doubtful(
-    changes: Iterable[RemoteChange], known: dict[str, tuple[str, datetime | None]]
-) -> frozenset[str]:
-    """Return what is no proof: deletions that the provider is not sure of, and news older than ours.
-
-    Such a deletion of an event that we do not know is left out; the others are asked about.
-    """
-    gone = {c.remote_id for c in changes if _is_doubtful(c)}
-    stale = {
-        c.remote_id for c in changes if c.event is not None and _is_stale(c.event, known.get(c.remote_id))
-    }
-    if len(stale) > CONFIRM_BATCH:
-        stale.clear()  # The provider's clock was set back.
-    return frozenset(gone | stale)
-
-
-def _is_doubtful(change: RemoteChange) -> bool:
-    return change.event is None and change.fault is None and not change.certain
-
-
-def _is_stale(event: RemoteEvent, known: tuple[str, datetime | None] | None) -> bool:
-    """Whether a listing shows an older state than the provider has shown us before."""
-    version, shown_at = known or ("", None)
-    return bool(event.version != version and shown_at and event.updated_at and event.updated_at < shown_at)
-
-
-def _known(
-    session: Session, link: Link, changes: Iterable[RemoteChange]
-) -> dict[str, tuple[str, datetime | None]]:
-    """Return version and date of those events of a page that have a copy, where it matters."""
-    ids = [
-        c.remote_id
-        for c in changes
-        if _is_doubtful(c) or (c.event is not None and c.event.updated_at is not None)
-    ]
-    if not ids:
-        return {}
-    rows = session.connection().execute(_KNOWN, {"link_id": link.id, "ids": ids})
-    return {row.remote_id: (row.remote_version, row.shown_at) for row in rows}
 
 
 def _ask(ports: Ports, lease: Lease, remote_id: str) -> RemoteChange:

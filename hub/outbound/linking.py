@@ -186,10 +186,10 @@ def ask_for_pull(session: Session, ports: Ports, link_id: str, *, fresh: bool = 
 def adopt_anew(session: Session, ports: Ports, link: Link) -> None:
     """List everything as at the first time: nothing is written until what is there has been recognised.
 
-    For a database that was restored, a calendar or an account that has moved, and a wider window. A run
-    of before loses its lease.
+    For a database that was restored, a calendar or an account that has moved, a wider window, and a person
+    who wants it. A run of before loses its lease; the old cursor stays good, if it is of this calendar.
     """
-    link.imported_at = link.cursor = link.page = link.window_start = link.window_end = None
+    link.imported_at = link.page = None
     link.fence += 1
     link.lease_owner = link.lease_until = None
     session.flush()

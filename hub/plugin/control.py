@@ -19,7 +19,7 @@ make things go wrong. All bodies are JSON; an unknown person, calendar or event 
 | POST consent | `{authorization_url, person, decision: "allow" or "deny", scopes?}` | `{callback_url}` |
 | GET ledger | | `{"calls": [{method, path, query, status, write, person, if_match, body}], "mails": [{to, subject}]}` |
 | DELETE ledger | | 204 |
-| POST faults | `{kind, times?, skip?, method?, path?, …}` | 201; see below |
+| POST faults | `{kind, times?, skip?, method?, path?, query?, …}` | 201; see below |
 | DELETE faults | | 204 |
 | POST clock | `{advance: seconds}` | `{now}` |
 | POST grants/revoke | `{person}` | 204 |
@@ -33,7 +33,7 @@ instant of the past, `remote_id` gives it an id that is like no other, but for a
 another one (an archive, an import, a moved mailbox). `write` is true for a call that creates, changes or
 deletes events; only of those the body is kept, as JSON.
 
-A fault hits the next `times` (1) provider calls whose method and path (a regular expression) match, after
+A fault hits the next `times` (1) provider calls whose method, path and query (regular expressions) match, after
 it let `skip` (0) of them pass:
 
 | kind | what happens |

@@ -39,6 +39,7 @@ class Fault:
     skip: int = 0
     method: str = ""
     path: str = ""
+    query: str = ""
     status: int = 0
     body: str = ""
     headers: dict[str, str] = field(default_factory=dict)
@@ -53,8 +54,9 @@ class Fault:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}")
         try:
             re.compile(self.path)
+            re.compile(self.query)
         except re.error as error:
-            raise ValueError(f"path is no regular expression: {error}") from None
+            raise ValueError(f"path or query is no regular expression: {error}") from None
 
     @property
     def is_undone(self) -> bool:
@@ -66,9 +68,10 @@ class Fault:
         """The status that is answered instead of the true one; 0: none."""
         return self.status or (503 if self.kind in ("status", "status_after") else 0)
 
-    def fits(self, method: str, path: str) -> bool:
+    def fits(self, method: str, path: str, query: str) -> bool:
         """Return whether a call is meant."""
-        return self.method.upper() in ("", method) and (not self.path or bool(re.search(self.path, path)))
+        is_there = bool(re.search(self.path, path)) and bool(re.search(self.query, query))
+        return self.method.upper() in ("", method) and is_there
 
     # --- bodies ---
 
@@ -99,9 +102,9 @@ class Fault:
         return set(body) if self.keys == ["*"] else set(self.keys)
 
 
-def take(faults: list[Fault], method: str, path: str) -> Fault | None:
+def take(faults: list[Fault], method: str, path: str, query: str) -> Fault | None:
     """Return the first fault that a call meets, and count it; those that are used up go."""
-    for fault in [f for f in faults if f.fits(method, path)]:
+    for fault in [f for f in faults if f.fits(method, path, query)]:
         if fault.skip > 0:
             fault.skip -= 1
             continue

@@ -1,7 +1,7 @@
 """Following pages without trusting that they end: for plugins whose provider may repeat a page for ever.
 
-A provider's token may change on every page while the page does not (msgraph-sdk-dotnet#3082), so what is
-watched is what the pages hold. It takes constant memory, so that it can travel in a page token.
+A provider's token may change on every page while the page does not, so what is watched is what the pages
+hold. It takes constant memory, so that it can travel in a page token.
 """
 
 from __future__ import annotations

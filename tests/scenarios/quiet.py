@@ -1,10 +1,18 @@
-"""The strong check at the end of a scenario between two providers in memory."""
+"""Looking at links one by one, and the strong check at the end of a scenario between providers in memory."""
 
 from __future__ import annotations
 
 from hub.outbound import linking
 from hub.plugin.types import changed_fields
-from tests.world import World
+from tests.world import HubWorld, World
+
+
+def look(world: HubWorld, *link_ids: str) -> None:
+    """Pull links in this order, as their notifications would have it, and run what follows."""
+    for link_id in link_ids:
+        with world.ports.db.transaction() as session:
+            linking.ask_for_pull(session, world.ports, link_id)
+        world.settle()
 
 
 def relist(world: World, *link_ids: str) -> None:

@@ -40,7 +40,7 @@ class FaultyApp:
             return self._app(environ, start_response)
         method, path = _override(environ), environ["PATH_INFO"]
         with self._state.lock:
-            fault = take(self.faults, method, path)
+            fault = take(self.faults, method, path, environ.get("QUERY_STRING", ""))
         sent = _read_body(environ)
         status = 0
         try:

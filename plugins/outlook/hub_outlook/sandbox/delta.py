@@ -76,6 +76,7 @@ def _page(
 ) -> tuple[list[Item], dict[str, Any], bool]:
     """Return the events of a page, the place after it, and whether the round is over."""
     size = prefer.page_size or int(model.switches["delta_page_size"])
+    size = min(size, int(model.switches["page_limit"]) or size)
     if model.switches["empty_delta_pages"] and not place.get("blank"):
         return [], {**place, "blank": True}, False
     folder = model.folders[place["folder"]]

@@ -48,7 +48,7 @@ class FaultyWire:
         environ["hub_outlook.call"] = call
         with self._lock:
             self.calls.append(call)
-            fault = take(self.faults, method, path)
+            fault = take(self.faults, method, path, environ.get("QUERY_STRING", ""))
         return self._play(fault, call, sent, environ, start_response)
 
     def _play(

@@ -20,6 +20,7 @@ SWITCHES: dict[str, Any] = {
     "endless_delta": "",  # or sized (where a page size is asked for), days (over spans so long), always
     "endless_delta_days": 100,
     "overlap_delta": False,
+    "page_limit": 0,  # pages of delta are no larger, whatever was asked for
     "lost_next_link": False,  # lists end after their first page, and say nothing of more
     "immutable_ids": True,  # False: the preference for them is not heeded
     "read_lag": 0.0,  # for so many seconds reads show events as they were before a change
