@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from hub.accounts import relink
 from hub.log import get_logger
-from hub.models import Account, Link, LinkState, RemoteCalendar
+from hub.models import Account, AccountState, Link, LinkState, RemoteCalendar
 from hub.plugin import types
 from hub.plugin.errors import ProviderError
 from hub.ports import Ports
@@ -19,6 +19,10 @@ log = get_logger()
 
 LIST_LIFE = timedelta(hours=12)
 """After this time a list of calendars is read again."""
+NO_CALENDARS = (
+    "The provider shows no calendars for this account. Make one there, or connect an account that has some; "
+    "then refresh the list."
+)
 RETRY_AFTER = timedelta(minutes=10)
 
 
@@ -82,6 +86,9 @@ def store(session: Session, ports: Ports, account: Account, shown: tuple[types.R
     for row in rows.values() if shown else ():
         row.missing_since = row.missing_since or now
     account.calendars_at = now
+    if account.state == AccountState.CONNECTED:
+        account.problem = None if shown else NO_CALENDARS
+        account.problem_at = None if shown else account.problem_at or now
 
 
 def _update(session: Session, ports: Ports, row: RemoteCalendar, calendar: types.RemoteCalendar) -> None:
