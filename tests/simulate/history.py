@@ -22,7 +22,8 @@ KINDS = {
     "to_all_day": 1,
 }  # fmt: skip
 """What a person does with an event, and how often."""
-PROVIDER_ONLY = {"clear": 1, "readd": 1, "other_calendar": 1}
+SELDOM = ("relist", "clear", "revoke", "pause", "other_calendar")
+"""What concerns a whole calendar, account or link, or moves between two of them."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,15 @@ class Step:
 def draw(rng: Random, places: list[str], *, acts: dict[str, int], length: int, span: float) -> list[Step]:
     """Return a history of about `length` steps within `span` seconds, in bursts as people work."""
     kinds, weights = list(acts), list(acts.values())
-    steps = []
+    steps: list[Step] = []
     at = 0.0
     for n in range(1, length + 1):
         at += rng.choice((0.0, 0.01, 0.3, 1.0, 4.0, span / length * 2)) * rng.random() * 2
         kind = "create" if n == 1 else rng.choices(kinds, weights)[0]
-        steps.append(Step(round(at, 3), rng.choice(places), kind, rng.randrange(8), n))
+        if n > 1 and rng.random() < 0.06:
+            kind = rng.choice(SELDOM)
+        place = rng.choice(places if kind not in SELDOM else [p for p in places if p != "hub"])
+        steps.append(Step(round(at, 3), place, kind, rng.randrange(8), n))
     return steps
 
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from urllib.parse import parse_qsl, urlsplit
 
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session, selectinload
 
-from hub.accounts import links
-from hub.models import Actor, Calendar, Event, Link
+from hub.accounts import connect, links
+from hub.models import Account, Actor, Calendar, Event, EventCopy, Link, LinkState, User, Verdict
 from hub.models.content import content_of
-from hub.outbound import edit
+from hub.outbound import edit, linking
 from hub.outbound.edit import Author
-from tests.memory_provider import _Calendar, _Event
+from tests.memory_provider import _Calendar, _Event, consent, revoke
 from tests.simulate import history
 from tests.simulate.history import Step
 from tests.simulate.kernel import Killed
 from tests.simulate.ledger import Ledger, mark_of
-from tests.simulate.worlds import SimWorld
+from tests.simulate.worlds import ANN, SimWorld
 
 GROUP = "cal_1"
 CREATES = frozenset({"create", "create_series", "create_all_day"})
@@ -34,7 +36,17 @@ class People:
     def play(self, step: Step) -> None:
         self.world.kernel.note(step)
         if step.kind == "relist":
-            self._retried(lambda: self._relist(step))
+            self._retried(lambda: self._on_link(step, self._relist))
+        elif step.kind == "pause":
+            self._retried(lambda: self._on_link(step, lambda session, link, step: linking.pause(link)))
+            self.world.kernel.wait(8.0)
+            self._retried(lambda: self._on_link(step, self._resume))
+        elif step.kind == "revoke":
+            revoke(self.world.services[step.place.partition(".")[0]], ANN)
+            self.world.kernel.wait(8.0)
+            self.reconnect(step.place.partition(".")[0])
+        elif step.kind == "clear":
+            self._clear(step)
         elif step.place == "hub":
             self._retried(lambda: self._call_api(step))
         else:
@@ -65,6 +77,14 @@ class People:
             if content is not None and content != event.content:
                 self.ledger.edited(event.content, content, at, step.place)
                 service.write(calendar, event.remote_id, content)
+
+    def _clear(self, step: Step) -> None:
+        """Delete all that a calendar holds."""
+        calendar = self.world.remote_calendar(step.place)
+        service = self.world.services[step.place.partition(".")[0]]
+        for event in [e for e in calendar.events.values() if not e.deleted]:
+            self.ledger.deleted(event.content, self.world.kernel.now, step.place)
+            service.remove(calendar, event.remote_id)
 
     def _move(self, step: Step, calendar: _Calendar, event: _Event) -> None:
         service = self.world.services[step.place.partition(".")[0]]
@@ -141,12 +161,52 @@ class People:
         with self.world.look() as session:
             return [(i, v) for i, v in session.execute(select(Event.id, Event.version))]
 
-    def _relist(self, step: Step) -> bool:
-        """Press "sync now"."""
+    def _on_link(self, step: Step, act: Callable[[Session, Link, Step], None]) -> bool:
+        """Do something to a link through the API; False if it failed."""
         try:
             with self.world.db.transaction() as session:
-                link = session.get_one(Link, self.world.links[step.place])
-                links.sync_now(session, self.world.ports, link, full=bool(step.n % 2))
+                act(session, session.get_one(Link, self.world.links[step.place], with_for_update=True), step)
             return True
         except OperationalError:
             return False
+
+    def _relist(self, session: Session, link: Link, step: Step) -> None:
+        links.sync_now(session, self.world.ports, link, full=bool(step.n % 2))
+
+    def _resume(self, session: Session, link: Link, step: Step) -> None:
+        if link.state != LinkState.ACTIVE:
+            linking.resume(session, self.world.ports, link)
+
+    def reconnect(self, provider: str) -> None:
+        """Give a new consent, until the account is connected."""
+        ports = self.world.ports
+        for pause in (1.0, 2.0, 4.0, 8.0):
+            try:
+                with self.world.db.transaction() as session:
+                    account = session.get_one(Account, f"acc_{provider}")
+                    user = session.get_one(User, account.user_id)
+                    begun = connect.begin(session, ports, user, provider, account=account)
+                back = consent(self.world.services[provider], begun.authorization_url, ANN)
+                connect.complete(ports, provider, dict(parse_qsl(urlsplit(back).query)), None)
+                return
+            except (OperationalError, connect.ConnectError):
+                self.world.kernel.wait(pause)
+
+    def decide(self, place: str, verdict: Verdict) -> None:
+        """Say what becomes of deletions that the hub holds back."""
+        world = self.world
+        with world.look() as session:
+            link = session.get_one(Link, world.links[place])
+            missing = session.scalars(
+                select(Event)
+                .join(EventCopy, EventCopy.event_id == Event.id)
+                .where(EventCopy.link_id == link.id, EventCopy.missing_at.is_not(None))
+                .options(selectinload(Event.exceptions))
+            ).all()
+            marks = [mark_of(content_of(event)) for event in missing]
+        if verdict == Verdict.REJECT:
+            for mark in marks:
+                for deletion in self.ledger.deletions[mark]:
+                    deletion.void = deletion.void or deletion.place == place
+        with world.db.transaction() as session:
+            links.decide(session, world.ports, session.get_one(Link, world.links[place]), verdict)

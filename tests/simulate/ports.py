@@ -25,7 +25,7 @@ from hub.plugin.errors import (
 )
 from hub.plugin.types import ChangePage, PushCreate, PushUpdate, RemoteChange, RemoteEvent, Scope
 from tests.memory_provider import SERVICES, _Fault, _shown
-from tests.simulate.faults import Faults
+from tests.simulate.faults import MENU, Faults
 from tests.simulate.kernel import Kernel
 
 START = datetime(2026, 12, 1, 8, tzinfo=UTC)
@@ -236,7 +236,7 @@ class Wire:
         kernel.check_alive()
         if kernel.actor is None:
             return call(**arguments)
-        fault = self.faults.at(boundary)
+        fault = self.faults.at(boundary) if boundary in MENU else None
         kernel.wait(0.02 + self._rng.random() * 0.2)
         if fault:
             kernel.note(provider, boundary, "fault", fault)

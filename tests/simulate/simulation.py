@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import select
 
 from hub.accounts import links
-from hub.models import Link, LinkState
+from hub.models import Account, AccountState, Link, LinkState, Verdict
 from hub.outbound import linking
 from tests.simulate import history
 from tests.simulate.faults import LIES, Faults, Place
@@ -25,6 +25,8 @@ from tests.simulate.worlds import SWEEP, TOPOLOGIES, SimWorld
 
 WORLDS: dict[str, SimWorld] = {}
 REACHED: Counter[str] = Counter()
+LASTING = {"revoke": 25.0, "pause": 10.0}
+"""How long some steps take beyond their beginning."""
 PAUSED = 60.0
 """The longest that a process may be frozen, or a message be late."""
 FREEZING = frozenset({"pause", "pause_after", "late", "slow", "hangs", "hangs_after"})
@@ -162,36 +164,66 @@ class _Run:
             for name, policy in zip(world.links, plan.policies, strict=False):
                 session.get_one(Link, world.links[name]).policy = policy
         self.faults.on = True
-        people = People(world, self.ledger)
+        people = self.people = People(world, self.ledger)
         self.begin = self.kernel.now
         for step in plan.steps:
             self.kernel.spawn(f"p{step.n}", lambda s=step: people.play(s), step.at)
-        self.kernel.spawn("beat", self._beat, 5.0)
-        last = max((s.at for s in plan.steps), default=0.0)
+        self.kernel.spawn("beat", self._beat, 7.0)
+        last = max((s.at + LASTING.get(s.kind, 0.0) for s in plan.steps), default=0.0)
         self.kernel.run(self.begin + last + 5.0)
 
     def _beat(self) -> None:
         """Ask for what the beat asks for, until the world is dropped."""
         while True:
-            self.world.queue.hint("sweep")
             self.world.queue.hint("renew")
-            self.kernel.wait(SWEEP)
+            for _ in range(2):
+                self.world.queue.hint("sweep")
+                self.kernel.wait(SWEEP)
 
     def rest(self) -> None:
-        """Stop the faults and see whether everything comes right by itself, and then stays so."""
+        """Stop the faults and see whether everything comes right by itself, and then stays so.
+
+        Where nothing went wrong, the hints alone must have done it; otherwise two sweeps have to.
+        """
         self.faults.on = False
+        if self.faults.played:
+            self._mend()
+        self._decide()
+        self.oracle.judge()
+        self._unexpected()
+        if not self.oracle.violations:
+            self._stays_quiet()
+
+    def _mend(self) -> None:
         kinds = set(self.faults.played.values())
         self.kernel.run(self.kernel.now + (PAUSED if kinds & FREEZING else 0.0))
         if self.world.silenced or any(boundary in SILENCING for boundary, _ in self.faults.played):
             # What nobody tells of is found by the next look at a silent calendar.
             self.kernel.now += self.world.settings.poll_interval * 1.25
         self.kernel.run(self.kernel.now + 2 * SWEEP + 5.0)
-        if any(kind in LIES for kind in self.faults.played.values()):
+        self._reconnect()
+        if kinds & LIES:
             self._ask_again()
-        self.oracle.judge()
-        self._unexpected()
-        if not self.oracle.violations:
-            self._stays_quiet()
+
+    def _reconnect(self) -> None:
+        """The person does what the hub asks for where an account was not connected again."""
+        with self.world.look() as session:
+            accounts = session.scalars(select(Account).order_by(Account.id)).all()
+        lost = [a.provider for a in accounts if a.state != AccountState.CONNECTED]
+        for provider in lost:
+            self.kernel.spawn("person", lambda name=provider: self.people.reconnect(name))
+        if lost:
+            self.kernel.run(self.kernel.now + SWEEP)
+
+    def _decide(self) -> None:
+        """A person looks at deletions that were held back, link by link."""
+        verdict = Verdict.APPLY if self.plan.seed % 2 else Verdict.REJECT
+        for _ in range(len(self.world.links)):
+            held = [name for name in self.world.links if self.world.link_row(name).held_at is not None]
+            if not held:
+                return
+            self.kernel.spawn("person", lambda name=held[0]: self.people.decide(name, verdict))
+            self.kernel.run(self.kernel.now + 10.0)
 
     def _ask_again(self) -> None:
         """A person asks for another try where the hub says that it needs one."""

@@ -190,6 +190,7 @@ class SimWorld:
             "HUB_POLL_INTERVAL": "600",
             "HUB_RETRY_BASE": "1",
             "HUB_RETRY_MAX": "20",
+            "HUB_GUARD_LEAST": "3",
             "HUB_SECRET_KEYS": "k1:" + "A" * 43 + "=",
         }
         self.settings = Settings.load(environ)
