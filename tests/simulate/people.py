@@ -116,10 +116,11 @@ class People:
 
     def _call_api(self, step: Step) -> bool:
         """Make one request; False if it failed and was not carried out."""
-        before = dict(self._versions())
+        before: list[tuple[str, int]] = []
         undo: Callable[[], None] = lambda: None  # noqa: E731
         try:
             with self.world.db.transaction() as session:
+                before = self._versions(session)
                 author = Author(Actor.API_KEY, "key_1", self.world.ids.new("req"))
                 if step.kind in CREATES:
                     calendar = session.get_one(Calendar, GROUP)
@@ -142,14 +143,19 @@ class People:
                     undo = self._noted(lambda at: self.ledger.edited(old, new, at, "hub"))
             return True
         except OperationalError:
-            if dict(self._versions()) != before:
+            if self._was_carried_out(before):
                 return True
             undo()
             return False
         except Killed:
-            if dict(self._versions()) == before:
+            if not self._was_carried_out(before):
                 undo()
             raise
+
+    def _was_carried_out(self, before: list[tuple[str, int]]) -> bool:
+        """Look whether a request whose outcome nobody knows was committed."""
+        with self.world.look() as session:
+            return bool(before) and self._versions(session) != before
 
     def _noted(self, write: Callable[[float], object]) -> Callable[[], None]:
         """Write into the ledger; return what takes it out again."""
@@ -157,9 +163,9 @@ class People:
         write(self.world.kernel.now)
         return lambda: self.ledger.restore(kept)
 
-    def _versions(self) -> list[tuple[str, int]]:
-        with self.world.look() as session:
-            return [(i, v) for i, v in session.execute(select(Event.id, Event.version))]
+    @staticmethod
+    def _versions(session: Session) -> list[tuple[str, int]]:
+        return [("", 0), *session.execute(select(Event.id, Event.version).order_by(Event.id)).tuples()]
 
     def _on_link(self, step: Step, act: Callable[[Session, Link, Step], None]) -> bool:
         """Do something to a link through the API; False if it failed."""
