@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, or_, select, update
 from sqlalchemy.orm import Session
 
 from hub.accounts import relink
@@ -52,7 +53,7 @@ def keep_fresh(ports: Ports, account_id: str) -> None:
     with ports.db.transaction() as session:
         mine = session.scalar(
             update(Account)
-            .where(Account.id == account_id, is_stale(now))
+            .where(Account.id == account_id, is_stale(now - LIST_LIFE))
             .values(calendars_at=now - LIST_LIFE + RETRY_AFTER)
             .returning(Account.id)
         )
@@ -65,9 +66,9 @@ def keep_fresh(ports: Ports, account_id: str) -> None:
         log.warning("calendars_not_listed", account_id=account_id, reason=str(error))
 
 
-def is_stale(now: datetime) -> ColumnElement[bool]:
-    """Return the condition for accounts whose list of calendars is to be read again."""
-    return or_(Account.calendars_at.is_(None), Account.calendars_at < now - LIST_LIFE)
+def is_stale(before: datetime | BindParameter[Any]) -> ColumnElement[bool]:
+    """Return the condition for accounts whose list of calendars was last read before an instant."""
+    return or_(Account.calendars_at.is_(None), Account.calendars_at < before)
 
 
 def store(session: Session, ports: Ports, account: Account, shown: tuple[types.RemoteCalendar, ...]) -> None:

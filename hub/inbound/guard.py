@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Select, bindparam, func, select
 from sqlalchemy.orm import Session, aliased, selectinload
 
 from hub.log import get_logger
@@ -26,13 +26,20 @@ log = get_logger()
 
 BATCH = 200
 
+_IS_MISSING = EventCopy.missing_at.is_not(None)
+_HOW_MANY = select(func.count()).where(
+    EventCopy.link_id == bindparam("link_id"), EventCopy.removed_at.is_(None)
+)
+_HOW_MANY_MISSING = _HOW_MANY.where(_IS_MISSING)
+_HOW_MANY_KNOWN = _HOW_MANY.where(EventCopy.remote_id.is_not(None))
+
 
 def settle(session: Session, ports: Ports, link: Link, run_id: str) -> None:
     """Believe the deletions that a complete listing has shown, or hold all of them.
 
     Once some are held, later ones join them until the person has decided.
     """
-    waiting = _count(session, link, _missing())
+    waiting = _count(session, link, _HOW_MANY_MISSING)
     if not waiting:
         link.held_at = None
         return
@@ -67,15 +74,8 @@ def carry_out(ports: Ports, lease: Lease) -> None:
                 _put_back(ports, link, copies)
 
 
-def _missing() -> ColumnElement[bool]:
-    return EventCopy.missing_at.is_not(None)
-
-
-def _count(session: Session, link: Link, *conditions: ColumnElement[bool]) -> int:
-    query = select(func.count()).where(
-        EventCopy.link_id == link.id, EventCopy.removed_at.is_(None), *conditions
-    )
-    return session.scalar(query) or 0
+def _count(session: Session, link: Link, query: Select[int]) -> int:
+    return int(session.connection().execute(query, {"link_id": link.id}).scalar_one())
 
 
 def _is_suspicious(session: Session, ports: Ports, link: Link, waiting: int) -> bool:
@@ -86,7 +86,7 @@ def _is_suspicious(session: Session, ports: Ports, link: Link, waiting: int) -> 
     removals = link.removals + waiting
     if removals <= settings.guard_least:
         return False
-    known = link.removals + _count(session, link, EventCopy.remote_id.is_not(None))
+    known = link.removals + _count(session, link, _HOW_MANY_KNOWN)
     return removals > settings.guard_count or removals > settings.guard_share * known
 
 
@@ -97,7 +97,12 @@ def _missing_copies(
     rows = session.execute(
         select(EventCopy, Event)
         .join(Event, Event.id == EventCopy.event_id)
-        .where(EventCopy.link_id == link.id, EventCopy.removed_at.is_(None), _missing(), *conditions)
+        .where(
+            EventCopy.link_id == link.id,
+            EventCopy.removed_at.is_(None),
+            _IS_MISSING,
+            *conditions,
+        )
         .options(selectinload(Event.exceptions))
         .order_by(Event.id)
         .limit(limit)

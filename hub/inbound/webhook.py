@@ -7,10 +7,11 @@ get the same answer after the same work. Comes before `hub.inbound.pull`.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from flask import Blueprint, Response, current_app, request
-from sqlalchemy import ColumnElement, case, select, update
+from sqlalchemy import Row, bindparam, case, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound, ServiceUnavailable
@@ -31,6 +32,43 @@ BODY_LIMIT = 1_048_576
 MOST_NOTIFICATIONS = 1000
 LONGEST_ANSWER = 4096
 _NO_DIGEST = "0" * 64
+
+_CHANNELS = select(
+    Channel.id,
+    Channel.account_id,
+    Channel.link_id,
+    Channel.secret_digest,
+    Channel.remote_id,
+    Channel.state,
+    Channel.expires_at,
+).where(Channel.id.in_(bindparam("channel_ids", expanding=True)))
+_Channel = Row[str, str, str | None, str, str | None, str, datetime | None]
+_LINKS = (
+    select(Link.id, (LinkSignal.notified > Link.listed).label("is_owed"))
+    .join(LinkSignal, LinkSignal.link_id == Link.id)
+    .where(
+        or_(
+            Link.id.in_(bindparam("link_ids", expanding=True)),
+            Link.account_id.in_(bindparam("account_ids", expanding=True)),
+        ),
+        Link.deleted_at.is_(None),
+        Link.state == LinkState.ACTIVE,
+    )
+    .order_by(Link.id)
+)
+_PULLED = select(Link.pulled).where(Link.id == LinkSignal.link_id).scalar_subquery()
+_MARK = (
+    update(LinkSignal)
+    .where(LinkSignal.link_id.in_(bindparam("of_links", expanding=True)))
+    .values(
+        notified=LinkSignal.notified + 1,
+        # The waiting time counts from the first of several notifications.
+        notified_at=case(
+            (LinkSignal.notified <= _PULLED, bindparam("now", type_=LinkSignal.notified_at.type)),
+            else_=LinkSignal.notified_at,
+        ),
+    )
+)
 
 blp = Blueprint("webhooks", __name__)
 
@@ -79,25 +117,43 @@ def _handshake(answer: HttpAnswer) -> Response:
 
 
 def accept(ports: Ports, notifications: Sequence[Notification]) -> int:
-    """See to it that all genuine notifications are followed by a listing; return how many were genuine."""
+    """See to it that all genuine notifications are followed by a listing; return how many were genuine.
+
+    Where each link already has a mark that no listing has begun for, nothing is written: the listing that
+    such a mark is sure to cause begins after this notification came. So a storm of them costs one write
+    for each listing, not one for each notification.
+    """
     with ports.db.reading() as session:
-        wanted = {n.channel_id for n in notifications}
-        channels = {c.id: c for c in session.scalars(select(Channel).where(Channel.id.in_(wanted)))}
+        connection = session.connection()
+        wanted = {"channel_ids": list({n.channel_id for n in notifications})}
+        channels = {row.id: row for row in connection.execute(_CHANNELS, wanted)}
         genuine = [
             (channels[n.channel_id], n)
             for n in notifications
             if _is_genuine(ports, channels.get(n.channel_id), n)
         ]
-        is_owed = _is_owed(session, genuine)
+        links = connection.execute(_LINKS, _watched_by(channel for channel, _ in genuine)).all()
     if len(genuine) < len(notifications):
         log.info("notifications_ignored", count=len(notifications) - len(genuine))
-    if not is_owed:
+    is_plain = all(n.kind in (NotificationKind.CHANGED, NotificationKind.MISSED) for _, n in genuine)
+    if not is_plain or not all(link.is_owed for link in links):
         with ports.db.transaction() as session:
-            _mark(session, ports, genuine)
+            _mark(session, ports, genuine, [link.id for link in links])
     return len(genuine)
 
 
-def _is_genuine(ports: Ports, channel: Channel | None, notification: Notification) -> bool:
+def _watched_by(channels: Iterable[_Channel]) -> dict[str, list[str]]:
+    """Return what `_LINKS` needs to find what the channels watch: a link each, or all of an account."""
+    link_ids, account_ids = set(), set()
+    for channel in channels:
+        if channel.link_id is None:
+            account_ids.add(channel.account_id)
+        else:
+            link_ids.add(channel.link_id)
+    return {"link_ids": sorted(link_ids), "account_ids": sorted(account_ids)}
+
+
+def _is_genuine(ports: Ports, channel: _Channel | None, notification: Notification) -> bool:
     """Compare in constant time, with the same work whether there is such a channel or not."""
     kept = channel.secret_digest if channel is not None else _NO_DIGEST
     knows_secret = hmac.compare_digest(kept, digest(notification.secret))
@@ -108,17 +164,11 @@ def _is_genuine(ports: Ports, channel: Channel | None, notification: Notificatio
     return channel.expires_at is None or channel.expires_at > ports.clock.now()
 
 
-def _mark(session: Session, ports: Ports, genuine: list[tuple[Channel, Notification]]) -> None:
+def _mark(
+    session: Session, ports: Ports, genuine: list[tuple[_Channel, Notification]], links: list[str]
+) -> None:
     now = ports.clock.now()
-    links = _links(session, [channel for channel, _ in genuine])
-    session.execute(
-        update(LinkSignal)
-        .where(LinkSignal.link_id.in_(links))
-        .values(
-            notified=LinkSignal.notified + 1,
-            notified_at=case((_caught_up(), now), else_=LinkSignal.notified_at),
-        )
-    )
+    session.connection().execute(_MARK, {"of_links": links, "now": now})
     lease.hint_after(session, ports, "pull", links)
     hints: set[tuple[str, ...]] = set()
     for channel, notification in genuine:
@@ -128,41 +178,7 @@ def _mark(session: Session, ports: Ports, genuine: list[tuple[Channel, Notificat
         elif notification.kind == NotificationKind.REMOVED:
             gone = {"state": ChannelState.CLOSING, "due_at": now}
             session.execute(update(Channel).where(Channel.id == channel.id).values(gone))
-            hints |= {("subscribe", link_id) for link_id in _links(session, [channel])}
+            watched = session.connection().execute(_LINKS, _watched_by([channel]))
+            hints |= {("subscribe", link.id) for link in watched}
     for hint in sorted(hints):
         after_commit(session, lambda hint=hint: ports.queue.hint(*hint))  # type: ignore[misc]
-
-
-def _caught_up() -> ColumnElement[bool]:
-    """Whether nothing is owed yet: else the waiting time counts from the first of several notifications."""
-    pulled = select(Link.pulled).where(Link.id == LinkSignal.link_id).scalar_subquery()
-    return LinkSignal.notified <= pulled
-
-
-def _is_owed(session: Session, genuine: list[tuple[Channel, Notification]]) -> bool:
-    """Whether each link already has a mark that no listing has begun for.
-
-    The listing that such a mark is sure to cause begins after this notification came, so a storm of
-    them costs one write for each listing, not one for each notification.
-    """
-    if any(n.kind not in (NotificationKind.CHANGED, NotificationKind.MISSED) for _, n in genuine):
-        return False
-    links = _links(session, [channel for channel, _ in genuine])
-    query = (
-        select(Link.id)
-        .join(LinkSignal, LinkSignal.link_id == Link.id)
-        .where(Link.id.in_(links), LinkSignal.notified <= Link.listed)
-    )
-    return session.scalars(query.limit(1)).first() is None
-
-
-def _links(session: Session, channels: list[Channel]) -> list[str]:
-    """Return the links that the channels watch: one each, or all of an account."""
-    own = {channel.link_id for channel in channels if channel.link_id is not None}
-    accounts = {channel.account_id for channel in channels if channel.link_id is None}
-    query = select(Link.id).where(
-        (Link.id.in_(own)) | (Link.account_id.in_(accounts)),
-        Link.deleted_at.is_(None),
-        Link.state == LinkState.ACTIVE,
-    )
-    return sorted(session.scalars(query))

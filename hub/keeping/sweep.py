@@ -6,12 +6,13 @@ one sweep interval. Two sweeps at once do no harm: they only hint.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, delete, not_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, exists, not_, or_, select
 from sqlalchemy.orm import Session
 
-from hub.accounts.calendars import is_stale
+from hub.accounts.calendars import LIST_LIFE, is_stale
 from hub.log import get_logger
 from hub.models import (
     Account,
@@ -26,11 +27,10 @@ from hub.models import (
     PageSession,
     RemoteCalendar,
 )
-from hub.outbound import undo
-from hub.outbound.lease import hint_owed
+from hub.outbound import lease, undo
 from hub.outbound.linking import ask_for_pull
 from hub.planning import reading
-from hub.plugin.types import Coverage
+from hub.plugin.types import Coverage, ProviderInfo
 from hub.ports import Ports
 
 log = get_logger()
@@ -38,21 +38,69 @@ log = get_logger()
 TOMBSTONE_LIFE = timedelta(days=30)
 REPLY_LIFE = timedelta(days=1)
 
+_NOW = bindparam("now", type_=Link.due_at.type)
+_IS_ACTIVE = (Link.state == LinkState.ACTIVE, Link.deleted_at.is_(None))
+_IS_SILENT = (*_IS_ACTIVE, Link.poll_at <= _NOW, or_(Link.due_at.is_(None), Link.due_at <= _NOW))
+_SILENT = select(Link.id).where(*_IS_SILENT).limit(1)
+_SILENT_LINKS = select(Link).where(*_IS_SILENT).limit(500).with_for_update(of=Link, skip_locked=True)
+_WORN = (
+    select(Link.id)
+    .join(Account, Account.id == Link.account_id)
+    .where(
+        *_IS_ACTIVE,
+        Account.provider == bindparam("provider"),
+        not_(Link.wants_all),
+        Link.window_end < bindparam("worn"),
+    )
+    .limit(20)
+)
+_CHANNELS_DUE = select(Channel.id).where(Channel.due_at <= _NOW).limit(1)
+_STALE_LISTS = select(Account.id).where(
+    Account.state == AccountState.CONNECTED, is_stale(bindparam("before"))
+)
+
+
+def _without(channel: ColumnElement[bool]) -> Select[str]:
+    """Return the query for links of a provider that can be watched and have no such channel."""
+    return (
+        select(Link.id)
+        .join(Account, Account.id == Link.account_id)
+        .join(RemoteCalendar, RemoteCalendar.id == Link.remote_calendar_id)
+        .where(
+            *_IS_ACTIVE,
+            Account.provider == bindparam("provider"),
+            Account.state == AccountState.CONNECTED,
+            RemoteCalendar.can_watch.is_(True),
+            ~exists().where(channel, Channel.state != ChannelState.CLOSING),
+        )
+    )
+
+
+_UNWATCHED_LINKS = _without(Channel.link_id == Link.id)
+_UNWATCHED_ACCOUNTS = _without(and_(Channel.account_id == Link.account_id, Channel.link_id.is_(None)))
+
 
 def sweep(ports: Ports) -> None:
-    """Hint all the work that is owed now."""
+    """Hint all the work that is owed now.
+
+    It only looks, and begins to write where a link was silent too long.
+    """
     now = ports.clock.now()
-    _poll_silent_links(ports)
-    _move_windows(ports)
     with ports.db.reading() as session:
-        unwatched = _unwatched(session, ports)
+        connection = session.connection()
+        is_silent = connection.execute(_SILENT, {"now": now}).first() is not None
+        worn = [link_id for info in ports.gateway.providers() for link_id in _worn(session, ports, info)]
+        owed = lease.owed(session, ports)
         undos = undo.running(session)
-        channels_due = session.scalar(select(Channel.id).where(Channel.due_at <= now).limit(1))
-        stale_lists = session.scalars(
-            select(Account.id).where(Account.state == AccountState.CONNECTED, is_stale(now))
-        ).all()
         plans = reading.owed(session, now)
-    hint_owed(ports)
+        unwatched = _unwatched(session, ports)
+        channels_due = connection.execute(_CHANNELS_DUE, {"now": now}).first() is not None
+        stale_lists = connection.execute(_STALE_LISTS, {"before": now - LIST_LIFE}).scalars().all()
+    if is_silent:
+        _poll_silent_links(ports)
+    if worn:
+        _move_windows(ports, worn)
+    lease.send(ports, owed)
     for undo_id in undos:
         ports.queue.hint("undo", undo_id)
     for plan_id in plans:
@@ -65,70 +113,40 @@ def sweep(ports: Ports) -> None:
         ports.queue.hint("refresh_calendars", account_id)
 
 
-def _active(*conditions: ColumnElement[bool]) -> list[ColumnElement[bool]]:
-    return [Link.state == LinkState.ACTIVE, Link.deleted_at.is_(None), *conditions]
-
-
 def _poll_silent_links(ports: Ports) -> None:
     """Owe a pull to each link that has not been looked at for a poll interval."""
     now = ports.clock.now()
     with ports.db.transaction() as session:
-        due = session.scalars(
-            select(Link)
-            .where(*_active(Link.poll_at <= now, or_(Link.due_at.is_(None), Link.due_at <= now)))
-            .limit(500)
-            .with_for_update(of=Link, skip_locked=True)
-        ).all()
-        for link in due:
+        for link in session.scalars(_SILENT_LINKS, {"now": now}).all():
             spread = 0.75 + ports.ids.jitter() / 2
             link.poll_at = now + timedelta(seconds=ports.settings.poll_interval * spread)
             ask_for_pull(session, ports, link.id)
 
 
-def _move_windows(ports: Ports) -> None:
-    """List anew where a provider's listings are bound to a window that is about to be outlived."""
-    now = ports.clock.now()
+def _worn(session: Session, ports: Ports, info: ProviderInfo) -> Sequence[str]:
+    """Return links whose provider binds listings to a window that is about to be outlived."""
+    if info.window_days is None:
+        return ()
+    future = info.window_days[1]
+    worn = ports.clock.now() + timedelta(days=future) - timedelta(days=max(7, future // 10))
+    found = session.connection().execute(_WORN, {"provider": info.name, "worn": worn})
+    return found.scalars().all()
+
+
+def _move_windows(ports: Ports, link_ids: Iterable[str]) -> None:
+    """List anew what is listed in a window that is about to be outlived."""
     with ports.db.transaction() as session:
-        for info in ports.gateway.providers():
-            if info.window_days is None:
-                continue
-            worn = (
-                now + timedelta(days=info.window_days[1]) - timedelta(days=max(7, info.window_days[1] // 10))
-            )
-            links = session.scalars(
-                select(Link)
-                .join(Account, Account.id == Link.account_id)
-                .where(*_active(Account.provider == info.name, not_(Link.wants_all), Link.window_end < worn))
-                .limit(20)
-            ).all()
-            for link in links:
-                log.info("window_moves_on", link_id=link.id)
-                ask_for_pull(session, ports, link.id, fresh=True)
+        for link_id in link_ids:
+            log.info("window_moves_on", link_id=link_id)
+            ask_for_pull(session, ports, link_id, fresh=True)
 
 
 def _unwatched(session: Session, ports: Ports) -> list[str]:
     """Return one link for each subscription that should exist and does not."""
     found: list[str] = []
     for info in ports.gateway.providers():
-        of_link = Channel.link_id == Link.id
-        of_account = (Channel.account_id == Link.account_id) & Channel.link_id.is_(None)
-        watched = select(Channel.id).where(
-            of_account if info.coverage is Coverage.ACCOUNT else of_link,
-            Channel.state != ChannelState.CLOSING,
-        )
-        found += session.scalars(
-            select(Link.id)
-            .join(Account, Account.id == Link.account_id)
-            .join(RemoteCalendar, RemoteCalendar.id == Link.remote_calendar_id)
-            .where(
-                *_active(
-                    Account.provider == info.name,
-                    Account.state == AccountState.CONNECTED,
-                    RemoteCalendar.can_watch.is_(True),
-                    ~watched.exists(),
-                )
-            )
-        ).all()
+        query = _UNWATCHED_ACCOUNTS if info.coverage is Coverage.ACCOUNT else _UNWATCHED_LINKS
+        found += session.scalars(query, {"provider": info.name})
     return found
 
 

@@ -318,7 +318,7 @@ def hint_owed_after(
 ) -> None:
     """Hint what is owed to the links of an account or a calendar once the transaction is committed."""
     near = {"account_id": account_id, "calendar_id": calendar_id}
-    ports.db.look_after(session, lambda later: _owed(later, ports, near), lambda found: _send(ports, found))
+    ports.db.look_after(session, lambda later: owed(later, ports, near), lambda found: send(ports, found))
 
 
 def hint_after(session: Session, ports: Ports, task: str, link_ids: Sequence[str]) -> None:
@@ -332,22 +332,16 @@ def hint_after(session: Session, ports: Ports, task: str, link_ids: Sequence[str
         values = {"link_ids": list(link_ids), "now": ports.clock.now()}
         return [(task, row.id) for row in later.connection().execute(_FREE, values)]
 
-    ports.db.look_after(session, free, lambda found: _send(ports, found))
+    ports.db.look_after(session, free, lambda found: send(ports, found))
 
 
-def hint_owed(ports: Ports) -> None:
-    """Hint what is owed to any link."""
-    with ports.db.reading() as session:
-        found = _owed(session, ports)
-    _send(ports, found)
-
-
-def _send(ports: Ports, hints: list[tuple[str, str]]) -> None:
+def send(ports: Ports, hints: list[tuple[str, str]]) -> None:
+    """Hint tasks for links."""
     for task, link_id in hints:
         ports.queue.hint(task, link_id)
 
 
-def _owed(session: Session, ports: Ports, near: dict[str, Any] | None = None) -> list[tuple[str, str]]:
+def owed(session: Session, ports: Ports, near: dict[str, Any] | None = None) -> list[tuple[str, str]]:
     """Return tasks for links that were notified since their last listing, or failed, or have to write.
 
     Long work, such as a first import, goes to a queue of its own, and comes last.
