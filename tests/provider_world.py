@@ -196,8 +196,8 @@ class ProviderWorld(HubWorld):
     def disagreements(self) -> list[str]:
         """Compare the hub's events with what each provider holds, as far as it can hold them."""
         found: list[str] = []
-        events = self.hub_events()
         for side in self.sides.values():
+            events = self.hub_events(self.get_link(side.link_id).calendar_id)
             shown = side.events()
             copied: set[str] = set()
             for copy in self.copies(side.link_id):
