@@ -52,6 +52,7 @@ def merge(
     shown: EventContent,
     winner: Side,
     tried: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    shapes: Sequence[EventContent] = (),
 ) -> Merged:
     """Merge what a provider shows into the hub's event.
 
@@ -64,10 +65,12 @@ def merge(
         winner: whose value stands where both changed a field.
         tried: by field, the fingerprints of what writes with unknown outcome may have left there: seen
             now, they are no person's edit.
+        shapes: `theirs` as other providers can show it: a value of ours that is what one of them makes of
+            theirs came from there and is no edit of it. Counts where there is no base.
     """
     now = fingerprints(ours)
     if base is None:
-        base, synced = _common_ground(theirs, ours)
+        base, synced = _common_ground(theirs, ours, shapes)
     theirs_changed = changed_fields(base, theirs)
     ours_changed = {name for name in CONTENT_FIELDS if synced.get(name) != now[name]}
     taken: dict[str, Any] = {}
@@ -121,12 +124,20 @@ def _is_half_written(theirs: When, base: When, shown: When, tried: Sequence[str]
     }
 
 
-def _common_ground(theirs: EventContent, ours: EventContent) -> tuple[EventContent, dict[str, str]]:
+def _common_ground(
+    theirs: EventContent, ours: EventContent, shapes: Sequence[EventContent]
+) -> tuple[EventContent, dict[str, str]]:
     """Return a base for two events that meet for the first time: an empty event at their common time.
 
     A field that only one side has filled is then that side's edit, and one that both filled
-    differently is a clash.
+    differently is a clash, unless ours is what another provider can hold of theirs.
     """
     when = ours.when if ours.when == theirs.when else dataclasses.replace(ours.when, end=ours.when.start)
     base = EventContent(when=when)
+    held = {
+        name: getattr(ours, name)
+        for name in CONTENT_FIELDS
+        if any(getattr(ours, name) == getattr(shape, name) != getattr(base, name) for shape in shapes)
+    }
+    base = dataclasses.replace(base, **held)
     return base, fingerprints(base)

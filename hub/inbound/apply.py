@@ -20,9 +20,9 @@ from hub.domain.merge import Clash, Merged, Side, merge
 from hub.domain.recurrence import RecurrenceError, span, starts
 from hub.inbound import moves
 from hub.inbound.pairing import Pair, Pairing
+from hub.inbound.shapes import Shapes
 from hub.log import get_logger
 from hub.models import (
-    Account,
     Actor,
     Calendar,
     ChangeKind,
@@ -75,7 +75,7 @@ class _Page:
         self.link = link
         self.author = Author(Actor.PROVIDER, link.id, run_id)
         self.calendar = session.get_one(Calendar, link.calendar_id)
-        self.provider = session.get_one(Account, link.account_id).provider
+        self.shapes = Shapes(session, ports, link)
         self.now = ports.clock.now()
         self.moved = moved
         self.touched: list[Event] = []
@@ -193,15 +193,13 @@ class _Page:
         if self.link.detail == Detail.BUSY_ONLY:
             theirs = _only(BUSY_ONLY_FIELDS, theirs, own)
             base = base and _only(BUSY_ONLY_FIELDS, base, own)
-        shown = self._as_shown(own)
-        merged = merge(base, theirs, own, synced, shown, self._winner(event, remote), tried)
+        shapes = self.shapes.all(theirs)[1:] if base is None else []
+        merged = merge(
+            base, theirs, own, synced, self.shapes.own(own), self._winner(event, remote), tried, shapes
+        )
         if own is not ours:
             merged = dataclasses.replace(merged, content=_only(merged.taken, merged.content, ours))
         return merged
-
-    def _as_shown(self, content: EventContent) -> EventContent:
-        shown: EventContent = self.ports.gateway.plain(self.provider, "project", content=content).content
-        return shown
 
     def _winner(self, event: Event, remote: RemoteEvent) -> Side:
         if self.link.policy == Policy.PROVIDER:
@@ -297,7 +295,7 @@ class _Page:
         """Pair new remote events with events that the hub has already, and bring in the others."""
         if not remotes:
             return
-        pairing = Pairing(self.session, self.link, self._as_shown)
+        pairing = Pairing(self.session, self.link, self.shapes)
         pairs = pairing.find(remotes, first=self.link.imported_at is None)
         for remote in remotes:
             pair = pairs.get(remote.remote_id)
@@ -357,7 +355,7 @@ class _Page:
             id=self.ports.ids.new("evt"),
             tenant_id=self.link.tenant_id,
             calendar_id=self.link.calendar_id,
-            uid=remote.uid or f"{remote.remote_id}@{self.provider}",
+            uid=remote.uid or f"{remote.remote_id}@{self.shapes.provider}",
             version=1,
             extra={},
             created_at=self.now,

@@ -8,16 +8,18 @@ for lost creates, by title with exact time.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, or_, select, true
 from sqlalchemy.orm import Session, aliased, selectinload
 
 from hub.domain.recurrence import instant
+from hub.inbound.shapes import Shapes
 from hub.models import Calendar, Event, EventCopy, Link
 from hub.models.content import content_of
 from hub.plugin.types import EventContent, RemoteEvent, When
+
+_Sight = tuple[str, object, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +33,12 @@ class Pair:
 
 
 class Pairing:
-    """Finds pairs for new remote events of one link.
+    """Finds pairs for new remote events of one link."""
 
-    Args:
-        as_shown: what the link's provider can hold of an event.
-    """
-
-    def __init__(
-        self, session: Session, link: Link, as_shown: Callable[[EventContent], EventContent]
-    ) -> None:
+    def __init__(self, session: Session, link: Link, shapes: Shapes) -> None:
         self._session = session
         self._link = link
-        self._as_shown = as_shown
+        self._shapes = shapes
         self._taken: set[str] = set()
 
     def find(self, remotes: list[RemoteEvent], *, first: bool) -> dict[str, Pair]:
@@ -74,13 +70,18 @@ class Pairing:
             self._use(found, remote, by_uid.get(remote.uid or "", []))
         rest = [r for r in remotes if r.remote_id not in found]
         candidates = pending + (self._at_same_time(rest) if first else [])
-        by_sight: dict[tuple[str, object, object], list[Pair]] = defaultdict(list)
+        by_sight: dict[_Sight, list[Pair]] = defaultdict(list)
         for pair in candidates:
-            content = self._as_shown(content_of(pair.event))
-            by_sight[_sight(content.title, content.when)].append(pair)
+            for sight in self._sights(content_of(pair.event)):
+                by_sight[sight].append(pair)
         for remote in rest:
-            self._use(found, remote, by_sight.get(_sight(remote.content.title, remote.content.when), []))
+            for sight in self._sights(remote.content) if by_sight else ():
+                self._use(found, remote, by_sight.get(sight, []))
         return found
+
+    def _sights(self, content: EventContent) -> list[_Sight]:
+        """Return what people see of an event: at each of the providers, since one may show less of it."""
+        return list(dict.fromkeys(_sight(shape.title, shape.when) for shape in self._shapes.all(content)))
 
     def _use(self, found: dict[str, Pair], remote: RemoteEvent, pairs: list[Pair]) -> None:
         for pair in pairs:
@@ -170,7 +171,7 @@ class Pairing:
         return [Pair(event, None) for event in self._session.scalars(query)]
 
 
-def _sight(title: str, when: When) -> tuple[str, object, object]:
+def _sight(title: str, when: When) -> _Sight:
     """Return what two events that look the same to people have in common."""
     if when.all_day:
         return title.strip(), when.start, when.end

@@ -83,7 +83,7 @@ def test_yesterdays_database_recognises_all_that_was_written_since(
             side.create(content)
         side.update(side.find(f"At {side.name} lunch"), title=f"At {side.name} brunch")
         side.delete(side.find(f"At {side.name} holiday"))
-    world.outlook.create(timed(LONG, TEN))
+    world.google.create(timed(LONG, TEN))
     world.api_creates(timed("New in the hub", TEN + timedelta(hours=2)))
     world.sync()
     held = {side.name: side.by_title() for side in world.sides.values()}

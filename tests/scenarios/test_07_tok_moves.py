@@ -219,3 +219,31 @@ def test_tok_22_events_filed_under_the_wrong_calendar_are_put_right_by_adopting_
     assert len(world.hub_events("cal_2")) == 30
     assert world.hub_events("cal_1") == {}
     assert_quiet(world, pairs.links)
+
+
+@pytest.mark.parametrize("survivor", ["left", "right"])
+def test_a_meeting_in_two_calendars_that_are_only_read_lives_until_both_have_lost_it(
+    sqlite_url: str, tmp_path: Path, survivor: str
+) -> None:
+    world = World(sqlite_url, tmp_path)
+    accounts = {name: world.connect(name) for name in ("left", "right")}
+    links = {world.link(account, direction="import"): (name, ANN) for name, account in accounts.items()}
+    target = next(
+        c.remote_id for c in world.services["right"].people[ANN].calendars.values() if c.name == "Team"
+    )
+    links[world.link(accounts["right"], "Team")] = ("right", target)
+    world.settle()
+    for name in accounts:
+        remote_id = world.person_creates(name, LUNCH)
+        world.services[name].calendar(ANN, ANN).events[remote_id].uid = "meeting@elsewhere"
+    world.settle()
+    assert len(world.hub_events()) == len(world.remote("right", target)) == 1
+    first, last = ("left", "right") if survivor == "right" else ("right", "left")
+    world.person_deletes(first, next(iter(world.remote(first))))
+    world.settle()
+    assert len(world.hub_events()) == len(world.remote("right", target)) == 1
+    assert_quiet(world, links)
+    world.person_deletes(last, next(iter(world.remote(last))))
+    world.settle()
+    assert world.hub_events() == world.remote("right", target) == {}
+    assert_quiet(world, links)
