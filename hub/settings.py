@@ -116,7 +116,7 @@ class Settings:
     )
     lease_seconds: float = declare(
         values.seconds,
-        "8",
+        "6",
         "Seconds after which the link of a dead worker is free again; one that lives prolongs it.",
     )
     call_deadline: float = declare(values.seconds, "12", "Seconds that one call to a provider may take.")

@@ -17,6 +17,8 @@ from hub.settings import Settings
 from hub.settings_values import is_loopback
 
 TIMEOUT = 5
+MOST_APART = 2
+"""Seconds that the clocks of two machines may differ by."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _guarded(
         "database", lambda: _database(settings), "Check HUB_DATABASE_URL and that it accepts connections."
     )
+    if not settings.database_url.startswith("sqlite"):
+        yield _guarded("clock", lambda: _clock(settings), "Check HUB_DATABASE_URL.")
     yield _guarded("broker", lambda: _broker(settings), "Check HUB_REDIS_URL and that Redis runs.")
     providers = load_providers(settings)
     yield from _plugins(settings, providers)
@@ -67,6 +71,24 @@ def _database(settings: Settings) -> Finding:
         return Finding("database", True, f"{db.engine.dialect.name}, reachable and migrated")
     finally:
         db.engine.dispose()
+
+
+def _clock(settings: Settings) -> Finding:
+    """Compare with the database's clock: leases and due times are read by whatever machine comes next."""
+    from hub.clock import SystemClock
+    from hub.db import Database
+
+    db = Database(settings.database_url)
+    try:
+        with db.reading() as session:
+            theirs = session.execute(text("SELECT clock_timestamp()")).scalar_one()
+    finally:
+        db.engine.dispose()
+    apart = abs((SystemClock().now() - theirs).total_seconds())
+    if apart > MOST_APART:
+        mend = "Keep the clocks of all machines together (NTP): leases end by them."
+        return Finding("clock", False, f"{apart:.0f} seconds apart from the database's", mend)
+    return Finding("clock", True, "together with the database's")
 
 
 def _broker(settings: Settings) -> Finding:

@@ -1,4 +1,7 @@
-"""Rounds of random faults while everybody edits: every fault of the menu comes up, at random points."""
+"""Rounds of random faults while everybody edits: every fault of the menu comes up, at random points.
+
+The last two of a round strike at once.
+"""
 
 from __future__ import annotations
 
@@ -32,9 +35,12 @@ def test_round(number: int, begin: Callable[[str], Story]) -> None:
     hand = deal()[number]
     print(f"round {number}: {describe(hand)}", flush=True)
     story = begin(f"round-{number}")
+    *first, one, other = hand
     with story.editing():
-        for name in hand:
+        for name in first:
             time.sleep(story.rng.uniform(0.5, 2.5))
             MENU[name](story.plant, story.rng)
+        time.sleep(story.rng.uniform(0.5, 2.5))
+        story.together(*(lambda name=name: MENU[name](story.plant, story.rng) for name in (one, other)))
         time.sleep(1)
     story.assert_nothing_lost()

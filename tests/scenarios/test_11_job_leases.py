@@ -31,7 +31,7 @@ from tests.scenarios.dying import dies_in
 from tests.world import World
 
 NINE = datetime(2026, 12, 7, 9)
-LEASE = 8
+LEASE = 6
 
 
 @pytest.fixture

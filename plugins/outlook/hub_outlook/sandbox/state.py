@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 import threading
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,7 @@ class State:
             "seq": model.seq,
             "people": [asdict(p) for p in model.people.values()],
             "folders": [asdict(f) for f in model.folders.values()],
-            "items": [asdict(i) for i in model.items.values()],
+            "items": [_fields(i) for i in model.items.values()],
             "access": {k: asdict(t) for k, t in self.grants.access.items()},
             "refresh": {k: asdict(t) for k, t in self.grants.refresh.items()},
             "watches": [asdict(w) for w in self.subscriptions.watches.values()],
@@ -119,6 +119,11 @@ class State:
             model.given[f"{item.person} {item.given_id}"] = item.serial
         if item.transaction_id:
             model.transactions[f"{item.person} {item.transaction_id}"] = item.serial
+
+
+def _fields(item: Item) -> dict[str, Any]:
+    """Return what an item holds, without the copy of all its values that `asdict` makes."""
+    return {field.name: getattr(item, field.name) for field in fields(item)}
 
 
 def _encode(value: Any) -> Any:
