@@ -35,6 +35,8 @@ STEP = 50
 """Events of one transaction."""
 LOOK = 500
 """Events that are looked at together where nothing is written."""
+MOST_COUNTED = 20_000
+"""Events that a preview looks at for its counts, so that it is answered in time."""
 
 _DONE = {"update": "updated", "delete": "deleted", "restore": "restored", "none": "unchanged"}
 
@@ -143,12 +145,21 @@ def _plan(
 
 
 def count(session: Session, target: Target, *, force: bool) -> dict[str, int]:
-    """Return how many events an undo would update, delete, restore, leave, keep in part, or not reach."""
+    """Return how many events an undo would update, delete, restore, leave, keep in part, or not reach.
+
+    Beyond `MOST_COUNTED` events only their number is told, as `uncounted`.
+    """
     total: Counter[str] = Counter()
     for ids in _batches(session, target):
         for item in plan_events(session, target, ids, force=force):
             _tally(total, item)
         session.expunge_all()
+        if total["events"] >= MOST_COUNTED:
+            rest = select(func.count(Change.event_id.distinct())).where(
+                *target.lines(), Change.event_id > ids[-1]
+            )
+            total["uncounted"] = session.scalar(rest) or 0
+            break
     return dict(total)
 
 

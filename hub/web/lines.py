@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from hub.accounts.authors import AuthorName, authors_of
@@ -92,7 +92,11 @@ def open_conflicts(
         .join(Event, Event.id == Conflict.event_id)
         .join(Link, Link.id == Conflict.link_id)
         .join(Account, Account.id == Link.account_id)
-        .where(Event.calendar_id.in_([c.id for c in calendars]), Conflict.resolution.is_(None))
+        .where(
+            Event.calendar_id.in_([c.id for c in calendars]),
+            or_(Event.deleted_at.is_(None), Conflict.field == "deleted"),
+            Conflict.resolution.is_(None),
+        )
         .order_by(Conflict.at.desc(), Conflict.id)
         .limit(MOST_CONFLICTS)
     )

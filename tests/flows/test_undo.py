@@ -267,6 +267,20 @@ def test_a_run_of_many_events_is_undone_in_steps_that_go_on_in_the_background(
     assert_quiet(world)
 
 
+def test_the_counts_of_a_very_large_run_are_bounded(
+    hub: HubApp, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(undo, "LOOK", 10)
+    monkeypatch.setattr(undo, "MOST_COUNTED", 20)
+    for n in range(35):
+        world.api_creates(timed(f"Event {n}", NINE + timedelta(hours=n)))
+    with world.ports.db.transaction() as session:
+        for change in session.scalars(select(Change)):
+            change.run_id = "run_1"
+    counts = look(hub, "runs/run_1/undo")["counts"]
+    assert (counts["events"], counts["deleted"], counts["uncounted"]) == (20, 20, 15)
+
+
 def test_a_lost_hint_and_a_dead_worker_do_not_stop_an_undo(
     hub: HubApp, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -68,6 +68,9 @@ class UndoCountsSchema(Schema):
         dump_default=0, metadata={"description": "of all these: events that keep what others changed since"}
     )
     blocked = fields.Integer(dump_default=0)
+    uncounted = fields.Integer(
+        dump_default=0, metadata={"description": "in a preview: further events that it did not look at"}
+    )
 
 
 class UndoSchema(Schema):
