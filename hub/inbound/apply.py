@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from hub.domain.fingerprint import fingerprints
 from hub.domain.merge import Clash, Merged, Side, merge
-from hub.domain.recurrence import RecurrenceError, span, starts
+from hub.domain.recurrence import RecurrenceError, span, starts, with_details
 from hub.inbound import moves
 from hub.inbound.pairing import Pair, Pairing
 from hub.inbound.shapes import Shapes
@@ -198,7 +198,9 @@ class _Page:
             base, theirs, own, synced, self.shapes.own(own), self._winner(event, remote), tried, shapes
         )
         if own is not ours:
-            merged = dataclasses.replace(merged, content=_only(merged.taken, merged.content, ours))
+            content = _only(merged.taken, merged.content, ours)
+            when = with_details(content.when, ours.when)
+            merged = dataclasses.replace(merged, content=dataclasses.replace(content, when=when))
         return merged
 
     def _winner(self, event: Event, remote: RemoteEvent) -> Side:
@@ -238,7 +240,8 @@ class _Page:
 
     def _note(self, event: Event, clash: Clash, ours: EventContent, remote: RemoteEvent) -> None:
         loser = "provider" if clash.kept == "hub" else "hub"
-        hub_value, provider_value = {"value": clash.hub_value}, {"value": clash.provider_value}
+        # The hub's own value, whole: a busy-only calendar is shown less of it.
+        hub_value, provider_value = {"value": getattr(ours, clash.field)}, {"value": clash.provider_value}
         if clash.field == "description":
             hub_value["html"] = ours.description_html
             provider_value["html"] = remote.content.description_html

@@ -83,13 +83,13 @@ def visible(content: EventContent, detail: str) -> EventContent:
     """Return what a link's remote calendar may show of an event."""
     if detail != Detail.BUSY_ONLY:
         return content
-    when = dataclasses.replace(
-        content.when,
-        exceptions=tuple(
-            types.SeriesException(e.original_start, e.cancelled, e.start, e.end, e.start_zone, e.end_zone)
-            for e in content.when.exceptions
-        ),
-    )
+    times = [
+        types.SeriesException(e.original_start, e.cancelled, e.start, e.end, e.start_zone, e.end_zone)
+        for e in content.when.exceptions
+    ]
+    # What differs in nothing that is shown is no exception there.
+    times = [time for time in times if time != types.SeriesException(time.original_start)]
+    when = dataclasses.replace(content.when, exceptions=tuple(times))
     return EventContent(when=when, title=BUSY_TITLE, show_as=content.show_as, status=content.status)
 
 

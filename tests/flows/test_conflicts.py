@@ -240,3 +240,24 @@ def test_a_value_for_a_deleted_event_is_refused_and_the_conflict_ends_with_the_t
     world.wait(31 * 24 * 3600)
     expire(world.ports)
     assert hub.call("GET", f"/v1/conflicts/{conflict['id']}").status_code == 404
+
+
+def test_a_conflict_with_a_busy_only_calendar_keeps_the_hubs_value_whole(hub: HubApp, world: World) -> None:
+    world.link(world.connect("left"), detail="busy_only")
+    world.link(world.connect("right"))
+    world.settle()
+    second = SeriesException(NINE + timedelta(days=1), title="Second")
+    daily = dataclasses.replace(
+        timed("Lunch", NINE).when, recurrence=("RRULE:FREQ=DAILY;COUNT=5",), exceptions=(second,)
+    )
+    event_id = world.api_creates(dataclasses.replace(timed("Lunch", NINE), when=daily))
+    world.settle()
+    world.clock.advance(60)
+    longer = dataclasses.replace(daily, end=daily.end + timedelta(hours=1))
+    moved = dataclasses.replace(daily, start=NINE.replace(hour=7), end=NINE.replace(hour=8), exceptions=())
+    both_edit(world, event_id, {"when": longer}, {"when": moved, "title": "Busy"})
+    assert world.hub_events()[event_id].when.start == NINE.replace(hour=7)
+    resolve(hub, one(hub), "hub")
+    assert world.hub_events()[event_id].when == longer
+    assert world.titles("left") == ["Busy"]
+    assert_quiet(world)

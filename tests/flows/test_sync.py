@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from hub.plugin.errors import GoneError, PluginError, RefusedError, RetryLaterError
 from hub.plugin.testing import timed
-from hub.plugin.types import EventContent, Location
+from hub.plugin.types import EventContent, Location, SeriesException
 from tests.memory_provider import MemoryPlugin, _Fault, revoke
 from tests.world import World
 
@@ -344,3 +344,35 @@ def test_a_missed_subscription_is_opened_by_the_sweep_and_renewed_before_it_ends
     world.person_creates("left", lunch())
     world.settle()
     assert world.titles("right") == ["Lunch"]
+
+
+def test_a_busy_only_calendar_changes_when_occurrences_take_place_and_keeps_what_it_is_not_shown(
+    world: World,
+) -> None:
+    world.link(world.connect("left"))
+    world.link(world.connect("right"), detail="busy_only")
+    world.settle()
+    second, third, fourth = (NINE + timedelta(days=n) for n in (1, 2, 3))
+    exceptions = (
+        SeriesException(
+            second, title="Second", start=second + timedelta(hours=1), end=second + timedelta(hours=2)
+        ),
+        SeriesException(third, title="Third"),
+    )
+    daily = dataclasses.replace(lunch().when, recurrence=("RRULE:FREQ=DAILY;COUNT=5",), exceptions=exceptions)
+    event_id = world.api_creates(dataclasses.replace(lunch(), when=daily))
+    world.settle()
+    right_id, busy = only(world.remote("right"))
+    cancelled = (*busy.when.exceptions, SeriesException(fourth, cancelled=True))
+    world.person_updates(
+        "right",
+        right_id,
+        dataclasses.replace(busy, when=dataclasses.replace(busy.when, exceptions=cancelled)),
+    )
+    world.settle()
+    assert world.hub_events()[event_id].when.exceptions == (
+        *exceptions,
+        SeriesException(fourth, cancelled=True),
+    )
+    assert only(world.remote("left"))[1] == world.hub_events()[event_id]
+    assert_quiet(world)
