@@ -99,6 +99,25 @@ def begin(session: Session, ports: Ports, calendar: Calendar, wishes: Sequence[W
     return plan
 
 
+def begin_again(session: Session, ports: Ports, plan: LinkPlan) -> LinkPlan:
+    """Take down the same plan anew, since the old one is outdated.
+
+    Raises:
+        WishError: it cannot be linked so any more.
+    """
+    calendar = session.get(Calendar, plan.calendar_id) or Calendar(
+        tenant_id=plan.tenant_id, user_id=plan.user_id, name=plan.calendar_name, zone=plan.calendar_zone
+    )
+    wishes = []
+    for planned in planned_links(session, plan.id):
+        remote = session.get_one(RemoteCalendar, planned.remote_calendar_id)
+        link = None if planned.is_new else session.get_one(Link, planned.link_id)
+        wishes.append(Wish(planned.options, None if link else remote, link))
+    session.delete(plan)
+    session.flush()
+    return begin(session, ports, calendar, wishes)
+
+
 def _planned(session: Session, calendar: Calendar, plan: LinkPlan, place: int, wish: Wish) -> PlannedLink:
     if wish.remote is not None:
         remote = wish.remote

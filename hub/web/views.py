@@ -16,14 +16,17 @@ from hub.models import Account, Calendar, Conflict, Event, Link, RemoteCalendar,
 from hub.outbound import linking
 from hub.outbound.conflicts import EditedSinceError, EventDeletedError, resolve
 from hub.outbound.linking import LinkingError
+from hub.planning import intent
+from hub.planning.intent import MOST_LINKS, Wish
 from hub.plugin.errors import ProviderError
-from hub.web import connect_views, event_views, overview, undo_views
+from hub.web import connect_views, event_views, overview, plan_views, undo_views
 from hub.web.site import author, blp, ports, visitor
 
-__all__ = ["blp", "connect_views", "event_views", "undo_views"]
+__all__ = ["blp", "connect_views", "event_views", "plan_views", "undo_views"]
 
 NOTES = {
     "linked": "Linked. Events come in now; you can watch them arrive.",
+    "changed": "Changed. What the plan said is being done now.",
     "unlinked": "The link has ended. Both calendars keep their events.",
     "disconnected": "The account is disconnected. Its events stay where they are.",
     "refreshed": "The list of calendars is up to date.",
@@ -96,23 +99,41 @@ def refresh_account(account_id: str) -> Response | tuple[str, int]:
 
 @blp.post("/links")
 def add_links() -> Response | tuple[str, int]:
-    """Link the chosen remote calendars to one calendar: all of them, or none."""
+    """Plan to link the chosen remote calendars to one calendar: the person looks before it is done."""
     chosen = request.form.getlist("remote")
     if not chosen:
         return _page(error="Choose at least one calendar to link."), 422
+    if len(chosen) > MOST_LINKS:
+        return _page(error=f"Link at most {MOST_LINKS} calendars at once."), 422
     try:
         with ports().db.transaction() as session:
             remotes = [_own_remote(session, remote_id) for remote_id in chosen]
             calendar = _chosen_calendar(session, remotes[0])
-            for remote in remotes:
-                writable = remote.access_role in ("owner", "writer")
-                direction = request.form.get("direction", "two_way") if writable else "import"
-                if direction not in ("two_way", "import", "export"):
-                    abort(422)
-                linking.create_link(session, ports(), calendar, remote, direction=direction)
+            wishes = [Wish({"direction": _direction(remote)}, remote) for remote in remotes]
+            plan = intent.begin(session, ports(), calendar, wishes)
     except LinkingError as error:
         return _page(error=f"Nothing was linked: {error}."), 422
-    return _done("linked")
+    return redirect(url_for("page.show_plan", plan_id=plan.id), 303)
+
+
+def _direction(remote: RemoteCalendar) -> str:
+    wanted = request.form.get("direction", "two_way")
+    if wanted not in ("two_way", "import", "export"):
+        abort(422)
+    return wanted if remote.access_role in ("owner", "writer") else "import"
+
+
+@blp.post("/links/<link_id>/direction")
+def change_direction(link_id: str) -> Response | tuple[str, int]:
+    """Plan another direction of a link."""
+    try:
+        with ports().db.transaction() as session:
+            link = _own_link(session, link_id)
+            wish = Wish({"direction": _direction(link.remote_calendar)}, link=link)
+            plan = intent.begin(session, ports(), link.calendar, [wish])
+    except LinkingError as error:
+        return _page(error=f"Nothing was changed: {error}."), 422
+    return redirect(url_for("page.show_plan", plan_id=plan.id), 303)
 
 
 def _own_remote(session: Session, remote_id: str) -> RemoteCalendar:
@@ -124,20 +145,16 @@ def _own_remote(session: Session, remote_id: str) -> RemoteCalendar:
 
 
 def _chosen_calendar(session: Session, remote: RemoteCalendar) -> Calendar:
+    """Return the person's calendar, or a new one that is stored when the plan is applied."""
     wanted = request.form.get("calendar", "")
     if wanted:
         return own_calendar(session, wanted)
-    calendar = Calendar(
-        id=ports().ids.new("cal"),
+    return Calendar(
         tenant_id=visitor().tenant_id,
         user_id=visitor().id,
         name=request.form.get("name", "").strip()[:200] or remote.name[:200],
         zone=remote.zone or "UTC",
-        created_at=ports().clock.now(),
     )
-    session.add(calendar)
-    session.flush()
-    return calendar
 
 
 def own_calendar(session: Session, calendar_id: str) -> Calendar:

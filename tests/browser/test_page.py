@@ -70,6 +70,8 @@ def link_main_calendars(page: Page) -> None:
     for account in page.locator("#choose fieldset").all():
         account.locator("label.check", has_text="main calendar").locator("input").check()
     page.get_by_role("button", name="Link the ticked calendars").click()
+    expect(page.locator("#plan[data-state=ready]")).to_be_visible(timeout=30_000)
+    page.get_by_role("button", name="Link them").click()
     expect(page.locator("[data-link]")).to_have_count(2)
 
 
@@ -121,6 +123,17 @@ def test_a_person_connects_links_and_sees_events_arrive_live(page: Page, stage: 
     expect(page.locator(".grid .event", has_text="Typed by hand")).to_be_visible()
     expect(page.locator("[data-link][data-state=in_sync]")).to_have_count(2, timeout=30_000)
     assert "Typed by hand" in [e.title for e in sandbox.events(PERSON, PERSON).values()]
+
+    # What another direction would do is shown, and is not done.
+    second = page.locator("[data-link]").last
+    second.locator("summary", has_text="…").click()
+    second.get_by_label("Direction").select_option("import")
+    second.get_by_role("button", name="See what that would do").click()
+    expect(page.locator("#plan[data-state=ready]")).to_contain_text(
+        "Nothing would be changed", timeout=30_000
+    )
+    page.get_by_role("button", name="Leave all as it is").click()
+    expect(page.locator("[data-link]")).to_have_count(2)
 
     # A link can rest and go on.
     first = page.locator("[data-link]").first

@@ -1,0 +1,126 @@
+"""The page shows what links would do, and does it only when the person says so."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from markupsafe import escape
+from sqlalchemy import select
+from werkzeug.test import TestResponse
+
+from hub.models import Calendar, Link, RemoteCalendar
+from hub.plugin.testing import timed
+from tests.flows.test_api_page import ticket
+from tests.unit.api.hub_app import HubApp
+
+
+@pytest.fixture
+def hub(database_url: str, tmp_path: Path) -> HubApp:
+    hub = HubApp(database_url, tmp_path, page_access="signed")
+    hub.world.connect("left")
+    hub.world.connect("right")
+    return hub
+
+
+@pytest.fixture
+def ann(hub: HubApp) -> FlaskClient:
+    browser, link = hub.browser(), ticket(hub)
+    hub.submit(browser, "/sign-in", page=link, ticket=link.split("=")[1])
+    return browser
+
+
+def remotes(hub: HubApp) -> list[str]:
+    with hub.world.ports.db.reading() as session:
+        query = select(RemoteCalendar.id).where(RemoteCalendar.primary).order_by(RemoteCalendar.account_id)
+        return list(session.scalars(query))
+
+
+def links(hub: HubApp) -> list[Link]:
+    with hub.world.ports.db.reading() as session:
+        return list(session.scalars(select(Link).order_by(Link.account_id)))
+
+
+def ask(hub: HubApp, browser: FlaskClient, address: str, **form: object) -> str:
+    """Send a form that leads to a plan, and return where its page is."""
+    answer = hub.submit(browser, address, **form)
+    assert answer.status_code == 303, answer.get_data(as_text=True)
+    assert 'http-equiv="refresh"' in hub.get(browser, answer.location).get_data(as_text=True)
+    hub.world.settle()
+    return str(answer.location)
+
+
+def html(answer: TestResponse) -> str:
+    return answer.get_data(as_text=True)
+
+
+def test_two_calendars_are_linked_into_a_new_one_once_the_person_has_seen_the_plan(
+    hub: HubApp, ann: FlaskClient
+) -> None:
+    world = hub.world
+    noon = world.clock.now().replace(tzinfo=None)
+    for name in ("left", "right"):
+        world.person_creates(name, timed("On both sides", noon))
+    world.person_creates("left", timed("<b>Tea</b>", noon))
+    plan = ask(hub, ann, "/links", remote=remotes(hub), calendar="", name="Mine", direction="two_way")
+    shown = html(hub.get(ann, plan))
+    assert str(escape("<b>Tea</b>")) in shown and "<b>Tea</b></b>" not in shown
+    assert "2 events would come into the hub" in shown
+    assert "1 event would be made in “Main (Memory)”" in shown
+    assert "1 event is on both sides, here and in “Main (Memory)”: taken as one" in shown
+    assert links(hub) == [] and world.writes() == 0
+    with world.ports.db.reading() as session:
+        assert session.scalars(select(Calendar.name)).all() == ["Hub"]
+    answer = hub.submit(ann, f"{plan}/apply", page=plan)
+    assert answer.location == "/?note=linked"
+    world.settle()
+    assert world.titles("left") == world.titles("right") == ["<b>Tea</b>", "On both sides"]
+    with world.ports.db.reading() as session:
+        assert sorted(session.scalars(select(Calendar.name))) == ["Hub", "Mine"]
+    assert hub.get(ann, plan).status_code == 303
+
+
+def test_a_plan_that_is_outdated_says_so_and_is_made_again(hub: HubApp, ann: FlaskClient) -> None:
+    plan = ask(hub, ann, "/links", remote=remotes(hub)[:1], calendar="cal_1")
+    assert "Nothing would be changed on any side" in html(hub.get(ann, plan))
+    hub.world.api_creates(timed("Quick one", hub.world.clock.now().replace(tzinfo=None)))
+    answer = hub.submit(ann, f"{plan}/apply", page=plan)
+    assert answer.status_code == 409 and "Look again" in html(answer)
+    assert str(escape("In the hub, 'Quick one' was created.")) in html(answer)
+    again = ask(hub, ann, f"{plan}/again", page=plan)
+    assert "1 event would be made in" in html(hub.get(ann, again))
+    hub.submit(ann, f"{again}/apply", page=again)
+    hub.world.settle()
+    assert hub.world.titles("left") == ["Quick one"]
+
+
+def test_changing_the_direction_shows_each_difference_first(hub: HubApp, ann: FlaskClient) -> None:
+    world = hub.world
+    world.person_creates("left", timed("Lunch", world.clock.now().replace(tzinfo=None)))
+    link_id = world.link("acc_left_ann", direction="import")
+    world.settle()
+    ((event_id, content),) = world.hub_events().items()
+    world.api_updates(event_id, dataclasses.replace(content, title="Late lunch"))
+    plan = ask(hub, ann, f"/links/{link_id}/direction", direction="two_way")
+    assert "title: Lunch → Late lunch" in html(hub.get(ann, plan))
+    hub.submit(ann, f"{plan}/discard", page=plan)
+    assert links(hub)[0].direction == "import" and hub.get(ann, plan).status_code == 404
+    plan = ask(hub, ann, f"/links/{link_id}/direction", direction="two_way")
+    assert hub.submit(ann, f"{plan}/apply", page=plan).location == "/?note=changed"
+    world.settle()
+    assert world.titles("left") == ["Late lunch"]
+
+
+def test_a_plan_is_its_owners_alone(hub: HubApp, ann: FlaskClient) -> None:
+    plan = ask(hub, ann, "/links", remote=remotes(hub)[:1], calendar="cal_1")
+    key = hub.add_key("tnt_2")
+    eve_id = hub.call("POST", "/v1/users", {"external_id": "eve"}, key=key).get_json()["id"]
+    url = hub.call("POST", f"/v1/users/{eve_id}/sign_in", key=key).get_json()["url"]
+    eve, path = hub.browser(), url.split("8000", 1)[1]
+    hub.submit(eve, "/sign-in", page=path, ticket=path.split("=")[1])
+    assert hub.get(eve, plan).status_code == 404
+    for action in ("apply", "again", "discard"):
+        assert hub.submit(eve, f"{plan}/{action}").status_code == 404
+    assert hub.get(ann, plan).status_code == 200 and links(hub) == []
