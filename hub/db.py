@@ -17,9 +17,10 @@ from contextvars import ContextVar
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar, TypeVar
 
-from sqlalchemy import JSON, DateTime, Engine, String, create_engine, event
+from sqlalchemy import JSON, DateTime, Engine, ExceptionContext, String, create_engine, event, make_url
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.types import TypeDecorator
@@ -27,6 +28,8 @@ from sqlalchemy.types import TypeDecorator
 BUSY_SECONDS = 15.0
 """How long a writer waits for others on SQLite before it fails."""
 _T = TypeVar("_T")
+_READ_ONLY = "25006"
+"""The SQLSTATE of a write in a read-only transaction."""
 _STEPS = (0.0002, 0.0005, 0.001)
 
 
@@ -212,7 +215,7 @@ def after_commit(session: Session, callback: Callable[[], None]) -> None:
 
 def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=30, pool_recycle=1800)
+        return _postgres_engine(url)
     if url == "sqlite://":
         engine = create_engine(url, creator=_connect_to_nothing, poolclass=StaticPool)
     else:
@@ -235,6 +238,38 @@ def _engine(url: str) -> Engine:
             connection.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def _postgres_engine(url: str) -> Engine:
+    address = make_url(url)
+    query = dict(address.query)
+    options: dict[str, Any] = {}
+    if query.pop("prepare_threshold", None) == "none":
+        # Behind a pooler that shares connections, what one transaction has prepared another would miss.
+        options["prepare_threshold"] = None
+    engine = create_engine(
+        address.set(query=query),
+        connect_args=options,
+        pool_pre_ping=True,
+        pool_size=5,
+        max_overflow=30,
+        pool_recycle=1800,
+    )
+
+    @event.listens_for(engine, "handle_error")
+    def leave_a_replica(context: ExceptionContext) -> None:
+        """After a failover an open connection may be to what is a replica now: look for the server anew."""
+        if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+            context.is_disconnect = True
+
+    return engine
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether an error tells of a database that was busy or away: the same may go well in a moment."""
+    return isinstance(error, OperationalError) or (
+        isinstance(error, DBAPIError) and error.connection_invalidated
+    )
 
 
 def _connect_to_nothing() -> sqlite3.Connection:

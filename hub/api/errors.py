@@ -10,9 +10,9 @@ from typing import Any
 from flask import Response, g, request
 from flask_smorest import Api  # type: ignore[import-untyped]
 from marshmallow import Schema, fields
-from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
+from hub.db import is_passing
 from hub.log import get_logger
 from hub.outbound.edit import StaleVersionError
 from hub.outbound.linking import LinkingError
@@ -133,7 +133,7 @@ def from_exception(error: Exception) -> Problem:
         return Problem(503, error.message, kind="provider_busy", headers=wait)
     if isinstance(error, ProviderError):
         return Problem(502, error.message, kind="provider_failed")
-    if isinstance(error, OperationalError):
+    if is_passing(error):
         log.error("database_failed", exc_info=error)
         detail = "The database was busy or away: send it again, with the same Idempotency-Key if it had one."
         return Problem(503, detail, kind="database_busy", headers={"Retry-After": "1"})

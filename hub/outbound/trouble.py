@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from hub.db import after_commit
+from hub.db import after_commit, is_passing
 from hub.log import get_logger
 from hub.models import Account, Link, LinkState
 from hub.outbound.lease import (
@@ -64,13 +63,13 @@ def run(ports: Ports, link_id: str, begin: Callable[[Session, Ports, Link, Lease
         log.info("lease_lost", link_id=link_id, run_id=lease.run_id)
     except (ProviderError, UnknownProviderError) as error:
         settle(ports, lease, error)
-    except OperationalError as error:
-        # A deadlock, or a database that was away: what was committed stays, the rest is done again.
-        log.warning("run_cut_short", link_id=link_id, run_id=lease.run_id, reason=type(error.orig).__name__)
-        settle(ports, lease, RetryLaterError("The database was not to be had for a moment.", code="database"))
     except Exception as error:
-        settle(ports, lease, ProviderError(f"The hub failed here ({type(error).__name__}): see its log."))
-        raise
+        if not is_passing(error):
+            settle(ports, lease, ProviderError(f"The hub failed here ({type(error).__name__}): see its log."))
+            raise
+        # A deadlock, or a database that was away: what was committed stays, the rest is done again.
+        log.warning("run_cut_short", link_id=link_id, run_id=lease.run_id, reason=_cause(error))
+        settle(ports, lease, RetryLaterError("The database was not to be had for a moment.", code="database"))
     finally:
         if not has_ended:
             release(ports, lease)
@@ -95,6 +94,10 @@ def _begin(
             return None
         take(ports, link, lease)
     return lease, work
+
+
+def _cause(error: Exception) -> str:
+    return type(getattr(error, "orig", None) or error).__name__
 
 
 def waits(ports: Ports, link: Link) -> bool:

@@ -242,7 +242,8 @@ def _administer(plant: Plant, statement: str) -> list[tuple[int]]:
     address = plant.postgres.url.replace("postgresql+psycopg:", "postgresql:")
     try:
         with psycopg.connect(address, autocommit=True, connect_timeout=5) as connection:
-            return connection.execute(statement).fetchall()  # type: ignore[call-overload, no-any-return]
+            done = connection.execute(statement)  # type: ignore[call-overload]
+            return done.fetchall() if done.description else []
     except psycopg.OperationalError:
         return []  # another fault has been quicker
 
@@ -260,6 +261,22 @@ def restart_postgres(plant: Plant, rng: random.Random) -> None:
     with held(plant, "postgres"):
         plant.postgres.stop(rng.choice([signal.SIGINT, signal.SIGQUIT]))
         time.sleep(rng.uniform(0, 5))
+
+
+@fault
+def read_only_postgres(plant: Plant, rng: random.Random) -> None:
+    """As after a failover: connections are open, reads are answered, writes are refused."""
+    _administer(plant, "ALTER SYSTEM SET default_transaction_read_only = on")
+    _administer(plant, "SELECT pg_reload_conf()::int")
+    time.sleep(rng.uniform(1, 6))
+    wait_until(lambda: _writable(plant), "PostgreSQL to be writable again", 60)
+
+
+def _writable(plant: Plant) -> bool:
+    _administer(plant, "ALTER SYSTEM RESET default_transaction_read_only")
+    _administer(plant, "SELECT pg_reload_conf()::int")
+    asked = "SELECT (current_setting('default_transaction_read_only') = 'off')::int"
+    return _administer(plant, asked) == [(1,)]
 
 
 # --- several of one kind ---
