@@ -11,7 +11,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from bench.rig import Rig, rig
 from tests import servers
 
 VOID = 3
+PARTS = ("latency", "calls", "intake", "bulk")
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,10 @@ FULL = Size(rounds=5, seconds=3.0, per_round=12, isolated=10, burst=1000, events
 QUICK = Size(rounds=2, seconds=1.0, per_round=2, isolated=2, burst=60, events=1000, changes=500)
 
 
-def run(size: Size, database: str, say: Callable[[str], None]) -> tuple[list[Figure], dict[str, str]]:
-    """Measure everything; return the figures and what they were measured on.
+def run(
+    size: Size, database: str, only: Sequence[str], say: Callable[[str], None]
+) -> tuple[list[Figure], dict[str, str]]:
+    """Measure the parts that are asked for; return the figures and what they were measured on.
 
     Raises:
         VoidError: a ledger does not balance.
@@ -54,15 +57,15 @@ def run(size: Size, database: str, say: Callable[[str], None]) -> tuple[list[Fig
     with _database(database) as url, rig(url) as bench:
         figures = []
         pair = latency.link_pair(bench)
-        parts: list[tuple[str, Callable[[], list[Figure]]]] = [
-            ("latency", lambda: latency.measure(bench, pair, size.per_round)),
-            ("provider calls", lambda: calls.measure(bench, pair, size.isolated, size.burst)),
-            ("webhook intake", lambda: intake.measure(bench, size.rounds, size.seconds)),
-            ("import and bulk", lambda: bulk.measure(bench, size.events, size.changes, size.rounds)),
-        ]
-        for name, measure in parts:
+        measures: dict[str, Callable[[], list[Figure]]] = {
+            "latency": lambda: latency.measure(bench, pair, size.per_round),
+            "calls": lambda: calls.measure(bench, pair, size.isolated, size.burst),
+            "intake": lambda: intake.measure(bench, size.rounds, size.seconds),
+            "bulk": lambda: bulk.measure(bench, size.events, size.changes, size.rounds),
+        }
+        for name in only:
             start = time.monotonic()
-            figures += measure()
+            figures += measures[name]()
             say(f"{name}: {time.monotonic() - start:.0f} s")
         return figures, _machine(bench, database)
 
@@ -114,13 +117,17 @@ def main() -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.run", description="Figures of the whole hub.")
     parser.add_argument("--quick", action="store_true", help="small counts, in about a minute")
+    parser.add_argument("--only", choices=PARTS, action="append", help="measure this part; may be repeated")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     asked = parser.parse_args()
     start = time.monotonic()
     try:
         figures, machine = run(
-            QUICK if asked.quick else FULL, asked.database, lambda s: print(s, file=sys.stderr)
+            QUICK if asked.quick else FULL,
+            asked.database,
+            asked.only or PARTS,
+            lambda s: print(s, file=sys.stderr),
         )
     except VoidError as error:
         print(f"This run is void: {error}", file=sys.stderr)
