@@ -17,9 +17,10 @@ from sqlalchemy.orm import Session
 
 from hub.models import ChangeKind, Direction, Event, EventCopy, Link, RemoteCalendar
 from hub.outbound.edit import Author, fan_out, get_event, record, remains
-from hub.outbound.lease import Lease, border_calendar, hint_after
+from hub.outbound.lease import Lease, border_calendar
 from hub.outbound.linking import ask_for_pull
 from hub.outbound.outbox import recreate
+from hub.outbound.owed import hint_after
 from hub.plugin import types
 from hub.plugin.codec import content_from_json
 from hub.plugin.errors import CalendarLostError, GoneError, RefusedError

@@ -23,8 +23,9 @@ from hub.inbound.apply import apply_page
 from hub.log import get_logger
 from hub.models import Event, EventCopy, Link, LinkSignal
 from hub.outbound import trouble
-from hub.outbound.lease import Lease, give_back, held, hint_owed_after
+from hub.outbound.lease import Lease, give_back, held
 from hub.outbound.linking import want_missing
+from hub.outbound.owed import hint_owed_after, is_busy
 from hub.outbound.push import push_due
 from hub.outbound.window import window_of
 from hub.plugin.errors import CursorExpiredError, GoneError, ProviderError, RetryLaterError
@@ -293,10 +294,12 @@ def _apply(
         after_commit(session, lambda: ports.queue.hint("push", lease.link_id))
     if listing.planned_id is not None:
         link.planned_id = link.planned_at = None
-        hint_owed_after(session, ports, calendar_id=link.calendar_id)
+        hint_owed_after(session, ports, None, link.calendar_id, all_of_both=True)
     if link.confirmed < link.generation or _has_any(session, link, _DOUBTED):
         return _Next.DOUBTS
-    following = None if lease.is_over(ports) else _open_listing(session, ports, link)
+    is_again = listing.planned_id is None and not link.wants_all and _notified(session, link) > link.pulled
+    may_wait = lease.is_over(ports) or (is_again and is_busy(session, ports, link))
+    following = None if may_wait else _open_listing(session, ports, link)
     if following is None:
         give_back(session, ports, link, lease)
     return following or _Next.END

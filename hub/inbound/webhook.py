@@ -20,7 +20,7 @@ from hub.db import after_commit
 from hub.ids import digest
 from hub.log import get_logger
 from hub.models import Channel, ChannelState, Link, LinkSignal, LinkState
-from hub.outbound import lease
+from hub.outbound import owed
 from hub.plugin.errors import ProviderError
 from hub.plugin.types import HttpAnswer, Notification, NotificationKind, ProviderRequest, Reception
 from hub.ports import Ports
@@ -169,7 +169,7 @@ def _mark(
 ) -> None:
     now = ports.clock.now()
     session.connection().execute(_MARK, {"of_links": links, "now": now})
-    lease.hint_after(session, ports, "pull", links)
+    owed.hint_after(session, ports, "pull", links, may_wait=True)
     hints: set[tuple[str, ...]] = set()
     for channel, notification in genuine:
         if notification.kind == NotificationKind.REAUTHORIZE:

@@ -27,7 +27,7 @@ from hub.models import (
     PageSession,
     RemoteCalendar,
 )
-from hub.outbound import lease, undo
+from hub.outbound import owed, undo
 from hub.outbound.linking import ask_for_pull
 from hub.planning import reading
 from hub.plugin.types import Coverage, ProviderInfo
@@ -90,7 +90,7 @@ def sweep(ports: Ports) -> None:
         connection = session.connection()
         is_silent = connection.execute(_SILENT, {"now": now}).first() is not None
         worn = [link_id for info in ports.gateway.providers() for link_id in _worn(session, ports, info)]
-        owed = lease.owed(session, ports)
+        work = owed.owed(session, ports)
         undos = undo.running(session)
         plans = reading.owed(session, now)
         unwatched = _unwatched(session, ports)
@@ -100,7 +100,7 @@ def sweep(ports: Ports) -> None:
         _poll_silent_links(ports)
     if worn:
         _move_windows(ports, worn)
-    lease.send(ports, owed)
+    owed.send(ports, work)
     for undo_id in undos:
         ports.queue.hint("undo", undo_id)
     for plan_id in plans:

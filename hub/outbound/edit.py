@@ -18,7 +18,7 @@ from hub.db import before_commit
 from hub.domain.recurrence import without_orphans
 from hub.models import Actor, Calendar, Change, ChangeKind, Direction, Event, EventCopy, Link, Tenant
 from hub.models.content import content_of, exception_row, write_content
-from hub.outbound import lease
+from hub.outbound import owed
 from hub.outbound.window import window_of
 from hub.plugin.codec import to_json
 from hub.plugin.types import EventContent, changed_fields
@@ -298,7 +298,7 @@ def fan_out(session: Session, ports: Ports, events: list[Event], *, source: Link
         own = [event for event in events if event.calendar_id == link.calendar_id]
         want_copies(session, ports, link, own, create=link.imported_at is not None)
     if others:
-        lease.hint_after(session, ports, "push", [link.id for link in others])
+        owed.hint_after(session, ports, "push", [link.id for link in others])
 
 
 def want_copies(

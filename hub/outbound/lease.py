@@ -11,15 +11,15 @@ than running them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, func, or_, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session, aliased
 
-from hub.models import Account, Calendar, EventCopy, Link, LinkSignal, LinkState, RemoteCalendar
+from hub.models import Account, Calendar, Link, LinkState, RemoteCalendar
+from hub.outbound.owed import hint_owed_after, is_free, planned_links
 from hub.plugin import types
 from hub.ports import Ports
 
@@ -30,7 +30,6 @@ TURN = timedelta(seconds=5)
 
 _Other = aliased(Link)
 _NOW = bindparam("now", type_=Link.lease_until.type)
-_IS_FREE = or_(Link.lease_until.is_(None), Link.lease_until < _NOW)
 
 _FIND = (
     select(
@@ -47,7 +46,7 @@ _FIND = (
         Link.id == bindparam("link_id"),
         Link.state == LinkState.ACTIVE,
         Link.deleted_at.is_(None),
-        _IS_FREE,
+        is_free(),
     )
     .with_for_update(of=Link, key_share=True)
 )
@@ -79,68 +78,10 @@ _PROLONG = (
     .values(lease_until=bindparam("until"))
     .returning(Link.id)
 )
-_FREE = select(Link.id).where(Link.id.in_(bindparam("link_ids", expanding=True)), _IS_FREE).order_by(Link.id)
-
-UNWRITTEN = (
-    EventCopy.wanted_version > EventCopy.pushed_version,
-    EventCopy.parked_at.is_(None),
-    EventCopy.doubted.is_(False),
-    or_(EventCopy.remote_id.is_not(None), EventCopy.missing_at.is_(None)),
-)
-"""The conditions of the outbox; a copy that is looked for where its calendar moved waits, and one that has
-to be read again before it may be written."""
-COPY_IS_DUE = or_(EventCopy.due_at.is_(None), EventCopy.due_at <= _NOW)
-
-
-def may_write(calendar_id: Any) -> ColumnElement[bool]:
-    """Return the condition that no plan is being carried out in a calendar.
-
-    Until all of its links have brought in what was read for them, nothing is written: so each event is
-    written once, as the plan says, and not again for each link.
-    """
-    planned = aliased(Link)
-    return ~select(planned.id).where(*_planned_links(calendar_id, planned)).exists()
-
-
-def _planned_links(calendar_id: Any, of: type[Link] = Link) -> list[ColumnElement[bool]]:
-    return [
-        of.calendar_id == calendar_id,
-        of.planned_id.is_not(None),
-        of.state == LinkState.ACTIVE,
-        of.deleted_at.is_(None),
-    ]
-
-
 _PLANNED_BEFORE = select(Link.id).where(
-    *_planned_links(bindparam("calendar_id")), Link.planned_id < bindparam("planned_id")
+    *planned_links(bindparam("calendar_id")), Link.planned_id < bindparam("planned_id")
 )
 """Links of a calendar that have yet to bring in what a plan has read for them, before another does."""
-_OWES_PULL = or_(LinkSignal.notified > Link.pulled, Link.failures > 0)
-_OWES_PUSH = and_(
-    Link.imported_at.is_not(None),
-    may_write(Link.calendar_id),
-    exists().where(EventCopy.link_id == Link.id, *UNWRITTEN, COPY_IS_DUE),
-)
-_OWED = (
-    select(
-        Link.id,
-        Link.is_long,
-        or_(Link.is_long, Link.wants_all),
-        _OWES_PULL,
-        _OWES_PUSH,
-    )
-    .join(LinkSignal, LinkSignal.link_id == Link.id)
-    .where(
-        Link.state == LinkState.ACTIVE,
-        Link.deleted_at.is_(None),
-        _IS_FREE,
-        or_(Link.due_at.is_(None), Link.due_at <= _NOW),
-        or_(_OWES_PULL, _OWES_PUSH),
-    )
-)
-_OWED_NEAR = _OWED.where(
-    or_(Link.account_id == bindparam("account_id"), Link.calendar_id == bindparam("calendar_id"))
-)
 
 
 class LeaseLostError(Exception):
@@ -293,7 +234,7 @@ def give_back(session: Session, ports: Ports, link: Link, lease: Lease) -> None:
     committed its wish before, so it is visible, too.
     """
     put_down(ports, link, lease)
-    hint_owed_after(session, ports, account_id=lease.account_id, calendar_id=lease.importing)
+    _hint_owed_after(session, ports, link, lease)
 
 
 def put_down(ports: Ports, link: Link, lease: Lease) -> None:
@@ -310,48 +251,10 @@ def release(ports: Ports, lease: Lease) -> None:
         link = session.scalars(_OWN, _key(lease)).one_or_none()
         if link is not None:
             put_down(ports, link, lease)
-        hint_owed_after(session, ports, account_id=lease.account_id, calendar_id=lease.importing)
+        _hint_owed_after(session, ports, link, lease)
 
 
-def hint_owed_after(
-    session: Session, ports: Ports, *, account_id: str | None = None, calendar_id: str | None = None
-) -> None:
-    """Hint what is owed to the links of an account or a calendar once the transaction is committed."""
-    near = {"account_id": account_id, "calendar_id": calendar_id}
-    ports.db.look_after(session, lambda later: owed(later, ports, near), lambda found: send(ports, found))
-
-
-def hint_after(session: Session, ports: Ports, task: str, link_ids: Sequence[str]) -> None:
-    """Hint a task for those links that no run holds, once the wish for it is committed.
-
-    A run that holds a link looks for owed work with its release, when it can see the wish: a hint
-    would only wake another worker in vain.
-    """
-
-    def free(later: Session) -> list[tuple[str, str]]:
-        values = {"link_ids": list(link_ids), "now": ports.clock.now()}
-        return [(task, row.id) for row in later.connection().execute(_FREE, values)]
-
-    ports.db.look_after(session, free, lambda found: send(ports, found))
-
-
-def send(ports: Ports, hints: list[tuple[str, str]]) -> None:
-    """Hint tasks for links."""
-    for task, link_id in hints:
-        ports.queue.hint(task, link_id)
-
-
-def owed(session: Session, ports: Ports, near: dict[str, Any] | None = None) -> list[tuple[str, str]]:
-    """Return tasks for links that were notified since their last listing, or failed, or have to write.
-
-    Long work, such as a first import, goes to a queue of its own, and comes last.
-    """
-    values = {"now": ports.clock.now()} | (near or {})
-    rows = session.connection().execute(_OWED if near is None else _OWED_NEAR, values).all()
-    hints = []
-    for link_id, is_long, lists_long, owes_pull, owes_push in rows:
-        if owes_pull:
-            hints.append((2 if lists_long else 0, "import" if lists_long else "pull", link_id))
-        if owes_push:
-            hints.append((3 if is_long else 1, "export" if is_long else "push", link_id))
-    return [(task, link_id) for _, task, link_id in sorted(hints)]
+def _hint_owed_after(session: Session, ports: Ports, link: Link | None, lease: Lease) -> None:
+    calendar_id = link.calendar_id if link is not None else lease.importing
+    all_of_both = lease.importing is not None
+    hint_owed_after(session, ports, lease.account_id, calendar_id, all_of_both=all_of_both)

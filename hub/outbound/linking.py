@@ -25,7 +25,7 @@ from hub.models import (
     LinkState,
     RemoteCalendar,
 )
-from hub.outbound import kept, lease
+from hub.outbound import kept, owed
 from hub.outbound.edit import want, want_copies
 from hub.outbound.window import window_of
 from hub.ports import Ports
@@ -180,7 +180,7 @@ def ask_for_pull(session: Session, ports: Ports, link_id: str, *, fresh: bool = 
     mark = connection.execute(_NOTIFY, {"of_link": link_id}).scalar_one()
     if fresh:
         session.execute(update(Link).where(Link.id == link_id).values(fresh_mark=mark))
-    lease.hint_after(session, ports, "pull", [link_id])
+    owed.hint_after(session, ports, "pull", [link_id])
 
 
 def adopt_anew(session: Session, ports: Ports, link: Link) -> None:

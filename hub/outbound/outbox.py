@@ -18,8 +18,9 @@ from hub.domain.fingerprint import fingerprints
 from hub.models import Detail, Event, EventCopy, Link
 from hub.models.content import content_of
 from hub.outbound import conflicts, kept
-from hub.outbound.lease import COPY_IS_DUE, UNWRITTEN, Lease, may_write
+from hub.outbound.lease import Lease
 from hub.outbound.linking import ask_for_pull
+from hub.outbound.owed import COPY_IS_DUE, UNWRITTEN, may_write
 from hub.outbound.trouble import backoff
 from hub.plugin import types
 from hub.plugin.codec import content_from_json, to_json

@@ -31,8 +31,9 @@ from hub.models import (
     PlannedPage,
     RemoteCalendar,
 )
-from hub.outbound.lease import UNWRITTEN, border_calendar
+from hub.outbound.lease import border_calendar
 from hub.outbound.outbox import Work, plan_push
+from hub.outbound.owed import UNWRITTEN
 from hub.outbound.window import window_of
 from hub.planning.rehearsal import Rehearsed
 from hub.plugin import types

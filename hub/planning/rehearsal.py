@@ -35,7 +35,7 @@ from hub.models import (
     Tenant,
     User,
 )
-from hub.outbound.lease import UNWRITTEN
+from hub.outbound.owed import UNWRITTEN
 from hub.planning.inputs import digests
 from hub.planning.intent import carry_out
 from hub.plugin.errors import RetryLaterError

@@ -165,7 +165,7 @@ class People:
 
     @staticmethod
     def _versions(session: Session) -> list[tuple[str, int]]:
-        return [("", 0), *session.execute(select(Event.id, Event.version).order_by(Event.id)).tuples()]
+        return [("", 0), *session.execute(select(Event.id, Event.version).order_by(Event.id))]
 
     def _on_link(self, step: Step, act: Callable[[Session, Link, Step], None]) -> bool:
         """Do something to a link through the API; False if it failed."""

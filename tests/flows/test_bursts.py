@@ -1,0 +1,117 @@
+"""In a burst of changes the hub lists a calendar once for many of them, and no change waits for long."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from hub.inbound.webhook import accept
+from hub.plugin.testing import timed
+from hub.plugin.types import Notification
+from tests.world import World
+
+NINE = datetime(2026, 12, 7, 9)
+MANY = 30
+
+
+@pytest.fixture
+def world(tmp_path: Path, database_url: str) -> World:
+    """Two linked calendars whose providers notify the hub's webhook."""
+    made = World(database_url, tmp_path)
+    for service in made.services.values():
+        service.deliver = lambda _url, headers: _notify(made, headers)
+    made.linked_pair()
+    made.wait()
+    for service in made.services.values():
+        service.calls.clear()
+    return made
+
+
+def _notify(world: World, headers: dict[str, str]) -> None:
+    assert accept(world.ports, [Notification(headers["X-Channel"], headers["X-Secret"])]) == 1
+
+
+def calls(world: World) -> Counter[tuple[str, str]]:
+    return Counter((name, call["method"]) for name, box in world.services.items() for call in box.calls)
+
+
+def play_burst(world: World, seconds: float = 0.0) -> None:
+    """Let a person make the next event at `left` whenever the hub has written one at `right`."""
+    left = list(range(MANY - 1))
+
+    def written(_url: str, headers: dict[str, str]) -> None:
+        world.clock.advance(seconds)
+        _notify(world, headers)
+        if left:
+            world.person_creates("left", timed(f"Event {left.pop()}", NINE))
+
+    world.services["right"].deliver = written
+    world.person_creates("left", timed(f"Event {MANY - 1}", NINE))
+    world.settle()
+
+
+def test_an_isolated_change_is_listed_and_its_echo_is_read_at_once(world: World) -> None:
+    world.person_creates("left", timed("Lunch", NINE))
+    world.settle()
+
+    assert calls(world) == {
+        ("left", "fetch_changes"): 1,
+        ("right", "push_event"): 1,
+        ("right", "fetch_changes"): 1,
+    }
+
+
+def test_echoes_wait_while_there_is_more_to_write(world: World) -> None:
+    play_burst(world)
+
+    assert world.titles("right") == sorted(f"Event {n}" for n in range(MANY))
+    assert calls(world)["right", "push_event"] == MANY
+    assert calls(world)["right", "fetch_changes"] == 1
+
+
+def test_a_person_s_change_in_the_midst_of_a_burst_waits_for_a_second(world: World) -> None:
+    play_burst(world, seconds=0.2)
+
+    seconds = MANY * 0.2
+    assert seconds / 2 <= calls(world)["right", "fetch_changes"] <= seconds + 1
+
+
+def test_a_calendar_that_changes_while_it_is_listed_is_listed_again_when_others_are_written(
+    world: World,
+) -> None:
+    numbers = list(range(MANY))
+    left = world.services["left"]
+
+    def create(count: int) -> None:
+        for number in [numbers.pop() for _ in range(min(count, len(numbers)))]:
+            world.person_creates("left", timed(f"Event {number}", NINE))
+
+    def listed() -> None:
+        left.before_listing = listed if numbers else None
+        create(1)
+
+    def written(_url: str, headers: dict[str, str]) -> None:
+        _notify(world, headers)
+        create(3)
+
+    left.before_listing = listed
+    world.services["right"].deliver = written
+    create(1)
+    world.settle()
+
+    assert world.titles("right") == sorted(f"Event {n}" for n in range(MANY))
+    assert calls(world)["left", "fetch_changes"] <= 6
+
+
+def test_a_wish_that_waits_for_a_writer_that_died_is_found_by_the_sweep(world: World) -> None:
+    world.person_creates("left", timed("Lunch", NINE))
+    world.queue.hints.clear()
+    world.person_creates("right", timed("Dinner", NINE))
+    world.queue.hints.clear()
+
+    world.wait(5)
+
+    assert world.titles("right") == world.titles("left") == ["Dinner", "Lunch"]
