@@ -19,7 +19,7 @@ from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from hub.models import Account, Calendar, Link, LinkState, RemoteCalendar
-from hub.outbound.owed import hint_owed_after, is_free, planned_links
+from hub.outbound.owed import BURST, hint_owed_after, is_free, planned_links
 from hub.plugin import types
 from hub.ports import Ports
 
@@ -90,9 +90,12 @@ class LeaseLostError(Exception):
 
 @dataclass(slots=True)
 class Term:
-    """Until when a run knows, without asking, that its lease is its own."""
+    """What a run knows of its time."""
 
     end: datetime
+    """Until when it knows, without asking, that its lease is its own."""
+    look_at: datetime
+    """When it has to look for what waits for it, if it still works then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +161,7 @@ def find_free(session: Session, ports: Ports, link_id: str) -> tuple[Lease, Link
         link.fence + 1,
         ports.ids.new("run"),
         now + TURN,
-        Term(now),
+        Term(now, now + BURST),
         importing,
         link.lost_runs + after_loss,
         after_loss,
@@ -235,6 +238,14 @@ def give_back(session: Session, ports: Ports, link: Link, lease: Lease) -> None:
     """
     put_down(ports, link, lease)
     _hint_owed_after(session, ports, link, lease)
+
+
+def wake_waiting(session: Session, ports: Ports, link: Link, lease: Lease) -> None:
+    """Hint what waits for this run in the calendar's other links, if it has worked for a while."""
+    now = ports.clock.now()
+    if now >= lease.term.look_at:
+        lease.term.look_at = now + BURST
+        hint_owed_after(session, ports, None, link.calendar_id, all_of_both=False)
 
 
 def put_down(ports: Ports, link: Link, lease: Lease) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from hub.log import get_logger
 from hub.models import Link, LinkState
 from hub.outbound import outbox, trouble
-from hub.outbound.lease import Lease, assure, give_back, held
+from hub.outbound.lease import Lease, assure, give_back, held, wake_waiting
 from hub.outbound.linking import ask_for_pull
 from hub.outbound.outbox import Work
 from hub.plugin.errors import (
@@ -98,6 +98,7 @@ def _push_batch(ports: Ports, lease: Lease, batch: tuple[Work, ...], *, uncertai
             if trouble_of_link or is_over:
                 outbox.not_sent(session, rest)
             elif rest or uncertain_only:
+                wake_waiting(session, ports, link, lease)
                 continue
             session.flush()
             has_ended = not trouble_of_link and (is_over or not outbox.has_due(session, ports, link))

@@ -106,6 +106,24 @@ def test_a_calendar_that_changes_while_it_is_listed_is_listed_again_when_others_
     assert calls(world)["left", "fetch_changes"] <= 6
 
 
+def test_a_long_row_of_writes_keeps_no_change_waiting_for_longer_than_a_second(world: World) -> None:
+    for number in range(MANY):
+        world.person_creates("left", timed(f"Event {number}", NINE))
+    pull_left = world.queue.hints[0]
+    is_hinted = []
+
+    def written(_url: str, _headers: dict[str, str]) -> None:
+        world.clock.advance(0.1)
+        is_hinted.append(pull_left in world.queue.hints)
+        if len(is_hinted) == 1:
+            world.person_creates("left", timed("One more", NINE))
+
+    world.services["right"].deliver = written
+    world.settle()
+
+    assert is_hinted.index(True) == pytest.approx(10, abs=2)
+
+
 def test_a_wish_that_waits_for_a_writer_that_died_is_found_by_the_sweep(world: World) -> None:
     world.person_creates("left", timed("Lunch", NINE))
     world.queue.hints.clear()
