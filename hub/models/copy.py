@@ -12,6 +12,7 @@ from hub.db import Base
 from hub.models.event import Event
 
 _OUTBOX = text("wanted_version > pushed_version AND parked_at IS NULL")
+_MISSING = text("missing_at IS NOT NULL")
 
 
 class EventCopy(Base):
@@ -23,6 +24,15 @@ class EventCopy(Base):
         UniqueConstraint("event_id", "link_id"),
         Index("ix_event_copies_outbox", "link_id", "due_at", sqlite_where=_OUTBOX, postgresql_where=_OUTBOX),
         Index("ix_event_copies_uid", "link_id", "uid"),
+        # Each run asks for these, and mostly there are none.
+        Index("ix_event_copies_missing", "link_id", sqlite_where=_MISSING, postgresql_where=_MISSING),
+        Index(
+            "ix_event_copies_doubted",
+            "link_id",
+            "remote_id",
+            sqlite_where=text("doubted = 1"),
+            postgresql_where=text("doubted"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)

@@ -435,6 +435,20 @@ def upgrade() -> None:
             sqlite_where=sa.text("wanted_version > pushed_version AND parked_at IS NULL"),
             postgresql_where=sa.text("wanted_version > pushed_version AND parked_at IS NULL"),
         )
+        batch_op.create_index(
+            "ix_event_copies_doubted",
+            ["link_id", "remote_id"],
+            unique=False,
+            sqlite_where=sa.text("doubted = 1"),
+            postgresql_where=sa.text("doubted"),
+        )
+        batch_op.create_index(
+            "ix_event_copies_missing",
+            ["link_id"],
+            unique=False,
+            sqlite_where=sa.text("missing_at IS NOT NULL"),
+            postgresql_where=sa.text("missing_at IS NOT NULL"),
+        )
         batch_op.create_index("ix_event_copies_uid", ["link_id", "uid"], unique=False)
 
     op.create_table(
@@ -557,6 +571,16 @@ def downgrade() -> None:
     op.drop_table("link_signals")
     with op.batch_alter_table("event_copies", schema=None) as batch_op:
         batch_op.drop_index("ix_event_copies_uid")
+        batch_op.drop_index(
+            "ix_event_copies_missing",
+            sqlite_where=sa.text("missing_at IS NOT NULL"),
+            postgresql_where=sa.text("missing_at IS NOT NULL"),
+        )
+        batch_op.drop_index(
+            "ix_event_copies_doubted",
+            sqlite_where=sa.text("doubted = 1"),
+            postgresql_where=sa.text("doubted"),
+        )
         batch_op.drop_index(
             "ix_event_copies_outbox",
             sqlite_where=sa.text("wanted_version > pushed_version AND parked_at IS NULL"),
