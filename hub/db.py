@@ -15,15 +15,25 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, date, datetime
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
-from sqlalchemy import JSON, DateTime, Engine, ExceptionContext, String, create_engine, event, make_url
+from sqlalchemy import (
+    JSON,
+    DateTime,
+    Engine,
+    ExceptionContext,
+    String,
+    Table,
+    create_engine,
+    event,
+    make_url,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import StaticPool
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 BUSY_SECONDS = 15.0
 """How long a writer waits for others on SQLite before it fails."""
@@ -39,27 +49,41 @@ class UtcDateTime(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """On SQLite, text as SQLAlchemy's own type writes it, but in a third of the time."""
+        return dialect.type_descriptor(String(32) if dialect.name == "sqlite" else self.impl_instance)
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None:
             return None
         if value.tzinfo is None:
             raise ValueError("an instant must carry a zone")
-        return value.astimezone(UTC)
+        if value.tzinfo is not UTC:
+            value = value.astimezone(UTC)
+        if dialect.name == "sqlite":
+            return value.isoformat(" ", "microseconds")[:26]
+        return value
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         if value is None:
             return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        if isinstance(value, str):
+            return datetime.fromisoformat(value).replace(tzinfo=UTC)
+        moment: datetime = value
+        return moment.astimezone(UTC)
 
 
 class WallTime(TypeDecorator[date | datetime]):
-    """A date or a naive wall time, kept as ISO text: it is what people wrote, not an instant."""
+    """A date or a naive wall time, kept as ISO text: it is what people wrote, not an instant.
+
+    A value that is text already is stored as it is.
+    """
 
     impl = String(32)
     cache_ok = True
 
-    def process_bind_param(self, value: date | datetime | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        return None if value is None else value.isoformat()
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002
+        return value.isoformat() if isinstance(value, date) else value
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> date | datetime | None:  # noqa: ARG002
         if value is None:
@@ -79,6 +103,20 @@ class Base(DeclarativeBase):
         list[str]: Json,
         list[dict[str, Any]]: Json,
     }
+
+
+def table_of(model: type[Base]) -> Table:
+    """Return a model's table, for statements that make many rows at once."""
+    return cast(Table, model.__table__)
+
+
+def forget(session: Session, *models: type[Base]) -> None:
+    """Forget what a session holds of rows that are to be written past it; its own changes come first."""
+    loaded = [row for row in session.identity_map.values() if isinstance(row, models)]
+    if loaded:
+        session.flush()
+        for row in loaded:
+            session.expire(row)
 
 
 _blocks: ContextVar[int] = ContextVar("blocks", default=0)

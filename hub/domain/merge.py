@@ -7,16 +7,20 @@ into a Conflict. `when` is one field, so a time is never mixed from two edits.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
-from hub.domain.fingerprint import fingerprint, fingerprints
-from hub.plugin.types import CONTENT_FIELDS, EventContent, When, changed_fields
+from hub.domain.fingerprint import fingerprint
+from hub.domain.plain import IN_ORDER, Plain, differing, value_of, with_fields
+from hub.plugin.types import CONTENT_FIELDS
 
 Side = Literal["hub", "provider"]
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+STRANGERS: Mapping[str, str] = MappingProxyType({"": ""})
+"""`EventCopy.synced` of a copy that has to be compared anew: its base is no common ground."""
+ALL_FIELDS = frozenset(CONTENT_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ class Clash:
 class Merged:
     """What comes of a merge."""
 
-    content: EventContent
+    content: Plain
     """What the hub's event means from now on."""
     taken: frozenset[str]
     """The fields taken over from the provider."""
@@ -44,15 +48,55 @@ class Merged:
     clashes: tuple[Clash, ...]
 
 
+def behind(ours: Plain, base: Plain, synced: Mapping[str, str]) -> set[str]:
+    """Return the fields that the hub has changed since the provider's copy was in step.
+
+    Args:
+        synced: by field, the fingerprint of the hub's value that `base` stands for where it shows another.
+    """
+    changed = differing(ours, base)
+    return {n for n in changed if n not in synced or fingerprint(value_of(ours, n)) != synced[n]}
+
+
+def in_step(ours: Plain, base: Plain, owed: Collection[str] = ()) -> dict[str, str]:
+    """Return `EventCopy.synced` where the provider shows `base` for what the hub has, but for what it owes.
+
+    Args:
+        owed: the fields in which it is still behind.
+    """
+    return {n: fingerprint(value_of(ours, n)) for n in differing(ours, base) if n not in owed}
+
+
+def common_ground(base: Plain | None, synced: Mapping[str, str]) -> Plain | None:
+    """Return what both sides once agreed on; None if they have to meet as if for the first time."""
+    return base or None if synced != STRANGERS else None
+
+
+def frame(when: Plain) -> Plain:
+    """Return when a series takes place by its rule alone."""
+    return {name: value for name, value in when.items() if name != "exceptions"}
+
+
+def _is_half_written(theirs: Plain, base: Plain, shown: Plain, tried: Sequence[str]) -> bool:
+    """Whether a series looks like a write of ours that ended on its way.
+
+    Its occurrences are written one after the other: until the last one some are still as they were.
+    """
+    known = [*base.get("exceptions", ()), *shown.get("exceptions", ())]
+    is_ours = fingerprint(frame(theirs)) in tried
+    return is_ours and all(exception in known for exception in theirs.get("exceptions", ()))
+
+
 def merge(
-    base: EventContent | None,
-    theirs: EventContent,
-    ours: EventContent,
+    base: Plain | None,
+    theirs: Plain,
+    ours: Plain,
     synced: Mapping[str, str],
-    shown: EventContent,
+    project: Callable[[Plain], Plain],
     winner: Side,
-    tried: Mapping[str, Sequence[str]] = MappingProxyType({}),
-    shapes: Sequence[EventContent] = (),
+    tried: Mapping[str, Sequence[str]] = NOTHING,
+    fields: frozenset[str] = ALL_FIELDS,
+    shapes: Sequence[Plain] = (),
 ) -> Merged:
     """Merge what a provider shows into the hub's event.
 
@@ -60,84 +104,73 @@ def merge(
         base: what that provider last showed; None when the two are paired for the first time.
         theirs: what it shows now.
         ours: the hub's event now.
-        synced: by field, the fingerprint of the hub's value that `base` stands for.
-        shown: `ours` as that provider can show it (`project`).
+        synced: by field, the fingerprint of the hub's value that `base` stands for where it shows another.
+        project: returns a content as that provider can show it.
         winner: whose value stands where both changed a field.
         tried: by field, the fingerprints of what writes with unknown outcome may have left there: seen
             now, they are no person's edit.
+        fields: what the provider's side may change.
         shapes: `theirs` as other providers can show it: a value of ours that is what one of them makes of
             theirs came from there and is no edit of it. Counts where there is no base.
     """
-    now = fingerprints(ours)
-    if base is None:
-        base, synced = _common_ground(theirs, ours, shapes)
-    theirs_changed = changed_fields(base, theirs)
-    ours_changed = {name for name in CONTENT_FIELDS if synced.get(name) != now[name]}
+    ground, marks = (_empty_ground(theirs, ours, fields, shapes), NOTHING) if base is None else (base, synced)
+    ours_changed = behind(ours, ground, marks)
+    theirs_changed = differing(ground, theirs) & fields
+    shown = _Once(project, ours)
     taken: dict[str, Any] = {}
     clashes: list[Clash] = []
-    agreed: set[str] = set()
+    settled: set[str] = set()
     left_over: set[str] = set()
-    for name in sorted(theirs_changed):
-        value, own = getattr(theirs, name), getattr(ours, name)
-        if value == getattr(shown, name):
-            agreed.add(name)
+    for name in IN_ORDER if theirs_changed else ():
+        if name not in theirs_changed:
+            continue
+        value, own = theirs.get(name), ours.get(name)
+        # A field that it has shown as the hub has it needs no projection: another value is a person's.
+        was_shown = base is not None and own == ground.get(name)
+        if value == own or (not was_shown and value == shown().get(name)):
+            settled.add(name)
         elif name in tried and (
-            fingerprint(value) in tried[name]
-            or (name == "when" and _is_half_written(value, base.when, shown.when, tried[name]))
+            fingerprint(value_of(theirs, name)) in tried[name]
+            or (name == "when" and _is_half_written(theirs[name], ground[name], shown()[name], tried[name]))
         ):
             left_over.add(name)
         elif name not in ours_changed:
             taken[name] = value
         else:
-            clashes.append(Clash(name, own, value, winner))
+            clashes.append(Clash(name, value_of(ours, name), value_of(theirs, name), winner))
             if winner == "provider":
                 taken[name] = value
+    names = frozenset(taken)
     if "description" in taken:
-        taken["description_html"] = theirs.description_html
-    content = dataclasses.replace(ours, **taken) if taken else ours
-    owed = frozenset(ours_changed - taken.keys() - agreed)
-    owed |= left_over | {c.field for c in clashes if c.kept == "hub"}
-    new_synced = {
-        name: ("" if name in left_over else synced.get(name, ""))
-        if name in owed
-        else fingerprint(getattr(content, name))
-        if name in taken
-        else now[name]
-        for name in CONTENT_FIELDS
-    }
-    return Merged(content, frozenset(taken) - {"description_html"}, owed, new_synced, tuple(clashes))
+        taken["description_html"] = theirs.get("description_html")
+    content = with_fields(ours, taken) if taken else ours
+    owed = frozenset(ours_changed - names - settled) | left_over
+    owed |= {clash.field for clash in clashes if clash.kept == "hub"}
+    kept = {n: marks[n] for n in owed & marks.keys() if n not in theirs_changed}
+    return Merged(content, names, owed, in_step(content, theirs, owed) | kept, tuple(clashes))
 
 
-def frame(when: When) -> When:
-    """Return when a series takes place by its rule alone."""
-    return dataclasses.replace(when, exceptions=())
+class _Once:
+    """Calls a function when it is first needed."""
+
+    def __init__(self, project: Callable[[Plain], Plain], content: Plain) -> None:
+        self._project, self._content = project, content
+        self._shown: Plain | None = None
+
+    def __call__(self) -> Plain:
+        if self._shown is None:
+            self._shown = self._project(self._content)
+        return self._shown
 
 
-def _is_half_written(theirs: When, base: When, shown: When, tried: Sequence[str]) -> bool:
-    """Whether a series looks like a write of ours that ended on its way.
-
-    Its occurrences are written one after the other: until the last one some are still as they were.
-    """
-    return fingerprint(frame(theirs)) in tried and set(theirs.exceptions) <= {
-        *base.exceptions,
-        *shown.exceptions,
-    }
-
-
-def _common_ground(
-    theirs: EventContent, ours: EventContent, shapes: Sequence[EventContent]
-) -> tuple[EventContent, dict[str, str]]:
+def _empty_ground(theirs: Plain, ours: Plain, fields: frozenset[str], shapes: Sequence[Plain]) -> Plain:
     """Return a base for two events that meet for the first time: an empty event at their common time.
 
     A field that only one side has filled is then that side's edit, and one that both filled
-    differently is a clash, unless ours is what another provider can hold of theirs.
+    differently is a clash, unless ours is what another provider can hold of theirs. What the provider's
+    side may not change is taken to be in step.
     """
-    when = ours.when if ours.when == theirs.when else dataclasses.replace(ours.when, end=ours.when.start)
-    base = EventContent(when=when)
-    held = {
-        name: getattr(ours, name)
-        for name in CONTENT_FIELDS
-        if any(getattr(ours, name) == getattr(shape, name) != getattr(base, name) for shape in shapes)
-    }
-    base = dataclasses.replace(base, **held)
-    return base, fingerprints(base)
+    when = ours["when"] if ours["when"] == theirs["when"] else ours["when"] | {"end": ours["when"]["start"]}
+    ground = {name: value for name, value in ours.items() if name not in fields} | {"when": when}
+    held = {n for shape in shapes for n in CONTENT_FIELDS if ours.get(n) == shape.get(n) != ground.get(n)}
+    return with_fields(ground, {name: ours.get(name) for name in held})

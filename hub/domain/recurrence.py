@@ -199,6 +199,20 @@ def starts(when: When) -> Iterator[date | datetime]:
         raise RecurrenceError(f"the rule {' '.join(when.recurrence)!r} cannot be read: {error}") from error
 
 
+def fault_of(when: When) -> str | None:
+    """Return why the rule of a series makes no sense, if it does not."""
+    return _fault_of(when.recurrence, when.start, when.start_zone)
+
+
+@lru_cache(maxsize=4096)
+def _fault_of(recurrence: tuple[str, ...], start: date | datetime, zone: str | None) -> str | None:
+    try:
+        next(starts(When(start, start, zone, zone, recurrence)), None)
+    except RecurrenceError as error:
+        return str(error)
+    return None
+
+
 @lru_cache(maxsize=4096)
 def never_occurs(recurrence: tuple[str, ...], start: date | datetime) -> bool:
     """Say whether the rules have no occurrence at all, without a search until the end of time.

@@ -8,36 +8,109 @@ for lost creates, by title with exact time.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select, true
-from sqlalchemy.orm import Session, aliased, selectinload
+from sqlalchemy import BindParameter, ColumnElement, Connection, bindparam, or_, select, union_all
+from sqlalchemy.sql.expression import Select
 
+from hub.db import table_of
+from hub.domain.plain import Plain
 from hub.domain.recurrence import instant
+from hub.inbound.rows import read_contents
 from hub.inbound.shapes import Shapes
-from hub.models import Calendar, Event, EventCopy, Link
-from hub.models.content import content_of
-from hub.plugin.types import EventContent, RemoteEvent, When
+from hub.models import Event, EventCopy, Link
+from hub.plugin.codec import content_from_json
+from hub.plugin.types import EventContent, RemoteEvent
 
-_Sight = tuple[str, object, object]
+Sight = tuple[str, object, object]
+
+_EVENTS, _COPIES, _LINKS = table_of(Event), table_of(EventCopy), table_of(Link)
+
+_UNKNOWN = (
+    select(_COPIES.c.event_id, _COPIES.c.id, _COPIES.c.create_id, _COPIES.c.uid)
+    .where(
+        _COPIES.c.link_id == bindparam("link_id"),
+        _COPIES.c.remote_id.is_(None),
+        _COPIES.c.removed_at.is_(None),
+    )
+    .order_by(_COPIES.c.id)
+)
+_PENDING = _UNKNOWN.where(or_(_COPIES.c.uncertain, _COPIES.c.missing_at.is_not(None)))
+"""The link's copies that the provider may hold without our knowing its id: their creates were sent and not
+answered, or their calendar has moved. At a first listing each may be there (`_UNKNOWN`), since the database
+may have been restored to a time before its create."""
+
+
+def _unlinked() -> list[ColumnElement[bool]]:
+    own = _COPIES.alias()
+    has_copy = select(own.c.id).where(own.c.event_id == _EVENTS.c.id, own.c.link_id == bindparam("link_id"))
+    return [
+        _EVENTS.c.calendar_id == bindparam("calendar_id"), _EVENTS.c.deleted_at.is_(None), ~has_copy.exists(),
+    ]  # fmt: skip
+
+
+def _by_uid() -> Select[Any]:
+    """Return what finds events by their own UID, and by that of their copies in other links."""
+    uids: BindParameter[Any] = bindparam("uids", expanding=True)
+    siblings = select(_LINKS.c.id).where(_LINKS.c.calendar_id == bindparam("calendar_id"))
+    own = select(_EVENTS.c.id, _EVENTS.c.uid).where(_EVENTS.c.uid.in_(uids), *_unlinked())
+    twins = (
+        select(_EVENTS.c.id, _COPIES.c.uid)
+        .join_from(_COPIES, _EVENTS, _EVENTS.c.id == _COPIES.c.event_id)
+        .where(_COPIES.c.link_id.in_(siblings), _COPIES.c.uid.in_(uids), *_unlinked())
+    )
+    found = union_all(own, twins).subquery()
+    return select(found).order_by(found.c.id)
+
+
+_BY_UID = _by_uid()
+_FORMER = (
+    select(_COPIES.c.remote_id, _COPIES.c.event_id, _COPIES.c.base, _COPIES.c.synced)
+    .join_from(_COPIES, _EVENTS, _EVENTS.c.id == _COPIES.c.event_id)
+    .join(_LINKS, _LINKS.c.id == _COPIES.c.link_id)
+    .where(
+        _LINKS.c.remote_calendar_id == bindparam("remote_calendar_id"),
+        _LINKS.c.deleted_at.is_not(None),
+        _LINKS.c.detail == bindparam("detail"),
+        _COPIES.c.remote_id.in_(bindparam("remote_ids", expanding=True)),
+        _COPIES.c.removed_at.is_(None),
+        *_unlinked(),
+    )
+    .order_by(_LINKS.c.deleted_at.desc(), _COPIES.c.id)
+)
+"""The events that an ended link of the same remote calendar knew by these ids."""
+_AT_SAME_TIME = (
+    select(_EVENTS.c.id)
+    .where(_EVENTS.c.starts_at.in_(bindparam("instants", expanding=True)), *_unlinked())
+    .order_by(_EVENTS.c.id)
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
     """An event of the hub, and its copy in the link if it has one that is not yet known there."""
 
-    event: Event
-    copy: EventCopy | None
-    former: EventCopy | None = None
-    """The copy that an earlier link of the same remote calendar had, with the base of then."""
+    event_id: str
+    copy_id: str | None
+    base: Plain | None = None
+    """What an earlier link of the same remote calendar was shown last, and its `synced`."""
+    synced: Mapping[str, str] = field(default_factory=dict)
 
 
 class Pairing:
-    """Finds pairs for new remote events of one link."""
+    """Finds pairs for new remote events of one link.
 
-    def __init__(self, session: Session, link: Link, shapes: Shapes) -> None:
-        self._session = session
+    Args:
+        zone: the calendar's, for floating times.
+    """
+
+    def __init__(self, connection: Connection, link: Link, zone: str, shapes: Shapes) -> None:
+        self._connection = connection
         self._link = link
+        self._ids = {"link_id": link.id, "calendar_id": link.calendar_id}
+        self._zone = zone
         self._shapes = shapes
         self._taken: set[str] = set()
 
@@ -48,135 +121,85 @@ class Pairing:
             first: whether this is the link's first listing, when equal events are taken as one.
         """
         found: dict[str, Pair] = {}
-        pending = self._pending(first=first)
-        by_mark = {p.copy.id: p for p in pending if p.copy} | {
-            p.copy.create_id: p for p in pending if p.copy and p.copy.create_id
-        }
-        for remote in remotes:
-            pair = by_mark.get(remote.tag or "") or by_mark.get(remote.remote_id)
-            self._use(found, remote, [pair] if pair else [])
+        rows = self._connection.execute(_UNKNOWN if first else _PENDING, {"link_id": self._link.id})
+        pending: list[Pair] = []
+        by_mark: dict[str, Pair] = {}
+        by_uid: dict[str, list[Pair]] = defaultdict(list)
+        for event_id, copy_id, create_id, uid in rows:
+            pair = Pair(event_id, copy_id)
+            pending.append(pair)
+            by_mark[copy_id] = by_mark[create_id or copy_id] = pair
+            if uid:
+                by_uid[uid].append(pair)
+        for remote in remotes if pending else ():
+            marked = by_mark.get(remote.tag or "") or by_mark.get(remote.remote_id)
+            self._use(found, remote, [marked] if marked else [])
         if first:
-            former = self._former([r.remote_id for r in remotes if r.remote_id not in found])
-            for remote in remotes:
-                self._use(found, remote, former.get(remote.remote_id, []))
-        moved: dict[str, list[Pair]] = defaultdict(list)
-        for pair in pending:
-            if pair.copy and pair.copy.uid:
-                moved[pair.copy.uid].append(pair)
-        for remote in remotes:
-            self._use(found, remote, moved.get(remote.uid or "", []))
-        by_uid = self._by_uid([r.uid for r in remotes if r.uid and r.remote_id not in found])
-        for remote in remotes:
-            self._use(found, remote, by_uid.get(remote.uid or "", []))
+            former = self._former(remotes)
+            for remote in remotes if former else ():
+                self._use(found, remote, former.get(remote.remote_id, ()))
+        for remote in remotes if by_uid else ():
+            self._use(found, remote, by_uid.get(remote.uid or "", ()))
+        self._find_by_uid(found, [r for r in remotes if r.uid and r.remote_id not in found])
         rest = [r for r in remotes if r.remote_id not in found]
-        candidates = pending + (self._at_same_time(rest) if first else [])
-        by_sight: dict[_Sight, list[Pair]] = defaultdict(list)
-        for pair in candidates:
-            for sight in self._sights(content_of(pair.event)):
-                by_sight[sight].append(pair)
-        for remote in rest:
-            for sight in self._sights(remote.content) if by_sight else ():
-                self._use(found, remote, by_sight.get(sight, []))
+        candidates = pending + (self._at_same_time(rest) if first and rest else [])
+        by_sight = self._by_sight([pair for pair in candidates if pair.event_id not in self._taken])
+        for remote in rest if by_sight else ():
+            for sight in self._sights(remote.content):
+                self._use(found, remote, by_sight.get(sight, ()))
         return found
 
-    def _sights(self, content: EventContent) -> list[_Sight]:
-        """Return what people see of an event: at each of the providers, since one may show less of it."""
-        return list(dict.fromkeys(_sight(shape.title, shape.when) for shape in self._shapes.all(content)))
-
-    def _use(self, found: dict[str, Pair], remote: RemoteEvent, pairs: list[Pair]) -> None:
+    def _use(self, found: dict[str, Pair], remote: RemoteEvent, pairs: Iterable[Pair]) -> None:
         for pair in pairs:
-            if remote.remote_id not in found and pair.event.id not in self._taken:
+            if remote.remote_id not in found and pair.event_id not in self._taken:
                 found[remote.remote_id] = pair
-                self._taken.add(pair.event.id)
+                self._taken.add(pair.event_id)
 
-    def _pending(self, *, first: bool) -> list[Pair]:
-        """Return the link's copies that the provider may hold without our knowing its id.
+    def _find_by_uid(self, found: dict[str, Pair], remotes: list[RemoteEvent]) -> None:
+        if not remotes:
+            return
+        by_uid: dict[str, list[Pair]] = defaultdict(list)
+        uids = [remote.uid for remote in remotes]
+        for event_id, uid in self._connection.execute(_BY_UID, self._ids | {"uids": uids}):
+            by_uid[uid].append(Pair(event_id, None))
+        for remote in remotes if by_uid else ():
+            self._use(found, remote, by_uid.get(remote.uid or "", ()))
 
-        Their creates were sent and not answered, or their calendar has moved; at a first listing each
-        may be there, since the database may have been restored to a time before its create.
-        """
-        is_suspect = or_(EventCopy.uncertain, EventCopy.missing_at.is_not(None))
-        rows = self._session.execute(
-            select(EventCopy, Event)
-            .join(Event, Event.id == EventCopy.event_id)
-            .where(
-                EventCopy.link_id == self._link.id,
-                EventCopy.remote_id.is_(None),
-                EventCopy.removed_at.is_(None),
-                true() if first else is_suspect,
-            )
-            .options(selectinload(Event.exceptions))
-        )
-        return [Pair(event, copy) for copy, event in rows]
-
-    def _unlinked(self) -> list[ColumnElement[bool]]:
-        own = aliased(EventCopy)
-        has_copy = select(own.id).where(own.event_id == Event.id, own.link_id == self._link.id)
-        return [
-            Event.calendar_id == self._link.calendar_id,
-            Event.deleted_at.is_(None),
-            ~has_copy.exists(),
-        ]
-
-    def _former(self, remote_ids: list[str]) -> dict[str, list[Pair]]:
-        """Return the events that an ended link of the same remote calendar knew by these ids."""
-        rows = self._session.execute(
-            select(Event, EventCopy)
-            .join(EventCopy, EventCopy.event_id == Event.id)
-            .join(Link, Link.id == EventCopy.link_id)
-            .where(
-                Link.remote_calendar_id == self._link.remote_calendar_id,
-                Link.deleted_at.is_not(None),
-                Link.detail == self._link.detail,
-                EventCopy.remote_id.in_(remote_ids),
-                EventCopy.removed_at.is_(None),
-                *self._unlinked(),
-            )
-            .options(selectinload(Event.exceptions))
-            .order_by(Link.deleted_at.desc(), EventCopy.id)
-        )
+    def _former(self, remotes: list[RemoteEvent]) -> dict[str, list[Pair]]:
+        own = {"remote_calendar_id": self._link.remote_calendar_id, "detail": self._link.detail}
+        values = self._ids | own | {"remote_ids": [remote.remote_id for remote in remotes]}
         pairs: dict[str, list[Pair]] = defaultdict(list)
-        for event, copy in rows:
-            pairs[copy.remote_id or ""].append(Pair(event, None, copy))
-        return pairs
-
-    def _by_uid(self, uids: list[str]) -> dict[str, list[Pair]]:
-        if not uids:
-            return {}
-        twin = aliased(EventCopy)
-        rows = self._session.execute(
-            select(Event, twin.uid)
-            .outerjoin(twin, twin.event_id == Event.id)
-            .where(or_(Event.uid.in_(uids), twin.uid.in_(uids)), *self._unlinked())
-            .options(selectinload(Event.exceptions))
-            .order_by(Event.id)
-        )
-        pairs: dict[str, list[Pair]] = defaultdict(list)
-        for event, uid in rows:
-            for name in {event.uid, uid or event.uid}:
-                pairs[name].append(Pair(event, None))
+        for remote_id, event_id, base, synced in self._connection.execute(_FORMER, values):
+            pairs[remote_id].append(Pair(event_id, None, base, synced))
         return pairs
 
     def _at_same_time(self, remotes: list[RemoteEvent]) -> list[Pair]:
-        zone = self._session.get_one(Calendar, self._link.calendar_id).zone
-        instants = {instant(r.content.when.start, r.content.when.start_zone, zone) for r in remotes}
-        if not instants:
-            return []
-        query = (
-            select(Event)
-            .where(Event.starts_at.in_(instants), *self._unlinked())
-            .options(selectinload(Event.exceptions))
-            .order_by(Event.id)
-        )
-        return [Pair(event, None) for event in self._session.scalars(query)]
+        whens = [remote.content.when for remote in remotes]
+        instants = {instant(when.start, when.start_zone, self._zone) for when in whens}
+        rows = self._connection.execute(_AT_SAME_TIME, self._ids | {"instants": list(instants)})
+        return [Pair(event_id, None) for (event_id,) in rows]
+
+    def _by_sight(self, pairs: list[Pair]) -> dict[Sight, list[Pair]]:
+        found: dict[Sight, list[Pair]] = defaultdict(list)
+        if pairs:
+            contents = read_contents(self._connection, [pair.event_id for pair in pairs])
+            for pair in pairs:
+                for sight in self._sights(content_from_json(contents[pair.event_id])):
+                    found[sight].append(pair)
+        return found
+
+    def _sights(self, content: EventContent) -> list[Sight]:
+        """Return what people see of an event: at each of the providers, since one may show less of it."""
+        return list(dict.fromkeys(map(_sight, self._shapes.all(content))))
 
 
-def _sight(title: str, when: When) -> _Sight:
+def _sight(content: EventContent) -> Sight:
     """Return what two events that look the same to people have in common."""
+    title, when = content.title.strip(), content.when
     if when.all_day:
-        return title.strip(), when.start, when.end
+        return title, when.start, when.end
     return (
-        title.strip(),
+        title,
         instant(when.start, when.start_zone, "UTC"),
         instant(when.end, when.end_zone or when.start_zone, "UTC"),
     )

@@ -19,11 +19,11 @@ from hub.ports import Ports
 class Shapes:
     """Projects events for one link, and for the other links of its calendar."""
 
-    def __init__(self, session: Session, ports: Ports, link: Link) -> None:
+    def __init__(self, session: Session, ports: Ports, link: Link, provider: str) -> None:
         self._session = session
         self._ports = ports
         self._link = link
-        self.provider = session.get_one(Account, link.account_id).provider
+        self.provider = provider
 
     def own(self, content: EventContent) -> EventContent:
         """Return an event as the link's own provider can show it."""

@@ -1,67 +1,83 @@
-"""Between an Event row (with its exceptions) and the EventContent that rules and plugins speak of."""
+"""Between an Event row (with its exceptions) and what it means: as EventContent for rules and plugins, or
+plain, as the store holds it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from hub.domain.plain import Plain
 from hub.domain.recurrence import span
 from hub.models.event import Event, SeriesExceptionRow
-from hub.plugin.codec import from_json, to_json
-from hub.plugin.types import EventContent, SeriesException, When
+from hub.plugin.codec import content_from_json, to_json
+from hub.plugin.types import EventContent, SeriesException
 
-_COLUMNS = ("title", "description", "description_html")
-_PLACEHOLDER = {"when": {"start": "2000-01-01", "end": "2000-01-02"}}
+_TEXTS = ("title", "description")
+_TIMES = ("start", "end", "start_zone", "end_zone")
+_COLUMNS = frozenset({"when", "description_html", *_TEXTS})
+"""The fields that have columns of their own; the others are in `details`."""
 
 
 def content_of(event: Event) -> EventContent:
     """Return what an event means. Its `exceptions` must be loaded if it has any."""
+    values = {name: getattr(event, name) for name in (*_TEXTS, "description_html", "recurrence", "details")}
+    values |= {name: to_json(getattr(event, name)) for name in _TIMES}
     rows = event.exceptions if event.has_exceptions else []
-    when = When(
-        event.start,
-        event.end,
-        event.start_zone,
-        event.end_zone,
-        tuple(event.recurrence),
-        tuple(from_json(SeriesException, row.content) for row in rows),
-    )
-    details = from_json(EventContent, _PLACEHOLDER | event.details) if event.details else None
-    values: dict[str, Any] = {name: getattr(event, name) for name in _COLUMNS}
-    if details is None:
-        return EventContent(when=when, **values)
-    for name in event.details:
-        values[name] = getattr(details, name)
-    return EventContent(when=when, **values)
+    return content_from_json(plain_content(values, [row.content for row in rows]))
 
 
-def columns_of(content: EventContent, zone: str) -> dict[str, Any]:
-    """Return the column values of an Event row; `zone` is for floating times."""
-    details = to_json(content)
-    details.pop("when")
-    for name in _COLUMNS:
-        details.pop(name, None)
-    when = content.when
-    starts_at, ends_at = span(when, zone)
-    return {
-        "title": content.title,
-        "description": content.description,
-        "description_html": content.description_html,
-        "start": when.start,
-        "end": when.end,
-        "start_zone": when.start_zone,
-        "end_zone": when.end_zone,
-        "recurrence": list(when.recurrence),
-        "has_exceptions": bool(when.exceptions),
-        "details": details,
-        "starts_at": starts_at,
-        "ends_at": ends_at,
-    }
+def plain_content(row: Mapping[str, Any], exceptions: list[Plain]) -> Plain:
+    """Return what an event means, from its columns (times as text) and its exceptions in their order."""
+    when: Plain = {"start": row["start"], "end": row["end"]}
+    if row["start_zone"] is not None:
+        when["start_zone"] = row["start_zone"]
+    if row["end_zone"] is not None:
+        when["end_zone"] = row["end_zone"]
+    if row["recurrence"]:
+        when["recurrence"] = row["recurrence"]
+    if exceptions:
+        when["exceptions"] = exceptions
+    content: Plain = {"when": when}
+    if row["title"]:
+        content["title"] = row["title"]
+    if row["description"]:
+        content["description"] = row["description"]
+    if row["description_html"] is not None:
+        content["description_html"] = row["description_html"]
+    return content | row["details"] if row["details"] else content
+
+
+def plain_columns(content: Plain, fields: Iterable[str] | None = None) -> dict[str, Any]:
+    """Return the column values that hold a content, but for its span.
+
+    Args:
+        fields: only the columns of these; None for all.
+    """
+    columns: dict[str, Any] = {}
+    names = _COLUMNS | {"details"} if fields is None else frozenset(fields)
+    if "title" in names:
+        columns["title"] = content.get("title", "")
+    if "description" in names:
+        columns["description"] = content.get("description", "")
+        columns["description_html"] = content.get("description_html")
+    if "when" in names:
+        when = content["when"]
+        columns |= {name: when.get(name) for name in _TIMES}
+        columns["recurrence"] = when.get("recurrence", [])
+        columns["has_exceptions"] = "exceptions" in when
+    if names - _COLUMNS:
+        columns["details"] = {name: value for name, value in content.items() if name not in _COLUMNS}
+    return columns
 
 
 def write_content(event: Event, content: EventContent, zone: str) -> None:
     """Bring a row (whose exceptions are loaded if it has any) to `content`; `zone` is for floating times."""
     if event.has_exceptions or content.when.exceptions:
         _write_exceptions(event, content)
-    for name, value in columns_of(content, zone).items():
+    columns = plain_columns(to_json(content))
+    columns |= {name: getattr(content.when, name) for name in _TIMES}
+    columns["starts_at"], columns["ends_at"] = span(content.when, zone)
+    for name, value in columns.items():
         setattr(event, name, value)
 
 

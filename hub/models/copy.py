@@ -50,7 +50,8 @@ class EventCopy(Base):
     shown_at: Mapped[datetime | None]
     """When what `base` shows was last changed, by the provider's clock: older news is stale."""
     synced: Mapped[dict[str, Any]]
-    """Field by field, the fingerprint of the hub's own value that `base` stands for."""
+    """By field, the fingerprint of the hub's own value that `base` stands for, where it shows another: what
+    the provider cannot hold. Elsewhere the two are in step where they are equal."""
     tried: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """Field by field, the fingerprints of what writes with unknown outcome may have left at the provider:
     seen there, they are our own and no person's edit. `deleted`: a deletion of ours may have been done."""

@@ -9,20 +9,30 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import bindparam, insert, or_, select, update
 from sqlalchemy.orm import Session, selectinload
 
-from hub.db import before_commit
+from hub.db import before_commit, table_of
+from hub.domain import plain
 from hub.domain.recurrence import without_orphans
 from hub.models import Actor, Calendar, Change, ChangeKind, Direction, Event, EventCopy, Link, Tenant
 from hub.models.content import content_of, exception_row, write_content
-from hub.outbound import owed
-from hub.outbound.window import window_of
+from hub.outbound.spread import spread, want, want_in
 from hub.plugin.codec import to_json
-from hub.plugin.types import EventContent, changed_fields
+from hub.plugin.types import EventContent
 from hub.ports import Ports
+
+_TENANTS = table_of(Tenant)
+_COUNT_ON = (
+    update(_TENANTS)
+    .where(_TENANTS.c.id == bindparam("tenant"))
+    .values(change_seq=_TENANTS.c.change_seq + bindparam("count"))
+    .returning(_TENANTS.c.change_seq)
+)
+_ADD_CHANGES = insert(table_of(Change))
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +215,16 @@ def remake_event(
 
 
 def revive(session: Session, ports: Ports, event: Event) -> None:
-    """Let a deleted event live again, also in export-only calendars that lost it by its deletion.
+    """Let a deleted event live again, also in export-only calendars that lost it by its deletion."""
+    if event.deleted_at is not None:
+        revive_copies(session, ports, event.id, event.version, event.deleted_at)
+    event.version += 1
+    event.deleted_at = None
+    event.updated_at = ports.clock.now()
+
+
+def revive_copies(session: Session, ports: Ports, event_id: str, version: int, deleted_at: datetime) -> None:
+    """Want the copies that export-only calendars have lost by an event's deletion.
 
     A copy that a person had removed there before stays away.
     """
@@ -213,18 +232,15 @@ def revive(session: Session, ports: Ports, event: Event) -> None:
         select(EventCopy)
         .join(Link, Link.id == EventCopy.link_id)
         .where(
-            EventCopy.event_id == event.id,
+            EventCopy.event_id == event_id,
             EventCopy.removed_at.is_not(None),
-            or_(EventCopy.wanted_version >= event.version, EventCopy.removed_at > event.deleted_at),
+            or_(EventCopy.wanted_version >= version, EventCopy.removed_at > deleted_at),
             Link.direction == Direction.EXPORT,
             Link.deleted_at.is_(None),
         )
     )
-    event.version += 1
     for copy in lost:
-        want(ports, copy, event.version)
-    event.deleted_at = None
-    event.updated_at = ports.clock.now()
+        want(ports, copy, version + 1)
 
 
 def record(
@@ -236,23 +252,26 @@ def record(
     author: Author,
 ) -> None:
     """Note one line for the change log; it gets its number at the end of the transaction."""
+    line = {"kind": kind, "event_id": event.id, "event_version": event.version, "fields": fields}
+    note_changes(session, ports, event.tenant_id, event.calendar_id, author, [line])
+
+
+def note_changes(
+    session: Session,
+    ports: Ports,
+    tenant_id: str,
+    calendar_id: str,
+    author: Author,
+    lines: list[dict[str, Any]],
+) -> None:
+    """Note lines for the change log (kind, event_id, event_version, fields) of one calendar's events."""
     if "changes" not in session.info:
         before_commit(session, lambda: _number_changes(session))
-    session.info.setdefault("changes", []).append(
-        Change(
-            tenant_id=event.tenant_id,
-            seq=0,
-            kind=kind,
-            calendar_id=event.calendar_id,
-            event_id=event.id,
-            event_version=event.version,
-            fields=fields,
-            actor=author.actor,
-            actor_id=author.id,
-            run_id=author.run_id,
-            at=ports.clock.now(),
-        )
-    )
+    common = {
+        "tenant_id": tenant_id, "calendar_id": calendar_id, "at": ports.clock.now(),
+        "actor": author.actor, "actor_id": author.id, "run_id": author.run_id,
+    }  # fmt: skip
+    session.info.setdefault("changes", {}).setdefault(tenant_id, []).extend(common | line for line in lines)
 
 
 def _number_changes(session: Session) -> None:
@@ -261,20 +280,14 @@ def _number_changes(session: Session) -> None:
     The tenant's row is locked from here to the commit, so numbers have no gaps and no reader can see
     a number before all lower ones.
     """
-    noted: list[Change] = session.info.pop("changes", [])
-    for tenant_id in sorted({change.tenant_id for change in noted}):
-        own = [change for change in noted if change.tenant_id == tenant_id]
-        session.flush()
-        last = session.scalar(
-            update(Tenant)
-            .where(Tenant.id == tenant_id)
-            .values(change_seq=Tenant.change_seq + len(own))
-            .returning(Tenant.change_seq)
-        )
-        assert last is not None
-        for place, change in enumerate(own, last - len(own) + 1):
-            change.seq = place
-        session.add_all(own)
+    noted: dict[str, list[dict[str, Any]]] = session.info.pop("changes", {})
+    session.flush()
+    connection = session.connection()
+    for tenant_id, lines in sorted(noted.items()):
+        count = len(lines)
+        last = connection.execute(_COUNT_ON, {"tenant": tenant_id, "count": count}).scalar_one()
+        numbered = [line | {"seq": seq} for seq, line in enumerate(lines, last - count + 1)]
+        connection.execute(_ADD_CHANGES, numbered)
 
 
 def fan_out(session: Session, ports: Ports, events: list[Event], *, source: Link | None = None) -> None:
@@ -282,98 +295,28 @@ def fan_out(session: Session, ports: Ports, events: list[Event], *, source: Link
 
     A link whose listing has not come to its end gets no new copies: what it holds already is not known.
     """
-    events = list({event.id: event for event in events}.values())
-    calendars = {event.calendar_id for event in events}
-    if not calendars:
-        return
-    links = session.scalars(
-        select(Link).where(
-            Link.calendar_id.in_(calendars),
-            Link.deleted_at.is_(None),
-            Link.direction != Direction.IMPORT,
-        )
-    ).all()
-    others = [link for link in links if source is None or link.id != source.id]
-    for link in others:
-        own = [event for event in events if event.calendar_id == link.calendar_id]
-        want_copies(session, ports, link, own, create=link.imported_at is not None)
-    if others:
-        owed.hint_after(session, ports, "push", [link.id for link in others])
-
-
-def want_copies(
-    session: Session, ports: Ports, link: Link, events: list[Event], *, create: bool = True
-) -> None:
-    """Make the copies of `events` in `link` wanted at the events' present version.
-
-    A copy that a person removed from an export-only calendar is unwanted there and stays away; what
-    ended before the link's window is not copied.
-    """
-    oldest, _ = window_of(session, ports, link)
-    copies = {
-        copy.event_id: copy
-        for copy in session.scalars(
-            select(EventCopy).where(
-                EventCopy.link_id == link.id, EventCopy.event_id.in_([e.id for e in events])
-            )
-        )
-    }
+    session.flush()
+    ids: dict[str, dict[str, None]] = {}
     for event in events:
-        copy = copies.get(event.id)
-        if copy is None:
-            if create and event.deleted_at is None and (event.ends_at is None or event.ends_at >= oldest):
-                session.add(new_copy(ports, link, event, wanted_version=event.version))
-        elif copy.removed_at is None or (event.deleted_at is None and link.direction != Direction.EXPORT):
-            want(ports, copy, event.version)
+        ids.setdefault(event.calendar_id, {})[event.id] = None
+    for calendar_id, event_ids in ids.items():
+        spread(session, ports, calendar_id, event_ids, source=source.id if source else "")
 
 
-def want(ports: Ports, copy: EventCopy, version: int) -> None:
-    """Make one copy wanted at `version`: a fresh wish clears old failures."""
-    copy.wanted_version = version
-    copy.due_at = None
-    copy.parked_at = None
-    copy.attempts = copy.unkept = 0
-    if copy.removed_at is not None:
-        copy.removed_at = None
-        copy.remote_id = None
-        copy.base = None
-        copy.synced = {}
-        copy.remote_version = ""
-        copy.tried, copy.replaced, copy.shown_at, copy.doubted = {}, {}, None, False
-        copy.read_only = None
-        copy.create_id = ports.ids.bare()
-        copy.pushed_version = 0
-
-
-def new_copy(ports: Ports, link: Link, event: Event, **values: Any) -> EventCopy:
-    """Return a copy of an event that the link does not have yet."""
-    return EventCopy(
-        id=ports.ids.new("cpy"),
-        event_id=event.id,
-        link_id=link.id,
-        create_id=values.pop("create_id", ports.ids.bare()),
-        synced=values.pop("synced", {}),
-        wanted_version=values.pop("wanted_version", 0),
-        pushed_version=values.pop("pushed_version", 0),
-        **values,
-    )
+def want_copies(session: Session, ports: Ports, link: Link, events: list[Event]) -> None:
+    """Make the copies of `events` in `link` wanted at the events' present version."""
+    session.flush()
+    want_in(session, ports, link.id, [event.id for event in events])
 
 
 def differences(before: EventContent, after: EventContent) -> dict[str, Any]:
     """Return the changed fields with both values, as the change log keeps them."""
-    names = changed_fields(before, after)
-    if "description" in names and (before.description_html or after.description_html):
-        names |= {"description_html"}
-    return {
-        name: {"before": to_json(getattr(before, name)), "after": to_json(getattr(after, name))}
-        for name in sorted(names)
-    }
+    return plain.differences(to_json(before), to_json(after))
 
 
 def beginning(event: Event) -> dict[str, Any]:
     """Return all of an event (with its exceptions) that came into being, as the change log keeps it."""
-    values = to_json(content_of(event)) | ({"metadata": event.extra} if event.extra else {})
-    return {name: {"after": value} for name, value in values.items()}
+    return plain.beginning(to_json(content_of(event)), event.extra)
 
 
 def remains(event: Event) -> dict[str, Any]:

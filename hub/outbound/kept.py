@@ -15,9 +15,11 @@ from sqlalchemy.orm import Session
 
 from hub.domain.fingerprint import fingerprint
 from hub.domain.merge import frame
+from hub.domain.page import DELETED
 from hub.log import get_logger
 from hub.models import Event, EventCopy, Link, LinkState
 from hub.outbound.trouble import backoff
+from hub.plugin.codec import to_json
 from hub.plugin.types import CONTENT_FIELDS, EventContent, Push, PushCreate, PushDelete, PushUpdate
 from hub.ports import Ports
 
@@ -28,8 +30,6 @@ TRIES = 3
 STOP_AT = 3
 """So many events of a link whose writes are not kept stop it."""
 MOST_TRIED = 8
-DELETED = "deleted"
-"""Stands in `EventCopy.tried` where our own deletion may have been carried out."""
 
 
 def note_try(copy: EventCopy, push: Push, shown: EventContent) -> None:
@@ -42,7 +42,7 @@ def note_try(copy: EventCopy, push: Push, shown: EventContent) -> None:
         for name in fields:
             values = [fingerprint(getattr(shown, name))]
             if name == "when" and shown.when.exceptions:
-                values.insert(0, fingerprint(frame(shown.when)))
+                values.insert(0, fingerprint(frame(to_json(shown.when))))
             tried[name] = [*[v for v in tried.get(name, ()) if v not in values], *values][-MOST_TRIED:]
         copy.tried = tried
 
@@ -76,20 +76,6 @@ def lost_at_once(push: Push, shown: EventContent, answer: EventContent) -> froze
         )
     is_stripped = isinstance(push, PushCreate) and shown.title and not answer.title
     return frozenset({"title"} if is_stripped else ())
-
-
-def lost_later(copy: EventCopy, base: EventContent, theirs: EventContent) -> frozenset[str]:
-    """Return the fields of our last write that a listing shows with the value that they replaced.
-
-    Args:
-        base: what the provider's answer to the write showed.
-        theirs: what it shows now, under the same version or an older one.
-    """
-    return frozenset(
-        name
-        for name, before in (copy.replaced or {}).items()
-        if getattr(theirs, name) != getattr(base, name) and fingerprint(getattr(theirs, name)) == before
-    )
 
 
 def not_kept(

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from hub.db import after_commit
+from hub.domain.merge import STRANGERS
 from hub.models import (
     Account,
     Calendar,
@@ -26,7 +27,8 @@ from hub.models import (
     RemoteCalendar,
 )
 from hub.outbound import kept, owed
-from hub.outbound.edit import want, want_copies
+from hub.outbound.edit import want_copies
+from hub.outbound.spread import want
 from hub.outbound.window import window_of
 from hub.ports import Ports
 
@@ -206,7 +208,7 @@ def compare_anew(session: Session, link: Link, *, one_sided: bool) -> None:
     session.execute(
         update(EventCopy)
         .where(EventCopy.link_id == link.id, EventCopy.remote_id.is_not(None), EventCopy.removed_at.is_(None))
-        .values(forgotten | ({"synced": {}} if one_sided else {}))
+        .values(forgotten | ({"synced": dict(STRANGERS)} if one_sided else {}))
     )
 
 

@@ -8,13 +8,16 @@ of a run that holds the link.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session, selectinload
 
-from hub.domain.fingerprint import fingerprints
+from hub.domain.merge import behind, in_step
+from hub.domain.page import lost, shown
 from hub.models import Detail, Event, EventCopy, Link
 from hub.models.content import content_of
 from hub.outbound import conflicts, kept
@@ -129,7 +132,8 @@ def _expect(copy: EventCopy, work: Work) -> None:
     If a person edits or deletes the event before the hub has found it, that is how their edit is known.
     """
     if not copy.uncertain:
-        copy.base, copy.synced, copy.tried = to_json(work.shown), fingerprints(work.content), {}
+        copy.base, copy.tried = to_json(work.shown), {}
+        copy.synced = in_step(to_json(work.content), copy.base)
     copy.uncertain = True
 
 
@@ -164,14 +168,14 @@ def plan_push(ports: Ports, provider: str, link: Link, copy: EventCopy, event: E
     content = visible(content_of(event), link.detail)
     version = event.version
     push: Push | None
-    shown = content
+    seen = content
     refusal: str | None = None
     if event.deleted_at is not None and not copy.uncertain:
         push = PushDelete(copy.remote_id, copy.remote_version) if copy.remote_id else None
         refusal = copy.read_only if push else None
     else:
         projection = ports.gateway.plain(provider, "project", content=content)
-        shown = projection.content
+        seen = projection.content
         refusal = copy.read_only or projection.refusal
         if copy.remote_id is None:
             create_id = copy.create_id or ports.ids.bare()
@@ -179,16 +183,17 @@ def plan_push(ports: Ports, provider: str, link: Link, copy: EventCopy, event: E
             attempt = max(copy.attempts, 1) if copy.uncertain else 0
             push = PushCreate(create_id, copy.id, content, attempt)
         else:
-            push = _update(copy, content, shown)
-    return Work(copy.id, event.id, version, content, push, shown, refusal if push else None)
+            push = _update(copy, content, seen)
+    return Work(copy.id, event.id, version, content, push, seen, refusal if push else None)
 
 
-def _update(copy: EventCopy, content: EventContent, shown: EventContent) -> PushUpdate | None:
+def _update(copy: EventCopy, content: EventContent, seen: EventContent) -> PushUpdate | None:
     """Return the write of those changed fields that the provider would show differently."""
     assert copy.remote_id is not None
+    assert copy.base is not None
     base = content_from_json(copy.base)
-    changed = {name for name, value in fingerprints(content).items() if copy.synced.get(name) != value}
-    fields = frozenset(name for name in changed if getattr(shown, name) != getattr(base, name))
+    changed = behind(to_json(content), copy.base, copy.synced)
+    fields = frozenset(name for name in changed if getattr(seen, name) != getattr(base, name))
     if not fields:
         return None
     return PushUpdate(copy.remote_id, copy.remote_version, content, base, fields)
@@ -202,22 +207,23 @@ def settled(session: Session, ports: Ports, link: Link, work: Work, remote: Remo
         return
     copy.pushed_version = max(copy.pushed_version, work.version)
     copy.attempts, copy.due_at, copy.problem = 0, None, None
+    if remote is not None and work.push is not None:
+        _set(copy, shown(remote, to_json(remote.content)))
     if isinstance(work.push, PushDelete) and copy.wanted_version > work.version:
         recreate(ports, copy)  # Restored meanwhile; if deleted once more, there is nothing left to do.
     elif isinstance(work.push, PushDelete) or (work.push is None and copy.remote_id is None):
         copy.removed_at, copy.missing_at = ports.clock.now(), None
     else:
-        copy.synced = fingerprints(work.content)
+        copy.synced = in_step(to_json(work.content), copy.base or {})
     if remote is not None and work.push is not None:
-        show(copy, remote)
         copy.create_id, copy.uncertain = None, False
         copy.seen_generation = link.generation
         kept.note_write(copy, work.push)
-        lost = kept.lost_at_once(work.push, work.shown, remote.content)
+        unkept = kept.lost_at_once(work.push, work.shown, remote.content)
         if deleted_at is not None:
             copy.pushed_version = version - 1  # Deleted while the create's outcome was unknown.
-        elif lost:
-            kept.not_kept(session, ports, link, copy, session.get_one(Event, work.event_id), lost)
+        elif unkept:
+            kept.not_kept(session, ports, link, copy, session.get_one(Event, work.event_id), unkept)
     link.pushed_at = ports.clock.now()
     link.failures = 0
 
@@ -236,17 +242,9 @@ def _found(session: Session, ports: Ports, copy: EventCopy, remote: RemoteEvent)
     ask_for_pull(session, ports, copy.link_id)
 
 
-def show(copy: EventCopy, remote: RemoteEvent) -> None:
-    """Keep what the provider shows as the copy's base."""
-    copy.remote_id = remote.remote_id
-    copy.remote_version = remote.version
-    copy.base = to_json(remote.content)
-    copy.shown_at = remote.updated_at
-    copy.doubted, copy.tried = False, {}
-    copy.uid = remote.uid
-    copy.web_link = remote.web_link
-    copy.read_only = remote.read_only
-    copy.removed_at = copy.missing_at = None
+def _set(copy: EventCopy, columns: Mapping[str, Any]) -> None:
+    for name, value in columns.items():
+        setattr(copy, name, value)
 
 
 def gone(session: Session, ports: Ports, link: Link, work: Work) -> None:
@@ -266,7 +264,7 @@ def gone(session: Session, ports: Ports, link: Link, work: Work) -> None:
         copy.removed_at, copy.missing_at = ports.clock.now(), None
         copy.attempts, copy.due_at, copy.problem = 0, None, None
         return
-    is_edited = is_newer or copy.synced != fingerprints(work.content)
+    is_edited = is_newer or behind(to_json(work.content), copy.base or {}, copy.synced)
     if isinstance(work.push, PushCreate) and not is_edited:
         _made_and_deleted(session, ports, copy, work)
         return
@@ -289,12 +287,7 @@ def _copy(session: Session, work: Work) -> EventCopy:
 
 def recreate(ports: Ports, copy: EventCopy) -> None:
     """Make a copy that the provider has lost wanted as a new event."""
-    copy.remote_id, copy.remote_version, copy.base, copy.synced = None, "", None, {}
-    copy.tried, copy.replaced, copy.shown_at, copy.doubted = {}, {}, None, False
-    copy.create_id, copy.uncertain, copy.read_only = ports.ids.bare(), False, None
-    copy.removed_at = copy.missing_at = None
-    copy.attempts, copy.due_at, copy.problem, copy.parked_at = 0, None, None, None
-    copy.pushed_version = 0
+    _set(copy, lost(ports.ids.bare()))
 
 
 def note_deletion_conflict(

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.domain.fingerprint import fingerprint, fingerprints
-from hub.domain.merge import frame, merge
+from hub.domain.fingerprint import fingerprint
+from hub.domain.merge import NOTHING, Merged, frame, in_step, merge
+from hub.plugin.codec import content_from_json, to_json
 from hub.plugin.testing import series, timed
 from hub.plugin.types import (
     CONTENT_FIELDS,
+    Attendee,
     EventContent,
     Location,
     SeriesException,
@@ -38,8 +41,30 @@ contents = st.builds(
 )
 
 
-def merged(base: EventContent, theirs: EventContent, ours: EventContent, winner: str = "provider"):
-    return merge(base, theirs, ours, fingerprints(base), ours, winner)
+def merged(
+    base: EventContent | None,
+    theirs: EventContent,
+    ours: EventContent,
+    winner: str = "provider",
+    shown: EventContent | None = None,
+    held: EventContent | None = None,
+    tried: Mapping[str, list[str]] = NOTHING,
+) -> Merged:
+    """Merge; `shown` is what the provider can show of ours, `held` the hub's value that `base` stands for."""
+    plain = base and to_json(base)
+    synced = in_step(to_json(held), to_json(base)) if held and base else {}
+    view = to_json(shown or ours)
+    return merge(plain, to_json(theirs), to_json(ours), synced, lambda content: view, winner, tried)
+
+
+def tried(content: EventContent) -> dict[str, list[str]]:
+    """Return what a write of the time of a series may leave there."""
+    when = to_json(content.when)
+    return {"when": [fingerprint(frame(when)), fingerprint(when)]}
+
+
+def content_of(result: Merged) -> EventContent:
+    return content_from_json(result.content)
 
 
 @given(contents, contents, contents, st.sampled_from(["hub", "provider"]))
@@ -47,24 +72,25 @@ def test_every_edit_is_in_the_result_or_whole_in_a_clash(base, theirs, ours, win
     result = merged(base, theirs, ours, winner)
     clashes = {c.field: c for c in result.clashes}
     for name in changed_fields(base, theirs):
-        kept = getattr(result.content, name) == getattr(theirs, name)
-        assert kept or clashes[name].provider_value == getattr(theirs, name)
+        kept = getattr(content_of(result), name) == getattr(theirs, name)
+        assert kept or clashes[name].provider_value == to_json(getattr(theirs, name))
     for name in changed_fields(base, ours):
-        kept = getattr(result.content, name) == getattr(ours, name)
-        assert kept or clashes[name].hub_value == getattr(ours, name)
+        kept = getattr(content_of(result), name) == getattr(ours, name)
+        assert kept or clashes[name].hub_value == to_json(getattr(ours, name))
 
 
 @given(contents, contents, contents, st.sampled_from(["hub", "provider"]))
 def test_what_is_not_owed_is_as_the_provider_shows_it(base, theirs, ours, winner) -> None:
     result = merged(base, theirs, ours, winner)
     for name in set(CONTENT_FIELDS) - result.owed:
-        assert getattr(result.content, name) == getattr(theirs, name)
+        assert getattr(content_of(result), name) == getattr(theirs, name)
 
 
 @given(contents, contents, contents)
 def test_merging_the_outcome_again_changes_nothing(base, theirs, ours) -> None:
     first = merged(base, theirs, ours)
-    again = merge(theirs, theirs, first.content, first.synced, first.content, "provider")
+    plain = to_json(theirs)
+    again = merge(plain, plain, first.content, first.synced, lambda content: content, "provider")
     assert again.content == first.content
     assert again.owed == first.owed
     assert again.clashes == () and again.taken == frozenset()
@@ -72,20 +98,20 @@ def test_merging_the_outcome_again_changes_nothing(base, theirs, ours) -> None:
 
 @given(contents, contents)
 def test_two_events_that_meet_keep_what_only_one_has(theirs, ours) -> None:
-    result = merge(None, theirs, ours, {}, ours, "provider")
+    result = merged(None, theirs, ours)
     plain = EventContent(when=theirs.when)
     for name in set(CONTENT_FIELDS) - {"when"}:
         if getattr(theirs, name) == getattr(plain, name):
-            assert getattr(result.content, name) == getattr(ours, name)
+            assert getattr(content_of(result), name) == getattr(ours, name)
         elif getattr(ours, name) == getattr(plain, name):
-            assert getattr(result.content, name) == getattr(theirs, name)
+            assert getattr(content_of(result), name) == getattr(theirs, name)
 
 
 def test_a_time_is_never_mixed_from_two_edits() -> None:
     theirs = timed("Lunch", NINE + timedelta(hours=1))
     ours = timed("Lunch", NINE, minutes=30)
     result = merged(LUNCH, theirs, ours, "hub")
-    assert result.content.when == ours.when
+    assert content_of(result).when == ours.when
     assert [c.field for c in result.clashes] == ["when"]
 
 
@@ -93,9 +119,31 @@ def test_a_value_that_the_provider_cannot_hold_is_not_lost_when_it_edits_another
     ours = dataclasses.replace(LUNCH, show_as=ShowAs.WORKING_ELSEWHERE)
     base = dataclasses.replace(LUNCH, show_as=ShowAs.BUSY)
     theirs = dataclasses.replace(base, title="Brunch")
-    result = merge(base, theirs, ours, fingerprints(ours), base, "provider")
-    assert (result.content.title, result.content.show_as) == ("Brunch", ShowAs.WORKING_ELSEWHERE)
+    result = merged(base, theirs, ours, shown=base, held=ours)
+    assert (content_of(result).title, content_of(result).show_as) == ("Brunch", ShowAs.WORKING_ELSEWHERE)
     assert result.owed == frozenset()
+
+
+def test_a_value_that_the_provider_cannot_hold_is_overwritten_where_a_person_sets_another_there() -> None:
+    ours = dataclasses.replace(LUNCH, show_as=ShowAs.WORKING_ELSEWHERE)
+    theirs = dataclasses.replace(LUNCH, show_as=ShowAs.FREE)
+    result = merged(LUNCH, theirs, ours, shown=LUNCH, held=ours)
+    assert content_of(result).show_as is ShowAs.FREE
+    assert result.owed == frozenset() and result.clashes == ()
+
+
+def test_guests_that_a_person_takes_away_are_gone_though_the_hub_could_not_write_them() -> None:
+    guests = dataclasses.replace(LUNCH, attendees=(Attendee("bob@example.test"),))
+    result = merged(guests, LUNCH, guests, shown=LUNCH)
+    assert content_of(result).attendees == ()
+
+
+def test_an_edit_that_won_and_is_taken_back_is_written_where_the_other_value_stands() -> None:
+    theirs = dataclasses.replace(LUNCH, title="Brunch")
+    clash = merged(LUNCH, theirs, dataclasses.replace(LUNCH, title="Dinner"), "hub")
+    assert clash.owed == {"title"}
+    back = merge(to_json(theirs), to_json(theirs), to_json(LUNCH), clash.synced, lambda c: c, "hub")
+    assert back.owed == {"title"}
 
 
 def test_both_sides_saying_the_same_is_no_clash() -> None:
@@ -106,16 +154,14 @@ def test_both_sides_saying_the_same_is_no_clash() -> None:
 
 def test_a_series_that_our_own_write_left_half_way_is_no_edit() -> None:
     whole = series("Standup", NINE, "FREQ=DAILY;COUNT=5", SeriesException(NINE, title="Kick-off"))
-    half = dataclasses.replace(whole, when=frame(whole.when))
-    tried = {"when": [fingerprint(frame(whole.when)), fingerprint(whole.when)]}
-    merged = merge(None, half, whole, {}, whole, "provider", tried)
-    assert (merged.content, merged.clashes) == (whole, ())
-    assert "when" in merged.owed
+    half = dataclasses.replace(whole, when=dataclasses.replace(whole.when, exceptions=()))
+    result = merged(None, half, whole, tried=tried(whole))
+    assert (content_of(result), result.clashes) == (whole, ())
+    assert "when" in result.owed
 
 
 def test_an_occurrence_that_a_person_changed_in_a_half_written_series_is_an_edit() -> None:
     whole = series("Standup", NINE, "FREQ=DAILY;COUNT=5", SeriesException(NINE, title="Kick-off"))
     edited = series("Standup", NINE, "FREQ=DAILY;COUNT=5", SeriesException(NINE, title="Theirs"))
-    tried = {"when": [fingerprint(frame(whole.when)), fingerprint(whole.when)]}
-    merged = merge(None, edited, whole, {}, whole, "provider", tried)
-    assert merged.content.when == edited.when
+    result = merged(None, edited, whole, tried=tried(whole))
+    assert content_of(result).when == edited.when

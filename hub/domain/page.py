@@ -1,0 +1,512 @@
+"""What one page of a listing means for the hub: values in, writes out.
+
+Comes between reading the rows that a page tells of and writing what became of them
+(`hub.inbound.apply`). Nothing is read or written here; a page that is planned again upon its own
+outcome plans nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from hub.domain.fingerprint import fingerprint
+from hub.domain.merge import ALL_FIELDS, NOTHING, Clash, Merged, Side, common_ground, merge
+from hub.domain.plain import Plain, beginning, differences, differing, value_of, with_fields
+from hub.domain.recurrence import span, with_details
+from hub.plugin.codec import from_json, to_json
+from hub.plugin.types import RemoteEvent, When
+
+BUSY_ONLY_FIELDS = frozenset({"when", "show_as", "status"})
+"""What a busy-only calendar may change: the rest of it is not the event's own."""
+DELETED = "deleted"
+"""Stands in `EventCopy.tried` where our own deletion may have been carried out; also the field of a conflict
+between a deletion and an edit."""
+UNTROUBLED: Mapping[str, Any] = {"attempts": 0, "problem": None, "parked_at": None, "due_at": None}
+"""What a copy has of failures once it is in step."""
+NEW_COPY: Mapping[str, Any] = {
+    "remote_id": None,
+    "remote_version": "",
+    "uid": None,
+    "web_link": None,
+    "read_only": None,
+    "base": None,
+    "shown_at": None,
+    "synced": {},
+    "tried": {},
+    "replaced": {},
+    "unkept": 0,
+    "doubted": False,
+    "wanted_version": 0,
+    "pushed_version": 0,
+    "create_id": None,
+    "uncertain": False,
+    "seen_generation": 0,
+    "missing_at": None,
+    "removed_at": None,
+    **UNTROUBLED,
+}
+"""A copy of which nothing is known, by column."""
+
+
+class Draft:
+    """A stored row and what is to become of it: only what differs is written."""
+
+    __slots__ = ("changed", "stored")
+
+    def __init__(self, stored: Mapping[str, Any]) -> None:
+        self.stored = stored
+        self.changed: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        return self.changed[name] if name in self.changed else self.stored[name]
+
+    def set(self, values: Mapping[str, Any]) -> None:
+        for name, value in values.items():
+            if value != self.stored[name]:
+                self.changed[name] = value
+            else:
+                self.changed.pop(name, None)
+
+
+@dataclass(slots=True)
+class EventDraft:
+    """An event of the hub, what it means, and what is to become of it."""
+
+    row: Draft
+    """`id`, `version`, `updated_at`, `deleted_at`, `extra`."""
+    content: Plain
+    fields: frozenset[str] = frozenset()
+    """The fields of `content` that are to be written."""
+    span: tuple[datetime, datetime | None] | None = None
+    """The new first start and last end, where the time is among them."""
+
+    @property
+    def id(self) -> str:
+        event_id: str = self.row["id"]
+        return event_id
+
+    @property
+    def version(self) -> int:
+        version: int = self.row["version"]
+        return version
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """An event that the hub does not have yet."""
+
+    id: str
+    uid: str
+    content: Plain
+    span: tuple[datetime, datetime | None]
+    created_at: datetime
+    updated_at: datetime
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a plan has to know of the link and of the moment."""
+
+    link_id: str
+    direction: str
+    busy_only: bool
+    policy: str
+    generation: int
+    """Of the link's listings: what it shows carries it."""
+    zone: str
+    """The calendar's, for floating times."""
+    provider: str
+    now: datetime
+    oldest: datetime
+    """What ended before is not brought in."""
+
+
+@dataclass(slots=True)
+class Writes:
+    """What a page comes to."""
+
+    new_events: list[NewEvent] = field(default_factory=list)
+    events: list[EventDraft] = field(default_factory=list)
+    new_copies: list[Draft] = field(default_factory=list)
+    copies: list[Draft] = field(default_factory=list)
+    log: list[dict[str, Any]] = field(default_factory=list)
+    """Lines of the change log: kind, event_id, event_version, fields."""
+    conflicts: list[tuple[EventDraft, dict[str, Any]]] = field(default_factory=list)
+    """Rows of conflicts, each with its event, whose version is part of the decision."""
+    revived: list[tuple[str, int, datetime]] = field(default_factory=list)
+    """Events that live again: their version and the moment of their deletion."""
+    touched: list[str] = field(default_factory=list)
+    """The events whose copies in other links are wanted."""
+    unkept: list[tuple[str, str, frozenset[str]]] = field(default_factory=list)
+    """Copy, event and fields of writes of ours that the provider did not keep."""
+
+
+def shown(remote: RemoteEvent, content: Plain) -> dict[str, Any]:
+    """Return the columns of a copy that keep what the provider shows as its base."""
+    return {
+        "remote_id": remote.remote_id,
+        "remote_version": remote.version,
+        "base": content,
+        "shown_at": remote.updated_at,
+        "doubted": False,
+        "tried": {},
+        "uid": remote.uid,
+        "web_link": remote.web_link,
+        "read_only": remote.read_only,
+        "removed_at": None,
+        "missing_at": None,
+    }
+
+
+def lost(create_id: str) -> dict[str, Any]:
+    """Return the columns of a copy that the provider has lost and that is wanted as a new event."""
+    return {
+        "remote_id": None,
+        "remote_version": "",
+        "base": None,
+        "synced": {},
+        "tried": {},
+        "replaced": {},
+        "shown_at": None,
+        "doubted": False,
+        "create_id": create_id,
+        "uncertain": False,
+        "read_only": None,
+        "removed_at": None,
+        "missing_at": None,
+        "pushed_version": 0,
+        **UNTROUBLED,
+    }
+
+
+def lost_later(replaced: Mapping[str, str], base: Plain, theirs: Plain) -> frozenset[str]:
+    """Return the fields of our last write that a listing shows with the value that they replaced.
+
+    Args:
+        replaced: by field, the fingerprint of what our last write replaced.
+        base: what the provider's answer to the write showed.
+        theirs: what it shows now, under the same version or an older one.
+    """
+    return frozenset(
+        name
+        for name, before in replaced.items()
+        if theirs.get(name) != base.get(name) and fingerprint(value_of(theirs, name)) == before
+    )
+
+
+class Ids(Protocol):
+    """Makes ids (`hub.ids`)."""
+
+    def new(self, prefix: str) -> str: ...
+
+    def bare(self) -> str: ...
+
+
+class Views(Protocol):
+    """Shows an event as others see it."""
+
+    def project(self, content: Plain) -> Plain:
+        """Return what the link's provider can show."""
+
+    def shapes(self, content: Plain) -> list[Plain]:
+        """Return what each provider of the calendar's links can show."""
+
+    def visible(self, content: Plain) -> Plain:
+        """Return what the link's calendar may show."""
+
+
+class Plan:
+    """Decides, event by event, what a page of one link comes to.
+
+    Args:
+        ids: makes the ids of what is new.
+    """
+
+    def __init__(self, terms: Terms, ids: Ids, views: Views) -> None:
+        self.terms = terms
+        self.writes = Writes()
+        self._ids = ids
+        self._views = views
+
+    # --- what the hub knows already ---
+
+    def seen(self, copy: Draft) -> None:
+        """Note that the provider shows what we hold: a replay, an echo, or old news of a deleted event."""
+        copy.set({"seen_generation": self.terms.generation, "missing_at": None, "doubted": False})
+        if copy["replaced"]:
+            copy.set({"replaced": {}, "unkept": 0})
+        self._write(copy)
+
+    def changed(self, copy: Draft, event: EventDraft, remote: RemoteEvent, theirs: Plain) -> None:
+        """Merge what the provider shows now into an event that has a copy here."""
+        self._show(copy, event, remote, theirs)
+        self._write(copy)
+
+    def _show(self, copy: Draft, event: EventDraft, remote: RemoteEvent, theirs: Plain) -> None:
+        base, tried = common_ground(copy["base"], copy["synced"]), copy["tried"]
+        was_removed = copy["removed_at"] is not None
+        was_deleted = event.row["deleted_at"] is not None
+        seen = {"seen_generation": self.terms.generation}
+        if base is not None and not was_deleted and self._is_no_news(copy, remote):
+            lost = lost_later(copy["replaced"], base, theirs)
+            if lost:
+                copy.set(shown(remote, theirs))
+                self.writes.unkept.append((copy["id"], event.id, lost))
+            if lost or remote.version == copy["remote_version"]:
+                copy.set(seen | {"missing_at": None})
+                return
+        copy.set(shown(remote, theirs) | seen | {"replaced": {}, "unkept": 0})
+        if was_deleted and base is not None and not differing(base, theirs) and not was_removed:
+            copy.set({"due_at": None})
+            return
+        if self.terms.direction == "export":
+            return
+        merged = self._merge(base, theirs, event, copy["synced"], tried, remote)
+        if was_deleted:
+            self._restore(event, copy)
+        self._take(event, copy, merged, remote)
+
+    @staticmethod
+    def _is_no_news(copy: Draft, remote: RemoteEvent) -> bool:
+        """Whether this is not later than what our own write was answered with."""
+        if remote.version == copy["remote_version"] != "":
+            return True
+        shown_at = copy["shown_at"]
+        return bool(remote.updated_at and shown_at and remote.updated_at <= shown_at)
+
+    def _merge(
+        self,
+        base: Plain | None,
+        theirs: Plain,
+        event: EventDraft,
+        synced: Mapping[str, str],
+        tried: Mapping[str, Any],
+        remote: RemoteEvent,
+    ) -> Merged:
+        project, winner, tried = self._views.project, self._winner(event, remote), tried or {}
+        shapes = self._views.shapes(theirs) if base is None else ()
+        if not self.terms.busy_only:
+            return merge(base, theirs, event.content, synced, project, winner, tried, ALL_FIELDS, shapes)
+        own = self._views.visible(event.content)
+        merged = merge(base, theirs, own, synced, project, winner, tried, BUSY_ONLY_FIELDS, shapes)
+        taken = {name: merged.content.get(name) for name in merged.taken}
+        if "when" in taken:
+            when = with_details(_when(merged.content), _when(event.content))
+            taken["when"] = to_json(when)
+        return Merged(
+            with_fields(event.content, taken), merged.taken, merged.owed, merged.synced, merged.clashes
+        )
+
+    def _winner(self, event: EventDraft, remote: RemoteEvent) -> Side:
+        if self.terms.policy == "provider":
+            return "provider"
+        if self.terms.policy == "hub":
+            return "hub"
+        return "provider" if self._edited_at(remote) >= event.row["updated_at"] else "hub"
+
+    def _edited_at(self, remote: RemoteEvent) -> datetime:
+        """When the person made the edit, as far as the provider tells; never in the future."""
+        return min(remote.updated_at or self.terms.now, self.terms.now)
+
+    def _take(self, event: EventDraft, copy: Draft, merged: Merged, remote: RemoteEvent) -> None:
+        """Take over what came of a merge; the copy stays wanted for what the provider still lacks."""
+        ours = event.content
+        if merged.taken:
+            self._edit(event, merged, remote)
+        for clash in merged.clashes:
+            self._note(event, clash, ours, remote)
+        version = event.version
+        copy.set({"synced": merged.synced, "uncertain": False, "create_id": None})
+        if merged.owed and self.terms.direction != "import":
+            pushed = min(copy["pushed_version"], version - 1)
+            copy.set({"wanted_version": version, "pushed_version": pushed, "due_at": None})
+        else:
+            copy.set({"wanted_version": version, "pushed_version": version, **UNTROUBLED})
+
+    def _edit(self, event: EventDraft, merged: Merged, remote: RemoteEvent) -> None:
+        before = event.content
+        event.content, event.fields = merged.content, merged.taken
+        if "when" in merged.taken:
+            event.span = span(_when(merged.content), self.terms.zone)
+        updated_at = max(event.row["updated_at"], self._edited_at(remote))
+        event.row.set({"version": event.version + 1, "updated_at": updated_at})
+        if event.row["deleted_at"] is None:
+            self._log("updated", event.id, event.version, differences(before, merged.content))
+        self._touch(event)
+
+    def _note(self, event: EventDraft, clash: Clash, ours: Plain, remote: RemoteEvent) -> None:
+        loser = "provider" if clash.kept == "hub" else "hub"
+        # The hub's own value, whole: a busy-only calendar is shown less of it.
+        hub_value = {"value": value_of(ours, clash.field)}
+        provider_value = {"value": clash.provider_value}
+        if clash.field == "description":
+            hub_value["html"] = ours.get("description_html")
+            provider_value["html"] = remote.content.description_html
+        reason = (
+            f"Both sides changed it; by the rule {self.terms.policy!r} the {clash.kept}'s value stands, "
+            f"the {loser}'s is kept here."
+        )
+        self._conflict(event, clash.field, clash.kept, hub_value, provider_value, reason)
+
+    def _conflict(
+        self,
+        event: EventDraft,
+        name: str,
+        kept: str,
+        hub_value: dict[str, Any],
+        provider_value: dict[str, Any],
+        reason: str,
+    ) -> None:
+        conflict = {
+            "id": self._ids.new("cfl"),
+            "event_id": event.id,
+            "field": name,
+            "kept": kept,
+            "hub_value": hub_value,
+            "provider_value": provider_value,
+            "reason": reason,
+            "at": self.terms.now,
+        }
+        self.writes.conflicts.append((event, conflict))
+
+    def _restore(self, event: EventDraft, copy: Draft) -> None:
+        """Bring a deleted event back, since a person edited it without knowing of the deletion."""
+        self.writes.revived.append((event.id, event.version, event.row["deleted_at"]))
+        event.row.set({"deleted_at": None, "version": event.version + 1, "updated_at": self.terms.now})
+        copy.set({"parked_at": None, "due_at": None})
+        self._log("restored", event.id, event.version, beginning(event.content, event.row["extra"]))
+        reason = "It was deleted in the hub and edited at the provider: the edit wins, it was restored."
+        self._conflict(event, DELETED, "provider", {"value": None}, {"value": copy["base"]}, reason)
+        self._touch(event)
+
+    def removed(self, copy: Draft, event: EventDraft) -> None:
+        """Note that the provider holds the event no more: the guard decides whether that deletes it here."""
+        lives = event.row["deleted_at"] is None
+        if lives and DELETED in (copy["tried"] or ()):
+            # Our own deletion, before the event was restored.
+            copy.set(lost(self._ids.bare()) | {"wanted_version": event.version})
+        elif lives and self.terms.direction != "export":
+            copy.set({"missing_at": copy["missing_at"] or self.terms.now})
+        else:
+            gone = {"removed_at": self.terms.now, "missing_at": None, **UNTROUBLED}
+            copy.set(gone | {"wanted_version": event.version, "pushed_version": event.version})
+        self._write(copy)
+
+    # --- what the hub does not know yet ---
+
+    def pair(
+        self,
+        copy: Draft | None,
+        event: EventDraft,
+        remote: RemoteEvent,
+        theirs: Plain,
+        base: Plain | None = None,
+        synced: Mapping[str, str] = NOTHING,
+    ) -> None:
+        """Take an event that is new in this link for one that the hub has already.
+
+        Args:
+            base: what an earlier link of the same remote calendar was shown last, and its `synced`.
+        """
+        is_new = copy is None
+        if copy is None:
+            copy = self._new_copy(event.id)
+        tried = copy["tried"]
+        copy.set(shown(remote, theirs) | {"seen_generation": self.terms.generation})
+        merged = self._merge(base, theirs, event, synced, tried, remote)
+        if self.terms.direction == "export":
+            owed = merged.owed | merged.taken
+            merged = Merged(event.content, frozenset(), owed, merged.synced, ())
+        self._take(event, copy, merged, remote)
+        if is_new:
+            self.writes.new_copies.append(copy)
+        else:
+            self._write(copy)
+
+    def create(self, remote: RemoteEvent, theirs: Plain) -> None:
+        """Bring in an event that the hub has not, unless it is long past."""
+        times = span(remote.content.when, self.terms.zone)
+        if self.terms.direction != "export" and (times[1] is None or times[1] >= self.terms.oldest):
+            self._create(remote, theirs, theirs, times)
+
+    def move_here(self, copy: Draft, old: EventDraft, remote: RemoteEvent, theirs: Plain) -> str:
+        """Take an event over from another calendar, with all that the hub knows of it; return its new id.
+
+        Args:
+            copy: what it was there, and `old` what it meant; the caller ends both.
+        """
+        merged = self._merge(copy["base"], theirs, old, copy["synced"], copy["tried"], remote)
+        times = span(_when(merged.content), self.terms.zone)
+        event, here = self._create(remote, theirs, merged.content, times, old.row["extra"])
+        here.set({"synced": merged.synced})
+        if merged.owed and self.terms.direction != "import":
+            here.set({"pushed_version": 0})
+        for clash in merged.clashes:
+            self._note(event, clash, old.content, remote)
+        return event.id
+
+    def bring_here(self, remote: RemoteEvent, theirs: Plain) -> str:
+        """Bring in an event from another calendar as it is shown here; return its new id."""
+        event, _ = self._create(remote, theirs, theirs, span(remote.content.when, self.terms.zone))
+        return event.id
+
+    def _create(
+        self,
+        remote: RemoteEvent,
+        theirs: Plain,
+        content: Plain,
+        times: tuple[datetime, datetime | None],
+        extra: dict[str, Any] | None = None,
+    ) -> tuple[EventDraft, Draft]:
+        extra = extra or {}
+        event_id = self._ids.new("evt")
+        uid = remote.uid or f"{remote.remote_id}@{self.terms.provider}"
+        edited_at = self._edited_at(remote)
+        self.writes.new_events.append(
+            NewEvent(event_id, uid, content, times, self.terms.now, edited_at, extra)
+        )
+        copy = self._new_copy(event_id)
+        copy.changed = shown(remote, theirs) | {
+            "wanted_version": 1,
+            "pushed_version": 1,
+            "seen_generation": self.terms.generation,
+        }
+        self.writes.new_copies.append(copy)
+        self._log("created", event_id, 1, beginning(content, extra))
+        self.writes.touched.append(event_id)
+        return EventDraft(Draft({"id": event_id, "version": 1}), content), copy
+
+    # --- writing down ---
+
+    def _new_copy(self, event_id: str) -> Draft:
+        ids = {"id": self._ids.new("cpy"), "event_id": event_id, "link_id": self.terms.link_id}
+        return Draft({**NEW_COPY, **ids})
+
+    def _write(self, copy: Draft) -> None:
+        if copy.changed:
+            self.writes.copies.append(copy)
+
+    def _touch(self, event: EventDraft) -> None:
+        if not self.writes.events or self.writes.events[-1] is not event:
+            self.writes.events.append(event)
+        if event.row["deleted_at"] is None:
+            self.writes.touched.append(event.id)
+
+    def _log(self, kind: str, event_id: str, version: int, fields: dict[str, Any]) -> None:
+        self.writes.log.append(
+            {"kind": kind, "event_id": event_id, "event_version": version, "fields": fields}
+        )
+
+
+def _when(content: Plain) -> When:
+    return from_json(When, content["when"])
+
+
+def plain_of(remote: RemoteEvent) -> Plain:
+    """Return what a provider shows as the store holds it."""
+    content: Plain = to_json(remote.content)
+    return content

@@ -1,0 +1,57 @@
+"""An event's content as `hub.plugin.codec` writes it: what the store holds, and what is compared and merged.
+
+Fields at their default are left out, so that two contents mean the same where their fields are equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from types import MappingProxyType
+from typing import Any
+
+from hub.plugin.codec import to_json
+from hub.plugin.types import CONTENT_FIELDS, EventContent
+
+Plain = dict[str, Any]
+
+NO_EXTRA: Mapping[str, Any] = MappingProxyType({})
+IN_ORDER = tuple(sorted(CONTENT_FIELDS))
+DEFAULTS: Mapping[str, Any] = {
+    f.name: to_json(f.default) for f in fields(EventContent) if f.compare and f.default is not MISSING
+}
+
+
+def value_of(content: Plain, name: str) -> Any:
+    """Return a field's value, its default if it is left out."""
+    return content[name] if name in content else DEFAULTS.get(name)
+
+
+def differing(one: Plain, other: Plain) -> set[str]:
+    """Return the names of the fields whose meaning differs."""
+    if one == other:
+        return set()
+    return {name for name in CONTENT_FIELDS if one.get(name) != other.get(name)}
+
+
+def with_fields(content: Plain, values: Mapping[str, Any]) -> Plain:
+    """Return the content with other values in some fields; None means the default."""
+    return {name: value for name, value in {**content, **values}.items() if value is not None}
+
+
+def differences(before: Plain, after: Plain) -> dict[str, Any]:
+    """Return the changed fields with both values, as the change log keeps them."""
+    names = differing(before, after)
+    found = {n: {"before": value_of(before, n), "after": value_of(after, n)} for n in sorted(names)}
+    if "description" in names and ("description_html" in before or "description_html" in after):
+        html = {"before": before.get("description_html"), "after": after.get("description_html")}
+        found["description_html"] = html
+    return found
+
+
+def beginning(content: Plain, extra: Mapping[str, Any] = NO_EXTRA) -> dict[str, Any]:
+    """Return all of an event that came into being, as the change log keeps it."""
+    fields = {name: {"after": value} for name, value in content.items()}
+    if extra:
+        fields["metadata"] = {"after": extra}
+    return fields

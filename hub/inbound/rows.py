@@ -1,0 +1,272 @@
+"""The rows that a page tells of, read and written many at once by statements that are made once.
+
+Used by apply, around its plan. What a page changes is read after it was locked: first the events, then
+the copies, each in the order of their ids, as everyone does who writes them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    String,
+    Table,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    select,
+    type_coerce,
+    update,
+)
+
+from hub.db import table_of
+from hub.domain.page import Draft, EventDraft, NewEvent, Writes
+from hub.domain.plain import Plain
+from hub.models import (
+    Account,
+    Calendar,
+    Conflict,
+    Event,
+    EventCopy,
+    Link,
+    ParkedChange,
+    SeriesExceptionRow,
+)
+from hub.models.content import plain_columns, plain_content
+
+_CALENDARS, _ACCOUNTS, _PARKED = table_of(Calendar), table_of(Account), table_of(ParkedChange)
+_EVENTS, _COPIES, _EXCEPTIONS = table_of(Event), table_of(EventCopy), table_of(SeriesExceptionRow)
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+
+_SURROUNDINGS = select(
+    _CALENDARS.c.zone,
+    select(_ACCOUNTS.c.provider).where(_ACCOUNTS.c.id == bindparam("account_id")).scalar_subquery(),
+    exists(_PARKED.select().where(_PARKED.c.link_id == bindparam("link_id"))),
+).where(_CALENDARS.c.id == bindparam("calendar_id"))
+
+_KNOWN_NAMES = (
+    "id", "event_id", "remote_id", "remote_version", "replaced", "unkept", "seen_generation", "missing_at",
+    "doubted", "removed_at",
+)  # fmt: skip
+_KNOWN = select(*(_COPIES.c[name] for name in _KNOWN_NAMES)).where(
+    _COPIES.c.link_id == bindparam("link_id"), _COPIES.c.remote_id.in_(bindparam("ids", expanding=True))
+)
+_EVENTS_OF = select(_COPIES.c.id, _COPIES.c.event_id).where(_COPIES.c.id.in_(_IDS))
+_LOCK_EVENTS = select(_EVENTS.c.id).where(_EVENTS.c.id.in_(_IDS)).order_by(_EVENTS.c.id).with_for_update()
+_LOCK_COPIES = select(_COPIES.c.id).where(_COPIES.c.id.in_(_IDS)).order_by(_COPIES.c.id).with_for_update()
+
+_COPY_NAMES = tuple(c.name for c in _COPIES.columns)
+_ROW_NAMES = ("id", "version", "updated_at", "deleted_at", "extra")
+_CONTENT_NAMES = (
+    "title", "description", "description_html", "start", "end", "start_zone", "end_zone", "recurrence",
+    "has_exceptions", "details",
+)  # fmt: skip
+_EVENT_NAMES = (*_ROW_NAMES, *_CONTENT_NAMES)
+_EVENT_COLUMNS = tuple(
+    type_coerce(_EVENTS.c[n], String).label(n) if n in ("start", "end") else _EVENTS.c[n]
+    for n in _EVENT_NAMES
+)
+_PAIRS = (
+    select(*_COPIES.columns, *_EVENT_COLUMNS)
+    .join_from(_COPIES, _EVENTS, _EVENTS.c.id == _COPIES.c.event_id)
+    .where(_COPIES.c.id.in_(_IDS))
+)
+_ALONE = select(*_EVENT_COLUMNS).where(_EVENTS.c.id.in_(_IDS))
+_EXCEPTIONS_OF = (
+    select(
+        _EXCEPTIONS.c.id,
+        _EXCEPTIONS.c.event_id,
+        type_coerce(_EXCEPTIONS.c.original_start, String),
+        _EXCEPTIONS.c.content,
+    )
+    .where(_EXCEPTIONS.c.event_id.in_(_IDS))
+    .order_by(_EXCEPTIONS.c.event_id, _EXCEPTIONS.c.original_start)
+)
+
+_INSERTS = {table: insert(table) for table in (_EVENTS, _COPIES, _EXCEPTIONS, table_of(Conflict))}
+_UPDATES = {table: update(table).where(table.c.id == bindparam("row_id")) for table in (_EVENTS, _COPIES)}
+_FORGET = delete(_EXCEPTIONS).where(_EXCEPTIONS.c.id.in_(_IDS))
+_UNPARK = delete(_PARKED).where(
+    _PARKED.c.link_id == bindparam("link_id"), _PARKED.c.remote_id.in_(bindparam("ids", expanding=True))
+)
+
+
+Exceptional = tuple[int, str, Plain]
+"""A row of a series' exceptions: its id, its original start and its content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a page needs to know besides its link."""
+
+    zone: str
+    provider: str
+    has_parked: bool
+    """Whether an item of an earlier page could not be understood."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What was read of a page's events, kept for writing."""
+
+    copies: dict[str, tuple[Draft, EventDraft]] = field(default_factory=dict)
+    """Copies with their events, by the id of the copy."""
+    events: dict[str, EventDraft] = field(default_factory=dict)
+    exceptions: dict[str, list[Exceptional]] = field(default_factory=dict)
+    """By event."""
+
+
+def surroundings(connection: Connection, link: Link) -> Surroundings:
+    ids = {"link_id": link.id, "account_id": link.account_id, "calendar_id": link.calendar_id}
+    return Surroundings(*connection.execute(_SURROUNDINGS, ids).one())
+
+
+def known(connection: Connection, link_id: str, remote_ids: Collection[str]) -> dict[str, Draft]:
+    """Return those copies that the link has, by remote id, as far as it takes to recognise old news."""
+    rows = connection.execute(_KNOWN, {"link_id": link_id, "ids": list(remote_ids)})
+    return {row[2]: Draft(dict(zip(_KNOWN_NAMES, row, strict=True))) for row in rows}
+
+
+def events_of(connection: Connection, copy_ids: Collection[str]) -> list[tuple[str, str]]:
+    """Return copies with the ids of their events."""
+    rows = connection.execute(_EVENTS_OF, {"ids": list(copy_ids)})
+    return [(copy_id, event_id) for copy_id, event_id in rows]
+
+
+def read(
+    connection: Connection,
+    copy_ids: Collection[str],
+    event_ids: Collection[str],
+    *,
+    lock: Collection[str] | None,
+) -> Rows:
+    """Return copies with their events, and events without.
+
+    Args:
+        event_ids: the events, those of the copies among them.
+        lock: the ids of all copies that will be written; None where there is no other writer.
+    """
+    if lock is not None:
+        connection.execute(_LOCK_EVENTS, {"ids": sorted(event_ids)})
+        connection.execute(_LOCK_COPIES, {"ids": sorted(lock)})
+    found: list[tuple[dict[str, Any], dict[str, Any] | None]] = []
+    width = len(_COPY_NAMES)
+    if copy_ids:
+        for row in connection.execute(_PAIRS, {"ids": list(copy_ids)}):
+            copy = dict(zip(_COPY_NAMES, row[:width], strict=True))
+            found.append((dict(zip(_EVENT_NAMES, row[width:], strict=True)), copy))
+    alone = set(event_ids) - {event["id"] for event, _ in found}
+    if alone:
+        for row in connection.execute(_ALONE, {"ids": list(alone)}):
+            found.append((dict(zip(_EVENT_NAMES, row, strict=True)), None))
+    rows = Rows(exceptions=_exceptions(connection, [event for event, _ in found]))
+    for event, of_event in found:
+        draft = EventDraft(Draft(event), _content(event, rows.exceptions))
+        rows.events[event["id"]] = draft
+        if of_event is not None:
+            rows.copies[of_event["id"]] = (Draft(of_event), draft)
+    return rows
+
+
+def read_contents(connection: Connection, event_ids: Collection[str]) -> dict[str, Plain]:
+    """Return what events mean, without a lock."""
+    rows = connection.execute(_ALONE, {"ids": list(event_ids)})
+    events = [dict(zip(_EVENT_NAMES, row, strict=True)) for row in rows]
+    exceptions = _exceptions(connection, events)
+    return {event["id"]: _content(event, exceptions) for event in events}
+
+
+def _exceptions(connection: Connection, events: list[dict[str, Any]]) -> dict[str, list[Exceptional]]:
+    found: dict[str, list[Exceptional]] = defaultdict(list)
+    series = [event["id"] for event in events if event["has_exceptions"]]
+    if series:
+        for number, event_id, start, content in connection.execute(_EXCEPTIONS_OF, {"ids": series}):
+            found[event_id].append((number, start, content))
+    return found
+
+
+def _content(event: dict[str, Any], exceptions: dict[str, list[Exceptional]]) -> Plain:
+    return plain_content(event, [content for _, _, content in exceptions.get(event["id"], ())])
+
+
+def write(connection: Connection, link: Link, rows: Rows, writes: Writes) -> None:
+    """Carry a plan out: each kind of row by one statement."""
+    _insert(connection, _EVENTS, [_new_event(link, event) for event in writes.new_events])
+    _write_exceptions(connection, rows, writes)
+    _insert(connection, _COPIES, [{**copy.stored, **copy.changed} for copy in writes.new_copies])
+    _update(connection, _EVENTS, ((event.id, _event_columns(event)) for event in writes.events))
+    _update(connection, _COPIES, ((copy.stored["id"], copy.changed) for copy in writes.copies))
+    own = {"tenant_id": link.tenant_id, "link_id": link.id}
+    conflicts = [own | conflict | {"event_version": event.version} for event, conflict in writes.conflicts]
+    _insert(connection, table_of(Conflict), conflicts)
+
+
+def _new_event(link: Link, event: NewEvent) -> dict[str, Any]:
+    return {
+        **plain_columns(event.content),
+        "id": event.id,
+        "tenant_id": link.tenant_id,
+        "calendar_id": link.calendar_id,
+        "uid": event.uid,
+        "version": 1,
+        "extra": event.extra,
+        "starts_at": event.span[0],
+        "ends_at": event.span[1],
+        "created_at": event.created_at,
+        "updated_at": event.updated_at,
+        "deleted_at": None,
+    }
+
+
+def _event_columns(event: EventDraft) -> dict[str, Any]:
+    columns = event.row.changed | plain_columns(event.content, event.fields)
+    if event.span is not None:
+        columns["starts_at"], columns["ends_at"] = event.span
+    return columns
+
+
+def _write_exceptions(connection: Connection, rows: Rows, writes: Writes) -> None:
+    """Write the exceptions that differ; one with the same original start may not be there twice."""
+    gone: list[int] = []
+    new: list[dict[str, Any]] = []
+    changed = [(e.id, e.content) for e in writes.events if "when" in e.fields]
+    for event_id, content in [*changed, *((e.id, e.content) for e in writes.new_events)]:
+        stored = {start: (number, was) for number, start, was in rows.exceptions.get(event_id, ())}
+        for exception in content["when"].get("exceptions", ()):
+            start = exception["original_start"]
+            if start in stored and stored[start][1] == exception:
+                del stored[start]
+                continue
+            cancelled = exception.get("cancelled", False)
+            new.append({
+                "event_id": event_id, "original_start": start, "cancelled": cancelled, "content": exception,
+            })  # fmt: skip
+        gone += [number for number, _ in stored.values()]
+    if gone:
+        connection.execute(_FORGET, {"ids": gone})
+    _insert(connection, _EXCEPTIONS, new)
+
+
+def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        connection.execute(_INSERTS[table], rows)
+
+
+def _update(connection: Connection, table: Table, changes: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    """Update rows, those with the same columns at once."""
+    alike: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+    for row_id, columns in changes:
+        alike[tuple(sorted(columns))].append({**columns, "row_id": row_id})
+    for rows in alike.values():
+        connection.execute(_UPDATES[table], rows)
+
+
+def unpark(connection: Connection, link_id: str, remote_ids: Collection[str]) -> None:
+    """Forget items that could not be understood and now can."""
+    connection.execute(_UNPARK, {"link_id": link_id, "ids": list(remote_ids)})

@@ -1,0 +1,191 @@
+"""Events that have changed, and the copies in other links that this makes wanted: by few statements.
+
+Comes after the events were written (`hub.outbound.edit`, `hub.inbound.apply`), in the same transaction;
+the pushes are hinted once it has committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import and_, bindparam, insert, select, update
+from sqlalchemy.orm import Session
+
+from hub.db import after_commit, forget, table_of
+from hub.domain.page import NEW_COPY
+from hub.models import Account, Direction, Event, EventCopy, Link, LinkState
+from hub.outbound import owed
+from hub.outbound.window import window_at
+from hub.ports import Ports
+
+_ACCOUNTS, _LINKS = table_of(Account), table_of(Link)
+_EVENTS, _COPIES = table_of(Event), table_of(EventCopy)
+
+_TARGET = select(
+    _LINKS.c.id, _LINKS.c.direction, _LINKS.c.past_days, _ACCOUNTS.c.provider,
+    _LINKS.c.imported_at, _LINKS.c.state, _LINKS.c.lease_until, _LINKS.c.planned_at,
+).join_from(_LINKS, _ACCOUNTS, _ACCOUNTS.c.id == _LINKS.c.account_id)  # fmt: skip
+_ONE = _TARGET.where(_LINKS.c.id == bindparam("link_id"))
+_OTHERS = _TARGET.where(
+    _LINKS.c.calendar_id == bindparam("calendar_id"),
+    _LINKS.c.id != bindparam("source"),
+    _LINKS.c.deleted_at.is_(None),
+    _LINKS.c.direction != Direction.IMPORT,
+).order_by(_LINKS.c.id)
+
+_FRESH: dict[str, Any] = {"due_at": None, "parked_at": None, "attempts": 0, "unkept": 0}
+"""A fresh wish clears old failures."""
+_ANEW: dict[str, Any] = {
+    "removed_at": None, "remote_id": None, "remote_version": "", "base": None, "synced": {}, "tried": {},
+    "replaced": {}, "shown_at": None, "doubted": False, "read_only": None, "pushed_version": 0,
+}  # fmt: skip
+"""What was removed is wanted as a new event."""
+_THERE = (
+    select(_COPIES.c.id)
+    .where(
+        _COPIES.c.link_id.in_(bindparam("link_ids", expanding=True)),
+        _COPIES.c.event_id.in_(bindparam("event_ids", expanding=True)),
+        _COPIES.c.removed_at.is_(None),
+    )
+    .order_by(_COPIES.c.id)
+    .with_for_update()
+)
+_VERSION = select(_EVENTS.c.version).where(_EVENTS.c.id == _COPIES.c.event_id).scalar_subquery()
+_WANT = (
+    update(_COPIES)
+    .where(_COPIES.c.id.in_(_THERE))
+    .values(wanted_version=_VERSION, **_FRESH)
+    .returning(_COPIES.c.link_id, _COPIES.c.event_id)
+)
+"""Makes wanted what is there. The copies are locked in the order of their ids, as everywhere."""
+
+_NOT_THERE = (
+    select(
+        _EVENTS.c.id, _EVENTS.c.version, _EVENTS.c.deleted_at, _EVENTS.c.ends_at,
+        _COPIES.c.id.label("copy_id"),
+    )
+    .join_from(
+        _EVENTS,
+        _COPIES,
+        and_(_COPIES.c.event_id == _EVENTS.c.id, _COPIES.c.link_id == bindparam("link_id")),
+        isouter=True,
+    )
+    .where(_EVENTS.c.id.in_(bindparam("event_ids", expanding=True)))
+    .order_by(_EVENTS.c.id)
+)  # fmt: skip
+_REVIVE = (
+    update(_COPIES)
+    .where(_COPIES.c.id == bindparam("copy_id"))
+    .values(wanted_version=bindparam("version"), create_id=bindparam("new_create_id"), **_ANEW, **_FRESH)
+)
+_INSERT = insert(_COPIES)
+
+
+class _Target(NamedTuple):
+    """A link that changes go to, as `_TARGET` reads it."""
+
+    id: str
+    direction: str
+    past_days: int
+    provider: str
+    imported_at: datetime | None
+    state: str
+    lease_until: datetime | None
+    planned_at: datetime | None
+
+
+def spread(
+    session: Session, ports: Ports, calendar_id: str, event_ids: Collection[str], *, source: str = ""
+) -> None:
+    """Make the copies of changed events wanted in every link of their calendar but `source`; hint pushes.
+
+    A link whose listing has not come to its end gets no new copies: what it holds already is not known.
+    """
+    found = session.connection().execute(_OTHERS, {"calendar_id": calendar_id, "source": source})
+    others = [_Target(*row) for row in found]
+    if not others or not event_ids:
+        return
+    _want(session, ports, others, event_ids)
+    now = ports.clock.now()
+    active = [link for link in others if link.state == LinkState.ACTIVE]
+    free = [link.id for link in active if link.lease_until is None or link.lease_until < now]
+    held = [link.id for link in active if link.id not in free]
+    if free:
+        after_commit(session, lambda: _hint(ports, free))
+    if held:
+        # Their runs look for what is owed when they end, but may have done so before this is committed.
+        owed.hint_after(session, ports, "push", held)
+
+
+def _hint(ports: Ports, link_ids: list[str]) -> None:
+    for link_id in link_ids:
+        ports.queue.hint("push", link_id)
+
+
+def want_in(session: Session, ports: Ports, link_id: str, event_ids: Collection[str]) -> None:
+    """Make the copies of events in one link wanted at the events' present version."""
+    link = _Target(*session.connection().execute(_ONE, {"link_id": link_id}).one())
+    _want(session, ports, [link], event_ids, always_add=True)
+
+
+def want(ports: Ports, copy: EventCopy, version: int) -> None:
+    """Make one copy wanted at `version`."""
+    values = {"wanted_version": version, **_FRESH}
+    if copy.removed_at is not None:
+        values |= _ANEW | {"create_id": ports.ids.bare()}
+    for name, value in values.items():
+        setattr(copy, name, value)
+
+
+def _want(
+    session: Session,
+    ports: Ports,
+    links: Collection[_Target],
+    event_ids: Collection[str],
+    *,
+    always_add: bool = False,
+) -> None:
+    """Make copies wanted.
+
+    A copy that a person removed from an export-only calendar is unwanted there and stays away; what
+    ended before the link's window is not copied.
+    """
+    forget(session, EventCopy)
+    ids = {"link_ids": [link.id for link in links], "event_ids": list(event_ids)}
+    found = {tuple(row) for row in session.connection().execute(_WANT, ids)}
+    for link in links:
+        missing = [event_id for event_id in event_ids if (link.id, event_id) not in found]
+        if missing:
+            _add(session, ports, link, missing, may_add=always_add or link.imported_at is not None)
+
+
+def _add(session: Session, ports: Ports, link: _Target, event_ids: list[str], *, may_add: bool) -> None:
+    connection = session.connection()
+    now = link.planned_at or ports.clock.now()
+    oldest, _ = window_at(ports, link.provider, link.past_days, 0, now)
+    new, removed = [], []
+    for event in connection.execute(_NOT_THERE, {"link_id": link.id, "event_ids": event_ids}):
+        if event.deleted_at is not None:
+            continue
+        if event.copy_id is None:
+            if may_add and _is_within(event.ends_at, oldest):
+                new.append(_new_copy(ports, link.id, event.id, event.version))
+        elif link.direction != Direction.EXPORT:
+            removed.append(
+                {"copy_id": event.copy_id, "version": event.version, "new_create_id": ports.ids.bare()}
+            )
+    if new:
+        connection.execute(_INSERT, new)
+    if removed:
+        connection.execute(_REVIVE, removed)
+
+
+def _is_within(ends_at: datetime | None, oldest: datetime) -> bool:
+    return ends_at is None or ends_at >= oldest
+
+
+def _new_copy(ports: Ports, link_id: str, event_id: str, version: int) -> dict[str, Any]:
+    own = {"id": ports.ids.new("cpy"), "link_id": link_id, "event_id": event_id}
+    return {**NEW_COPY, **own, "create_id": ports.ids.bare(), "wanted_version": version}
