@@ -8,6 +8,7 @@ transaction takes one or two.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 import time
@@ -40,6 +41,7 @@ BUSY_SECONDS = 15.0
 _T = TypeVar("_T")
 _READ_ONLY = "25006"
 """The SQLSTATE of a write in a read-only transaction."""
+_scan_json = json.JSONDecoder().raw_decode
 _STEPS = (0.0002, 0.0005, 0.001)
 
 
@@ -64,13 +66,17 @@ class UtcDateTime(TypeDecorator[datetime]):
             return value.isoformat(" ", "microseconds")[:26]
         return value
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        if value is None:
-            return None
-        if isinstance(value, str):
-            return datetime.fromisoformat(value).replace(tzinfo=UTC)
-        moment: datetime = value
-        return moment.astimezone(UTC)
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else value.astimezone(UTC)
+
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Any] | None:
+        if dialect.name == "sqlite":
+            return _read_utc
+        return super().result_processor(dialect, coltype)
+
+
+def _read_utc(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(f"{text}+00:00")
 
 
 class WallTime(TypeDecorator[date | datetime]):
@@ -255,9 +261,12 @@ def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
         return _postgres_engine(url)
     if url == "sqlite://":
-        engine = create_engine(url, creator=_connect_to_nothing, poolclass=StaticPool)
+        engine = create_engine(
+            url, creator=_connect_to_nothing, poolclass=StaticPool, json_deserializer=_read_json
+        )
     else:
-        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+        options = {"timeout": BUSY_SECONDS, "check_same_thread": False}
+        engine = create_engine(url, connect_args=options, json_deserializer=_read_json)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, record: Any) -> None:  # noqa: ARG001
@@ -276,6 +285,13 @@ def _engine(url: str) -> Engine:
             connection.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def _read_json(text: str) -> Any:
+    """Read JSON as `json.dumps` has written it: nothing stands around it, and most of it is empty."""
+    if text == "{}":
+        return {}
+    return _scan_json(text)[0]
 
 
 def _postgres_engine(url: str) -> Engine:

@@ -17,6 +17,7 @@ Plain = dict[str, Any]
 
 NO_EXTRA: Mapping[str, Any] = MappingProxyType({})
 IN_ORDER = tuple(sorted(CONTENT_FIELDS))
+_COMPARED = frozenset(CONTENT_FIELDS)
 DEFAULTS: Mapping[str, Any] = {
     f.name: to_json(f.default) for f in fields(EventContent) if f.compare and f.default is not MISSING
 }
@@ -31,7 +32,9 @@ def differing(one: Plain, other: Plain) -> set[str]:
     """Return the names of the fields whose meaning differs."""
     if one == other:
         return set()
-    return {name for name in CONTENT_FIELDS if one.get(name) != other.get(name)}
+    names = {name for name, value in one.items() if other.get(name) != value}
+    names |= other.keys() - one.keys()
+    return names & _COMPARED
 
 
 def with_fields(content: Plain, values: Mapping[str, Any]) -> Plain:

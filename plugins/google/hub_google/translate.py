@@ -139,10 +139,13 @@ def _when(item: Event, instances: Iterable[Event], zone: str) -> When:
     end = times.read_time(item["end"], end_zone)
     if isinstance(start, datetime) != isinstance(end, datetime):
         raise ValueError("one end is a date and the other a time")
-    lines = item.get("recurrence") or []
-    rules, left_out = recurrence.read_lines(lines, start, start_zone)
     timed = isinstance(start, datetime)
-    series = When(start, end, start_zone if timed else None, end_zone if timed else None, rules)
+    wall_zone, end_wall_zone = (start_zone, end_zone) if timed else (None, None)
+    lines = item.get("recurrence")
+    if not lines:
+        return When(start, end, wall_zone, end_wall_zone)
+    rules, left_out = recurrence.read_lines(lines, start, start_zone)
+    series = When(start, end, wall_zone, end_wall_zone, rules)
     if not rules:
         return series
     bare = EventContent(series)
