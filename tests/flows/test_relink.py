@@ -92,6 +92,26 @@ def test_a_calendar_whose_id_changes_is_found_again_by_itself(world: World) -> N
     assert_quiet(world)
 
 
+@pytest.mark.parametrize("holds", ["all of its events", "some of its events"])
+def test_a_calendar_whose_id_and_name_change_at_once_is_known_by_all_of_its_events(
+    world: World, holds: str
+) -> None:
+    _, right = fill(world)
+    person = world.services["right"].people[ANN]
+    events = person.calendars[ANN].events
+    if holds == "some of its events":
+        events = dict(list(events.items())[:-1])  # A person has moved them there, before the calendar went.
+    replace_calendar(world, "other-id", events)
+    person.calendars["other-id"].name = "Renamed"
+    lose_calendar(world, right)
+    expected = LinkState.ACTIVE if holds == "all of its events" else LinkState.STOPPED
+    assert world.get_link(right).state == expected
+    assert world.titles("left") == world.hub_titles() == ["After", *TITLES]
+    if expected == LinkState.ACTIVE:
+        assert titles_in(world, "other-id") == ["After", *TITLES]
+        assert_quiet(world)
+
+
 def test_a_calendar_that_was_made_anew_stops_its_link_with_a_question_and_deletes_nothing(
     world: World, hub: HubApp
 ) -> None:

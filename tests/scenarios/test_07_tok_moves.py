@@ -83,9 +83,15 @@ def pairs(sqlite_url: str, tmp_path: Path) -> Pairs:
     return Pairs(sqlite_url, tmp_path)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("ids", ["the same id", "another id"])
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize(
+    ("order", "ids", "kind"),
+    [
+        (ORDERS[n % 2], ids, kind)
+        for n, (ids, kind) in enumerate(
+            [(i, k) for i in ("the same id", "another id") for k in KINDS] + [("another id", "timed")]
+        )
+    ],
+)
 def test_tok_15_an_event_moved_between_two_linked_calendars_takes_everything_along(
     pairs: Pairs, order: str, ids: str, kind: str
 ) -> None:
@@ -125,7 +131,7 @@ def test_tok_15_an_event_moved_there_and_back_is_where_it_was(pairs: Pairs, orde
 @pytest.mark.parametrize("order", ORDERS)
 def test_tok_15_many_events_moved_at_once_are_no_mass_of_deletions(pairs: Pairs, order: str) -> None:
     world = pairs.world
-    for n in range(40):
+    for n in range(25):
         world.person_creates("left", timed(f"Event {n:02}", TEN + timedelta(hours=n)))
     world.settle()
     world.queue.lossy = True
@@ -133,7 +139,7 @@ def test_tok_15_many_events_moved_at_once_are_no_mass_of_deletions(pairs: Pairs,
         pairs.move(remote_id)
     world.queue.lossy = False
     pairs.list_in(order)
-    assert len(pairs.titles("right", "Team")) == 40
+    assert len(pairs.titles("right", "Team")) == 25
     assert pairs.titles("right", "Main") == []
     assert_quiet(world, pairs.links)
 

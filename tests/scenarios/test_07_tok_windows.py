@@ -26,7 +26,7 @@ def at_edges(*edges: datetime) -> list[EventContent]:
     """Return events of every kind that end, begin or straddle at some instants."""
     found: list[EventContent] = []
     for n, edge in enumerate(edges):
-        for hours in (-30, -2, -1, 0, 1, 2, 30):
+        for hours in (-30, -1, 0, 1, 30):
             found.append(timed(f"Edge {n} {hours:+}", edge + timedelta(hours=hours)))
         for days in (-2, -1, 0, 1):
             found.append(all_day(f"Edge {n} day {days:+}", (edge + days * DAY).date()))
