@@ -50,8 +50,15 @@ def suspects(
     events = {c.remote_id: c.event for c in changes if c.event is not None and c.remote_id not in known}
     if not events or link.direction == Direction.EXPORT:
         return {}
-    others = (Link.account_id == link.account_id, Link.id != link.id, Link.deleted_at.is_(None))
-    if session.scalar(select(Link.id).where(*others).limit(1)) is None:
+    siblings = session.scalars(
+        select(Link.id).where(
+            Link.account_id == link.account_id,
+            Link.id != link.id,
+            Link.deleted_at.is_(None),
+            Link.direction != Direction.EXPORT,
+        )
+    ).all()
+    if not siblings:
         return {}
     here = select(EventCopy.remote_id).where(
         EventCopy.link_id == link.id, EventCopy.remote_id.in_(list(events))
@@ -59,21 +66,24 @@ def suspects(
     held = set(session.scalars(here))
     new = {remote_id: event for remote_id, event in events.items() if remote_id not in held}
     uids = [event.uid for event in new.values() if event.uid]
-    rows = session.execute(
+    query = (
         select(EventCopy, RemoteCalendar)
         .join(Event, Event.id == EventCopy.event_id)
         .join(Link, Link.id == EventCopy.link_id)
         .join(RemoteCalendar, RemoteCalendar.id == Link.remote_calendar_id)
         .where(
-            *others,
-            Link.direction != Direction.EXPORT,
-            or_(EventCopy.remote_id.in_(list(new)), EventCopy.uid.in_(uids)),
+            EventCopy.link_id.in_(siblings),
             EventCopy.remote_id.is_not(None),
             EventCopy.base.is_not(None),
             or_(EventCopy.removed_at.is_(None), Event.deleted_at.is_not(None)),
         )
         .order_by(EventCopy.removed_at.nulls_first(), EventCopy.id)
-    ).all()
+    )
+    rows = [
+        (copy, calendar)
+        for names in (EventCopy.remote_id.in_(list(new)), EventCopy.uid.in_(uids))
+        for copy, calendar in session.execute(query.where(names))
+    ]
     by_name: dict[str, list[tuple[EventCopy, RemoteCalendar]]] = defaultdict(list)
     for copy, calendar in rows:
         for name in {copy.remote_id or "", copy.uid or copy.remote_id or ""}:
