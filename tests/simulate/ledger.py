@@ -46,6 +46,9 @@ class Deletion:
     place: str
     seen: dict[str, str]
     """The values, by field, that the person saw."""
+    unsure: bool = False
+    """The hub did not know then whether its own last write had been carried out here, so that it cannot
+    know whether the person saw it: it may take it for unseen, if it tells."""
     void: bool = False
     """The person has taken it back, as held deletions can be."""
 
@@ -75,9 +78,10 @@ class Ledger:
             if old != new:
                 self.edits[mark, name].append(Edit(mark, name, new, old, at, place))
 
-    def deleted(self, content: EventContent, at: float, place: str) -> Deletion:
+    def deleted(self, content: EventContent, at: float, place: str, *, unsure: bool = False) -> Deletion:
         self.actions += 1
-        deletion = Deletion(mark_of(content), at, place, {name: value_of(content, name) for name in FIELDS})
+        seen = {name: value_of(content, name) for name in FIELDS}
+        deletion = Deletion(mark_of(content), at, place, seen, unsure)
         self.deletions[deletion.mark].append(deletion)
         return deletion
 

@@ -67,8 +67,7 @@ class People:
         if event is None:
             return
         if step.kind == "delete":
-            self.ledger.deleted(event.content, at, step.place)
-            service.remove(calendar, event.remote_id)
+            self._delete(step.place, calendar, event)
         elif step.kind == "other_calendar":
             self._move(step, calendar, event)
         else:
@@ -81,10 +80,17 @@ class People:
     def _clear(self, step: Step) -> None:
         """Delete all that a calendar holds."""
         calendar = self.world.remote_calendar(step.place)
-        service = self.world.services[step.place.partition(".")[0]]
         for event in [e for e in calendar.events.values() if not e.deleted]:
-            self.ledger.deleted(event.content, self.world.kernel.now, step.place)
-            service.remove(calendar, event.remote_id)
+            self._delete(step.place, calendar, event)
+
+    def _delete(self, place: str, calendar: _Calendar, event: _Event) -> None:
+        world = self.world
+        with world.look() as session:
+            mine = (EventCopy.link_id == world.links[place], EventCopy.remote_id == event.remote_id)
+            copy = session.scalars(select(EventCopy).where(*mine)).one_or_none()
+        unsure = copy is None or bool(copy.tried)
+        self.ledger.deleted(event.content, world.kernel.now, place, unsure=unsure)
+        world.services[place.partition(".")[0]].remove(calendar, event.remote_id)
 
     def _move(self, step: Step, calendar: _Calendar, event: _Event) -> None:
         service = self.world.services[step.place.partition(".")[0]]
