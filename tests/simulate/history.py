@@ -48,7 +48,9 @@ class Step:
         return f"{self.at:8.2f} {self.place:8} {self.kind} pick={self.pick} n={self.n}"
 
 
-def draw(rng: Random, places: list[str], *, acts: dict[str, int], length: int, span: float) -> list[Step]:
+def draw(
+    rng: Random, places: list[str], *, acts: dict[str, int], length: int, span: float, seldom: bool = True
+) -> list[Step]:
     """Return a history of about `length` steps within `span` seconds, in bursts as people work."""
     kinds, weights = list(acts), list(acts.values())
     steps: list[Step] = []
@@ -56,7 +58,7 @@ def draw(rng: Random, places: list[str], *, acts: dict[str, int], length: int, s
     for n in range(1, length + 1):
         at += rng.choice((0.0, 0.01, 0.3, 1.0, 4.0, span / length * 2)) * rng.random() * 2
         kind = "create" if n == 1 else rng.choices(kinds, weights)[0]
-        if n > 1 and rng.random() < 0.06:
+        if seldom and n > 1 and rng.random() < 0.06:
             kind = rng.choice(SELDOM)
         place = rng.choice(places if kind not in SELDOM else [p for p in places if p != "hub"])
         steps.append(Step(round(at, 3), place, kind, rng.randrange(8), n))
@@ -70,17 +72,18 @@ def new_content(step: Step) -> EventContent:
         first = date(2026, 12, 7) + timedelta(days=step.n)
         when = When(first, first + timedelta(days=1))
     elif step.kind == "create_series":
-        rule = ("RRULE:FREQ=DAILY;COUNT=6", "RRULE:FREQ=WEEKLY;COUNT=5", "RRULE:FREQ=WEEKLY")[step.n % 3]
+        day = ("MO", "TU", "WE", "TH", "FR")[step.n % 5]
+        weekly = f"RRULE:FREQ=WEEKLY;BYDAY={day}"
+        rule = ("RRULE:FREQ=DAILY;COUNT=6", f"{weekly};COUNT=5", weekly)[step.n % 3]
         when = When(start, start + timedelta(minutes=30), ZONE, ZONE, (rule,))
     else:
         when = When(start, start + timedelta(minutes=30), ZONE, ZONE)
     return EventContent(
         when=when,
         title=f"T{step.n}",
-        description=f"D{step.n}",
+        description=f"{step.n} D{step.n}",
         location=Location(f"L{step.n}"),
         categories=(f"C{step.n}",),
-        url=f"https://marks.test/{step.n}",
     )
 
 
@@ -90,7 +93,8 @@ def edited(step: Step, content: EventContent) -> EventContent | None:
     if step.kind == "title":
         return dataclasses.replace(content, title=f"T{n}")
     if step.kind == "description":
-        return dataclasses.replace(content, description=f"D{n}")
+        mark = content.description.partition(" ")[0]
+        return dataclasses.replace(content, description=f"{mark} D{n}")
     if step.kind == "location":
         return dataclasses.replace(content, location=Location(f"L{n}"))
     if step.kind == "categories":

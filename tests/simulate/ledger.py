@@ -1,7 +1,7 @@
 """What people did, as the oracle needs it: every edit with the value that it knowingly replaced.
 
-An event is known for good by its mark, a URL that nobody edits; every value that is ever written is
-unique, so that a value at the end names the edit it came from.
+An event is known for good by its mark, which stands in its description and which nobody edits; every
+value that is ever written is unique, so that a value at the end names the edit it came from.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ FIELDS = ("when", "title", "description", "location", "categories")
 
 
 def mark_of(content: EventContent) -> str:
-    return (content.url or "").removeprefix("https://marks.test/")
+    return content.description.partition(" ")[0]
 
 
 def value_of(content: EventContent, name: str) -> str:

@@ -1,0 +1,21 @@
+"""A sample of histories between the real plugins, over their sandboxes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.provider_world import provider_world
+from tests.simulate import real
+
+SEEDS = 12
+
+
+@pytest.mark.timeout(400)
+def test_no_history_between_the_real_plugins_breaks_a_property(tmp_path: Path) -> None:
+    with provider_world(f"sqlite:///{tmp_path / 'hub.db'}", tmp_path) as world:
+        world.link_both()
+        broken = {seed: found for seed in range(SEEDS) if (found := real.play(world, seed))}
+        assert broken == {}
+        assert world.mails() == []
