@@ -153,6 +153,8 @@ def shown(remote: RemoteEvent, content: Plain) -> dict[str, Any]:
         "base": content,
         "shown_at": remote.updated_at,
         "doubted": False,
+        "uncertain": False,
+        "create_id": None,
         "tried": {},
         "uid": remote.uid,
         "web_link": remote.web_link,
@@ -266,6 +268,9 @@ class Plan:
         if self.terms.direction == "export":
             return
         merged = self._merge(base, theirs, event, copy["synced"], tried, remote)
+        if was_deleted and base is not None and not (merged.taken or merged.clashes or was_removed):
+            copy.set({"due_at": None})  # Nothing but a write of our own whose answer was lost.
+            return
         if was_deleted:
             self._restore(event, copy)
         self._take(event, copy, merged, remote)

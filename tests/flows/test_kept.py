@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from hub.inbound.pull import pull_link
 from hub.models import LinkState
+from hub.outbound.push import push_link
 from hub.plugin.testing import timed
 from hub.plugin.types import EventContent
 from tests.memory_provider import _Fault
@@ -176,4 +178,24 @@ def test_a_listing_that_shows_an_older_state_for_a_while_undoes_nothing(world: W
     world.settle()
     world.wait(steps=2)
     assert title_everywhere(world) == {"Second"}
+    assert quiet(world)
+
+
+def test_our_own_write_seen_late_does_not_bring_a_deleted_event_back(world: World) -> None:
+    left, right = world.linked_pair()
+    left_id = world.person_creates("left", timed("First", NINE))
+    world.settle()
+    ((event_id, content),) = world.hub_events().items()
+    world.queue.lossy = True
+    world.api_updates(event_id, dataclasses.replace(content, title="Second"))
+    push_link(world.ports, left)
+    fault(world, "reset_after")
+    push_link(world.ports, right)
+    world.person_deletes("left", left_id)
+    pull_link(world.ports, left)
+    world.clock.advance(60)
+    pull_link(world.ports, right)
+    world.queue.lossy = False
+    world.wait(steps=3)
+    assert title_everywhere(world) == set()
     assert quiet(world)

@@ -173,12 +173,19 @@ class Oracle:
             for e in self.ledger.edits[mark, name]
         )
 
+    def _hides(self, place: str, name: str) -> bool:
+        """Whether people cannot see a field at a place, so that no edit of it can stop their deletion."""
+        topology = self.world.topology
+        return place == topology.names()[-1] and name in topology.lossy
+
     def _absent(self, mark: str, conflicts: dict[tuple[str, str], set[str]]) -> None:
         deletions = [d for d in self.ledger.deletions[mark] if not d.void]
         if not deletions:
             self.fail(f"C4: event {mark} is gone, and nobody has deleted it")
             return
         for name in FIELDS:
+            if any(self._hides(d.place, name) for d in deletions):
+                continue
             known = set().union(*(self.ledger.known_to(d, name) for d in deletions))
             for e in self.ledger.edits[mark, name]:
                 later = e.value not in known and all(e.at > d.at for d in deletions)

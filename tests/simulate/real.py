@@ -10,7 +10,6 @@ import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from random import Random
-from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import delete
@@ -21,10 +20,12 @@ from hub.plugin.types import EventContent
 from tests.provider_world import ProviderWorld
 from tests.simulate import history
 from tests.simulate.history import Step
+from tests.simulate.kernel import Kernel
 from tests.simulate.ledger import Ledger, mark_of
 from tests.simulate.oracle import Oracle
 from tests.simulate.people import CREATES, GROUP
-from tests.simulate.worlds import Place
+from tests.simulate.ports import Wire
+from tests.simulate.worlds import Place, Topology
 
 FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "reset_before"},
@@ -45,9 +46,9 @@ class RealWorld:
         self.world = world
         self.ports = world.ports
         self.links = {name: side.link_id for name, side in world.sides.items()}
-        self.topology = SimpleNamespace(places=[Place(name) for name in self.links])
-        self.wire = SimpleNamespace(seen=[])
-        self.kernel = SimpleNamespace(note=lambda *what: None)
+        self.topology = Topology(tuple(Place(name) for name in self.links))
+        self.wire = Wire(Kernel(Random(0)), Random(0))
+        self.kernel = self.wire.kernel
 
     @contextmanager
     def look(self) -> Iterator[Session]:
