@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from hub.domain.fingerprint import fingerprint
 from hub.domain.merge import frame
-from hub.domain.page import DELETED
+from hub.domain.page import DELETED, lost_later
 from hub.log import get_logger
 from hub.models import Event, EventCopy, Link, LinkState
 from hub.outbound.trouble import backoff
@@ -55,11 +55,11 @@ def may_be_ours(copy: EventCopy) -> bool:
 def note_write(copy: EventCopy, push: Push) -> None:
     """Write down what a write has replaced; the next listing shows whether it was kept."""
     copy.tried = {}
-    copy.replaced = (
-        {name: fingerprint(getattr(push.base, name)) for name in push.fields}
-        if isinstance(push, PushUpdate)
-        else {}
-    )
+    if isinstance(push, PushUpdate):
+        before = {name: fingerprint(getattr(push.base, name)) for name in push.fields}
+        copy.replaced = {**(copy.replaced or {}), **before}
+    else:
+        copy.replaced = {}
 
 
 def lost_at_once(push: Push, shown: EventContent, answer: EventContent) -> frozenset[str]:
@@ -76,6 +76,13 @@ def lost_at_once(push: Push, shown: EventContent, answer: EventContent) -> froze
         )
     is_stripped = isinstance(push, PushCreate) and shown.title and not answer.title
     return frozenset({"title"} if is_stripped else ())
+
+
+def lost_before(copy: EventCopy, push: Push, answer: EventContent) -> frozenset[str]:
+    """Return the fields of an earlier write that the answer to this one shows not to have been kept."""
+    if not isinstance(push, PushUpdate):
+        return frozenset()
+    return lost_later(copy.replaced or {}, to_json(push.base), to_json(answer)) - push.fields
 
 
 def not_kept(

@@ -218,8 +218,9 @@ def settled(session: Session, ports: Ports, link: Link, work: Work, remote: Remo
     if remote is not None and work.push is not None:
         copy.create_id, copy.uncertain = None, False
         copy.seen_generation = link.generation
-        kept.note_write(copy, work.push)
         unkept = kept.lost_at_once(work.push, work.shown, remote.content)
+        unkept |= kept.lost_before(copy, work.push, remote.content)
+        kept.note_write(copy, work.push)
         if deleted_at is not None:
             copy.pushed_version = version - 1  # Deleted while the create's outcome was unknown.
         elif unkept:

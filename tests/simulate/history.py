@@ -22,8 +22,8 @@ KINDS = {
     "to_all_day": 1,
 }  # fmt: skip
 """What a person does with an event, and how often."""
-SELDOM = ("relist", "clear", "revoke", "pause", "other_calendar")
-"""What concerns a whole calendar, account or link, or moves between two of them."""
+SELDOM = ("relist", "clear", "revoke", "pause")
+"""What concerns a whole calendar, account or link."""
 
 
 @dataclass(frozen=True)

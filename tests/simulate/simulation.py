@@ -168,7 +168,8 @@ class _Run:
         self.begin = self.kernel.now
         for step in plan.steps:
             self.kernel.spawn(f"p{step.n}", lambda s=step: people.play(s), step.at)
-        self.kernel.spawn("beat", self._beat, 7.0)
+        # What grew old since the calendars were linked is for the first beat to find.
+        self.kernel.spawn("beat", self._beat, 0.5 if plan.started else 7.0)
         last = max((s.at + LASTING.get(s.kind, 0.0) for s in plan.steps), default=0.0)
         self.kernel.run(self.begin + last + 5.0)
 
