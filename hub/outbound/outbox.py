@@ -216,7 +216,6 @@ def settled(session: Session, ports: Ports, link: Link, work: Work, remote: Remo
     else:
         copy.synced = in_step(to_json(work.content), copy.base or {})
     if remote is not None and work.push is not None:
-        copy.create_id, copy.uncertain = None, False
         copy.seen_generation = link.generation
         unkept = kept.lost_at_once(work.push, work.shown, remote.content)
         unkept |= kept.lost_before(copy, work.push, remote.content)

@@ -110,7 +110,9 @@ def _other_time(step: Step, when: When) -> When | None:
         if when.all_day:
             first = date(2026, 12, 7) + timedelta(days=200 + step.n)
             return dataclasses.replace(when, start=first, end=first + timedelta(days=1))
-        start = FIRST + timedelta(days=step.n % 5, minutes=600 + step.n)
+        assert isinstance(when.start, datetime)
+        day = when.start.date() if when.is_series else (FIRST + timedelta(days=step.n % 5)).date()
+        start = datetime.combine(day, time(16)) + timedelta(minutes=step.n)
         return dataclasses.replace(when, start=start, end=start + timedelta(minutes=20), exceptions=())
     if step.kind == "to_all_day" and not when.is_series and not when.all_day:
         first = date(2026, 12, 7) + timedelta(days=100 + step.n)
