@@ -377,3 +377,14 @@ def test_no_file_names_a_developer_s_machine_or_a_package_index() -> None:
         for number, line in enumerate(path.read_text().splitlines(), 1):
             guilty += [f"{named(path)}:{number}: {line.strip()[:120]}"] if MACHINES.search(line) else []
     assert guilty == []
+
+
+def test_each_test_that_a_promise_names_is_there() -> None:
+    promised = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", (ROOT / "docs" / "guarantees.md").read_text())
+    assert len(promised) > 20
+    missing = [
+        f"{path}::{name}"
+        for path, name in promised
+        if not (ROOT / path).is_file() or (name and f"def {name}(" not in (ROOT / path).read_text())
+    ]
+    assert missing == []
