@@ -14,13 +14,15 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event, select, text
+from sqlalchemy.exc import OperationalError
 
 from hub import worker
 from hub.inbound.pull import pull_link
 from hub.inbound.webhook import accept
 from hub.keeping import sweep
-from hub.models import Calendar
+from hub.models import Calendar, Link
 from hub.outbound import edit, linking
+from hub.outbound.push import push_link
 from hub.plugin import hookimpl
 from hub.plugin.errors import RetryLaterError
 from hub.plugin.testing import series, timed
@@ -135,6 +137,51 @@ def test_job_11_two_links_that_write_the_same_events_in_opposite_order_lose_noth
             assert {c.title for c in place.values()} == {f"Event {n:02} {turn}" for n in range(40)}
             assert {c.description for c in place.values()} == {f"Told {turn}"}
     assert memory.conflicts() == []
+
+
+@pytest.mark.parametrize("home", ["hub", "left"])
+@pytest.mark.parametrize("renamed", [1, 2])
+def test_job_03_a_write_that_could_not_be_noted_is_no_persons_edit(
+    memory: World, home: str, renamed: int
+) -> None:
+    """The provider has it, the database was away when the hub wrote that down; then the event is deleted."""
+    _, right = memory.linked_pair()
+    remote_id = "" if home == "hub" else memory.person_creates("left", timed("E 0", NINE))
+    event_id = memory.api_creates(timed("E 0", NINE)) if home == "hub" else ""
+    memory.settle()
+    lost: list[Any] = []
+
+    def cut(connection: Any) -> None:
+        if memory.titles("right") == ["E 1"] and not lost:
+            lost.append(connection)
+            raise OperationalError("COMMIT", {}, Exception("the connection was cut"))
+
+    event.listen(memory.ports.db.engine, "commit", cut)
+    for turn in range(1, renamed + 1):
+        if home == "hub":
+            content = memory.hub_events()[event_id]
+            memory.api_updates(event_id, dataclasses.replace(content, title=f"E {turn}"))
+        else:
+            content = memory.remote("left")[remote_id]
+            memory.person_updates("left", remote_id, dataclasses.replace(content, title=f"E {turn}"))
+            pull_link(memory.ports, memory_left(memory))
+        if turn == 1:
+            push_link(memory.ports, right)
+    event.remove(memory.ports.db.engine, "commit", cut)
+    assert lost
+    if home == "hub":
+        memory.api_deletes(event_id)
+    else:
+        memory.person_deletes("left", remote_id)
+    for _ in range(5):
+        memory.wait(10)
+    assert memory.titles("left") == memory.titles("right") == memory.hub_titles() == []
+    assert memory.conflicts() == []
+
+
+def memory_left(memory: World) -> str:
+    with memory.ports.db.reading() as session:
+        return session.scalars(select(Link.id).where(Link.account_id.startswith("acc_left"))).one()
 
 
 class Stuttering(MemoryPlugin):
