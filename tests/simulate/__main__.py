@@ -29,7 +29,12 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--most", type=int, default=10, help="stop after so many failures")
     parser.add_argument("--replay", type=int, metavar="SEED", help="tell one seed's story")
+    parser.add_argument("--bugs", nargs="*", metavar="NAME", help="search for the planted bugs; these alone")
     asked = parser.parse_args()
+    if asked.bugs is not None:
+        from tests.simulate.planted.search import search
+
+        return search(asked.bugs)
     if asked.replay is not None:
         return _replay(asked.replay)
     return _search(asked.first, asked.seeds, asked.jobs, asked.most)

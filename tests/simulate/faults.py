@@ -29,10 +29,10 @@ MENU: Mapping[str, tuple[str, ...]] = {
     "fetch_changes": (*CALL, *LISTING),
     "get_event": CALL,
     "push_create": (*CALL, "refused", "not_kept"),
-    "push_update": (*CALL, "refused", "version_moved", "not_kept"),
+    "push_update": (*CALL, "refused", "version_moved", "not_kept", "ignored", "half_written"),
     "push_delete": (*CALL, "version_moved"),
     "subscribe": CALL,
-    "renew": CALL,
+    "renew": (*CALL, "forgotten"),
     "unsubscribe": CALL,
     "refresh_grant": tuple(kind for kind in CALL if kind not in ("token_refused", "garbage", "throttled")),
     "list_calendars": CALL,
@@ -45,7 +45,7 @@ MENU: Mapping[str, tuple[str, ...]] = {
 WEIGHTS = {"db.begin": 0.4, "db.read": 0.4, "db.commit": 1.0, "hint": 1.5, "task": 1.5}
 """How much likelier than the rate a fault is, for those that are passed often; 5 for the others."""
 
-LIES = frozenset({"refused", "not_kept"})
+LIES = frozenset({"refused", "not_kept", "ignored"})
 """After these an event may be parked by a written rule, until a person asks for another try."""
 Place = tuple[str, int]
 """The n-th passing of a boundary."""

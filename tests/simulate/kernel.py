@@ -18,12 +18,13 @@ class Killed(BaseException):
 class Actor:
     """One thread of control in a process of its own, which can die."""
 
-    __slots__ = ("dead", "let", "name")
+    __slots__ = ("dead", "frozen", "let", "name")
 
     def __init__(self, name: str, let: greenlet) -> None:
         self.name = name
         self.let = let
         self.dead = False
+        self.frozen = False
 
 
 class Kernel:
@@ -101,6 +102,14 @@ class Kernel:
         self._schedule(actor, seconds)
         self._main.switch()
         self.check_alive()
+
+    def freeze(self, seconds: float) -> None:
+        """Stop the process of the running actor for so long: nothing of it runs, not even its pulse."""
+        actor = self.actor
+        assert actor is not None
+        actor.frozen = True
+        self.wait(seconds)
+        actor.frozen = False
 
     def check_alive(self) -> None:
         """Raises Killed in an actor whose process has died."""

@@ -51,6 +51,8 @@ class Deletion:
     know whether the person saw it: it may take it for unseen, if it tells."""
     void: bool = False
     """The person has taken it back, as held deletions can be."""
+    held: bool = False
+    """It is one of so many that the hub must ask before it believes them, and has not been confirmed yet."""
 
 
 @dataclass
@@ -100,7 +102,7 @@ class Ledger:
         self.marks = {m: g for m, g in self.marks.items() if self.edits[m, "title"]}
 
     def may_delete(self, mark: str) -> bool:
-        return bool(self.deletions.get(mark))
+        return any(not deletion.held for deletion in self.deletions.get(mark, ()))
 
     def known_to(self, deletion: Deletion, name: str) -> set[str]:
         """Return the values of a field that whoever deleted had seen, or that those had replaced."""

@@ -30,6 +30,7 @@ class Oracle:
         self.world = world
         self.ledger = ledger
         self.violations: list[str] = []
+        self._stands: list[tuple[str, str, str]] = []
         world.wire.seen.append(self.watch)
 
     def fail(self, text: str) -> None:
@@ -50,7 +51,7 @@ class Oracle:
             calendar = SERVICES[provider].calendar(ANN, arguments["calendar"].remote_id)
             mark = mark_of(calendar.events[push.remote_id].content)
             if not self.ledger.may_delete(mark):
-                self.fail(f"C4: the hub deleted event {mark} at {provider}, which nobody had deleted")
+                self.fail(f"C4: the hub deleted event {mark} at {provider}, which nobody had told it to")
 
     # --- at the end ---
 
@@ -74,7 +75,7 @@ class Oracle:
     def judge(self) -> None:
         """Check everything that must hold when edits and faults have stopped."""
         hub = self.hub()
-        self._convergence(hub)
+        self._convergence(hub, list(self.world.links))
         self._status()
         conflicts = self._conflicts()
         for mark in self.ledger.marks:
@@ -83,8 +84,19 @@ class Oracle:
             else:
                 self._absent(mark, conflicts)
 
-    def _convergence(self, hub: dict[str, EventContent]) -> None:
-        for place, name in zip(self.world.topology.places, self.world.links, strict=True):
+    def isolation(self, poisoned: str) -> None:
+        """Check, while one provider does not answer as it should, that the others are in step (C11)."""
+        names = [name for name in self.world.links if not name.startswith(f"{poisoned}.")]
+        others = Oracle(self.world, self.ledger)
+        self.world.wire.seen.remove(others.watch)
+        others._convergence(others.hub(), names)
+        for violation in others.violations:
+            self.fail(f"C11: while {poisoned} does not answer, {violation.partition(': ')[2]}")
+
+    def _convergence(self, hub: dict[str, EventContent], names: list[str]) -> None:
+        places = dict(zip(self.world.links, self.world.topology.places, strict=True))
+        for name in names:
+            place = places[name]
             remote = list(self.world.remote(name).values())
             self._check_unique(name, remote)
             found = {mark_of(c): c for c in remote}
@@ -114,6 +126,8 @@ class Oracle:
             self.fail(f"C9: a change is parked: {change.reason}")
         names = {link_id: name for name, link_id in self.world.links.items()}
         for link in links:
+            if health[link.id].delivery != "push":
+                self.fail(f"C9: nothing tells the hub of what changes in {names[link.id]} any more")
             if health[link.id].state != "in_sync":
                 self.fail(
                     f"C12: {names[link.id]} is {health[link.id].state} at the end: "
@@ -130,13 +144,32 @@ class Oracle:
                 .options(selectinload(Event.exceptions))
             ).all()
             for conflict, event in rows:
-                mark = mark_of(content_of(event))
+                content = content_of(event)
+                mark = mark_of(content)
+                if conflict.field in FIELDS:
+                    self._told_right(conflict, mark, content, event.deleted_at is not None)
                 for value in (conflict.hub_value["value"], conflict.provider_value["value"]):
                     kept.setdefault((mark, conflict.field), set()).add(fingerprint(value))
                     if conflict.field == "deleted" and value:
                         for name in FIELDS:
                             kept.setdefault((mark, name), set()).add(fingerprint(value.get(name)))
         return kept
+
+    def _told_right(self, conflict: Conflict, mark: str, content: EventContent, is_deleted: bool) -> None:
+        """Check what a conflict says: who disagreed, and whose value stands."""
+        name = next(n for n, link_id in self.world.links.items() if link_id == conflict.link_id)
+        policy, field = self.world.policies[name], conflict.field
+        if conflict.kept != policy != "newest":
+            self.fail(f"C2: by the rule of {name} the {policy}'s {field} of event {mark} should stand")
+        edits = self.ledger.edits[mark, field]
+        theirs = fingerprint(conflict.provider_value["value"])
+        if theirs not in {e.value for e in edits if e.place == name}:
+            self.fail(f"C5: a conflict about the {field} of event {mark} that nobody at {name} has edited")
+        stands = conflict.hub_value if conflict.kept == "hub" else conflict.provider_value
+        told = fingerprint(stands["value"])
+        is_overruled = told in {e.replaced for e in edits} or is_deleted
+        if told != fingerprint(getattr(content, field)) and not is_overruled:
+            self._stands.append((mark, field, told))
 
     def conflict_fields(self) -> Counter[str]:
         """Return how many conflicts were recorded, by their field."""

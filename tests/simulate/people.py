@@ -19,7 +19,7 @@ from tests.memory_provider import _Calendar, _Event, consent, revoke
 from tests.simulate import history
 from tests.simulate.history import Step
 from tests.simulate.kernel import Killed
-from tests.simulate.ledger import Ledger, mark_of
+from tests.simulate.ledger import Deletion, Ledger, mark_of
 from tests.simulate.worlds import ANN, SimWorld
 
 GROUP = "cal_1"
@@ -29,9 +29,11 @@ CREATES = frozenset({"create", "create_series", "create_all_day"})
 class People:
     """Plays the steps of a history and writes each of them into the ledger."""
 
-    def __init__(self, world: SimWorld, ledger: Ledger) -> None:
+    def __init__(self, world: SimWorld, ledger: Ledger, alone: frozenset[int] = frozenset()) -> None:
         self.world = world
         self.ledger = ledger
+        self.alone = alone
+        """Numbers of steps with nothing else near them: what comes of them is known for sure."""
 
     def play(self, step: Step) -> None:
         self.world.kernel.note(step)
@@ -39,7 +41,10 @@ class People:
             self._retried(lambda: self._on_link(step, self._relist))
         elif step.kind == "pause":
             self._retried(lambda: self._on_link(step, lambda session, link, step: linking.pause(link)))
+            if self.world.link_row(step.place).state == LinkState.PAUSED:
+                self.world.paused[step.place] = self.world.kernel.now
             self.world.kernel.wait(8.0)
+            self.world.paused.pop(step.place, None)
             self._retried(lambda: self._on_link(step, self._resume))
         elif step.kind == "revoke":
             revoke(self.world.services[step.place.partition(".")[0]], ANN)
@@ -80,17 +85,20 @@ class People:
     def _clear(self, step: Step) -> None:
         """Delete all that a calendar holds."""
         calendar = self.world.remote_calendar(step.place)
-        for event in [e for e in calendar.events.values() if not e.deleted]:
-            self._delete(step.place, calendar, event)
+        live = [e for e in calendar.events.values() if not e.deleted]
+        is_held = step.n in self.alone and len(live) > self.world.settings.guard_least
+        for event in live:
+            self._delete(step.place, calendar, event).held = is_held
 
-    def _delete(self, place: str, calendar: _Calendar, event: _Event) -> None:
+    def _delete(self, place: str, calendar: _Calendar, event: _Event) -> Deletion:
         world = self.world
         with world.look() as session:
             mine = (EventCopy.link_id == world.links[place], EventCopy.remote_id == event.remote_id)
             copy = session.scalars(select(EventCopy).where(*mine)).one_or_none()
         unsure = copy is None or bool(copy.tried)
-        self.ledger.deleted(event.content, world.kernel.now, place, unsure=unsure)
+        deletion = self.ledger.deleted(event.content, world.kernel.now, place, unsure=unsure)
         world.services[place.partition(".")[0]].remove(calendar, event.remote_id)
+        return deletion
 
     def _move(self, step: Step, calendar: _Calendar, event: _Event) -> None:
         service = self.world.services[step.place.partition(".")[0]]
@@ -216,9 +224,10 @@ class People:
                 .options(selectinload(Event.exceptions))
             ).all()
             marks = [mark_of(content_of(event)) for event in missing]
-        if verdict == Verdict.REJECT:
-            for mark in marks:
-                for deletion in self.ledger.deletions[mark]:
-                    deletion.void = deletion.void or deletion.place == place
+        for mark in marks:
+            for deletion in self.ledger.deletions[mark]:
+                if deletion.place == place:
+                    deletion.held = False
+                    deletion.void = deletion.void or verdict == Verdict.REJECT
         with world.db.transaction() as session:
             links.decide(session, world.ports, session.get_one(Link, world.links[place]), verdict)

@@ -24,7 +24,7 @@ from tests.simulate.kernel import Kernel
 from tests.simulate.ledger import Ledger, mark_of
 from tests.simulate.oracle import Oracle
 from tests.simulate.people import CREATES, GROUP
-from tests.simulate.ports import Wire
+from tests.simulate.wire import Wire
 from tests.simulate.worlds import Place, Topology
 
 FAULTS: tuple[dict[str, Any], ...] = (
@@ -47,6 +47,7 @@ class RealWorld:
         self.ports = world.ports
         self.links = {name: side.link_id for name, side in world.sides.items()}
         self.topology = Topology(tuple(Place(name) for name in self.links))
+        self.policies = dict.fromkeys(self.links, "newest")
         self.wire = Wire(Kernel(Random(0)), Random(0))
         self.kernel = self.wire.kernel
 

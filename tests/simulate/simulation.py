@@ -19,6 +19,7 @@ from tests.simulate.faults import LIES, Faults, Place
 from tests.simulate.history import Step
 from tests.simulate.kernel import Kernel
 from tests.simulate.ledger import Ledger
+from tests.simulate.onlooker import Onlooker
 from tests.simulate.oracle import Oracle
 from tests.simulate.people import People
 from tests.simulate.worlds import SWEEP, TOPOLOGIES, SimWorld
@@ -30,6 +31,16 @@ LASTING = {"revoke": 25.0, "pause": 10.0}
 PAUSED = 60.0
 """The longest that a process may be frozen, or a message be late."""
 FREEZING = frozenset({"pause", "pause_after", "late", "slow", "hangs", "hangs_after"})
+APART = 5.0
+"""Steps so far from others are done with before the next one begins."""
+CALLS = 4
+"""How many provider calls each step, edit and fault may cost, for each link (measured: 2.4 at most)."""
+CALLS_POISONED = 40
+"""How many calls may be made in vain while a provider does not answer as it should."""
+GLANCES = 2
+"""How often somebody looks at what the hub tells of its links."""
+POISON = ("hangs", "throttled", "busy", "raises", "slow")
+"""What each call of a poisoned account may meet."""
 SILENCING = frozenset({"subscribe", "renew"})
 """Where a fault may keep a notification away."""
 
@@ -51,11 +62,13 @@ class Plan:
     page_size: int = 50
     skews: tuple[float, ...] = ()
     """How far each provider's clock is off."""
+    poison: tuple[str, str] | None = None
+    """A provider, and the fault that each of its calls meets until the end: others must not suffer (C11)."""
 
     def describe(self) -> str:
         return (
             f"seed {self.seed}: {self.topology}, policies {self.policies}, pages of {self.page_size}, "
-            f"begun {self.started:.0f} s after linking, clocks off by {self.skews}"
+            f"begun {self.started:.0f} s after linking, clocks off by {self.skews}, poison {self.poison}"
         )
 
 
@@ -91,26 +104,39 @@ def plan_of(seed: int) -> Plan:
     name = rng.choices(list(TOPOLOGIES), [6, 3, 2, 2, 1, 1, 2])[0]
     topology = TOPOLOGIES[name]
     places = [n for n, p in zip(topology.names(), topology.places, strict=True) if p.edited]
+    if name == "import":
+        places = [rng.choice(places)]  # What is edited on both sides of it never becomes equal.
     places += ["hub"] * (2 if topology.api else 0)
     length = rng.choice((2, 3, 4, 6, 8))
     acts = dict(history.KINDS)
     steps = history.draw(rng, places, acts=acts, length=length, span=60.0)
     links_there = len(topology.places)
+    rate = rng.choice((0.0, 0.01, 0.02, 0.05))
+    poison = (topology.places[-1].provider, rng.choice(POISON)) if name == "star" and not rate else None
     return Plan(
         seed,
         name,
         tuple(steps),
-        rate=rng.choice((0.0, 0.01, 0.02, 0.05)),
+        rate=rate,
         started=rng.choice((0.0, 0.0, 0.0, 3500.0, 4 * 86400.0)),
         policies=tuple(rng.choice(("newest", "newest", "hub", "provider")) for _ in range(links_there)),
         page_size=rng.choice((1, 2, 3, 50)),
         skews=tuple(rng.choice((0.0, 0.0, 0.0, -600.0, 600.0)) for _ in range(links_there)),
+        poison=poison,
     )
+
+
+def world_of(topology: str) -> SimWorld:
+    """Return the world of a topology, which is built once in each process."""
+    if topology not in WORLDS:
+        _listen()
+        WORLDS[topology] = SimWorld(TOPOLOGIES[topology])
+    return WORLDS[topology]
 
 
 def play(plan: Plan, *, keep: bool = False) -> Outcome:
     """Run a plan to its end and judge it."""
-    world = WORLDS.get(plan.topology) or WORLDS.setdefault(plan.topology, SimWorld(TOPOLOGIES[plan.topology]))
+    world = world_of(plan.topology)
     rng = Random(plan.seed + 1)
     kernel = Kernel(Random(rng.random()), keep=keep)
     chance = Random(rng.random())
@@ -160,18 +186,35 @@ class _Run:
         for service, skew in zip(world.services.values(), plan.skews, strict=False):
             service.clock = world.provider_clock(skew)
             service.page_size = plan.page_size
+        world.policies = dict(zip(world.links, plan.policies, strict=True))
         with world.db.transaction() as session:
-            for name, policy in zip(world.links, plan.policies, strict=False):
+            for name, policy in world.policies.items():
                 session.get_one(Link, world.links[name]).policy = policy
         self.faults.on = True
-        people = self.people = People(world, self.ledger)
+        world.wire.poison = plan.poison
+        onlooker = self.onlooker = Onlooker(world, self.oracle.fail)
+        people = self.people = People(world, self.ledger, self._alone())
         self.begin = self.kernel.now
         for step in plan.steps:
             self.kernel.spawn(f"p{step.n}", lambda s=step: people.play(s), step.at)
         # What grew old since the calendars were linked is for the first beat to find.
         self.kernel.spawn("beat", self._beat, 0.5 if plan.started else 7.0)
         last = max((s.at + LASTING.get(s.kind, 0.0) for s in plan.steps), default=0.0)
-        self.kernel.run(self.begin + last + 5.0)
+        chance = Random(plan.seed + 2)
+        for _ in range(GLANCES if plan.steps else 0):
+            at = chance.choice(plan.steps).at + chance.random() * 3.0
+            self.kernel.spawn("onlooker", onlooker.glance, at)
+        self.kernel.run(self.begin + last + (5.0 if plan.poison is None else 15.0))
+        if plan.poison is not None:
+            self.oracle.isolation(plan.poison[0])
+
+    def _alone(self) -> frozenset[int]:
+        """Return the steps that have nothing else near them, no fault, and no other link at rest."""
+        plan = self.plan
+        if plan.rate or plan.faults or plan.poison or any(s.kind in LASTING for s in plan.steps):
+            return frozenset()
+        near = {s.n for s in plan.steps for o in plan.steps if s is not o and abs(s.at - o.at) < APART}
+        return frozenset(s.n for s in plan.steps) - near
 
     def _beat(self) -> None:
         """Ask for what the beat asks for, until the world is dropped."""
@@ -187,16 +230,18 @@ class _Run:
         Where nothing went wrong, the hints alone must have done it; otherwise two sweeps have to.
         """
         self.faults.on = False
-        if self.faults.played:
+        self.world.wire.poison = None
+        if self.faults.played or self.plan.poison:
             self._mend()
         self._decide()
         self.oracle.judge()
         self._unexpected()
+        self._frugal()
         if not self.oracle.violations:
             self._stays_quiet()
 
     def _mend(self) -> None:
-        kinds = set(self.faults.played.values())
+        kinds = set(self.faults.played.values()) | set(self.plan.poison or ())
         self.kernel.run(self.kernel.now + (PAUSED if kinds & FREEZING else 0.0))
         if self.world.silenced or any(boundary in SILENCING for boundary, _ in self.faults.played):
             # What nobody tells of is found by the next look at a silent calendar.
@@ -240,6 +285,13 @@ class _Run:
         for name, error in self.kernel.errors:
             if not self.faults.played or not _is_played(error):
                 self.oracle.fail(f"C9: {name} raised {type(error).__name__}: {error}")
+
+    def _frugal(self) -> None:
+        """Check that the calls are bounded by what has happened (C8)."""
+        happened = self.ledger.actions + len(self.plan.steps) + len(self.faults.played) + 1
+        most = CALLS * len(self.world.links) * happened + (CALLS_POISONED if self.plan.poison else 0)
+        if self.onlooker.calls > most:
+            self.oracle.fail(f"C8: {self.onlooker.calls} provider calls, and {most} would be many")
 
     def _stays_quiet(self) -> None:
         """List everything anew, as after a lost cursor: nothing may be written (C5, C6)."""

@@ -10,11 +10,15 @@ HOUR, DAY = 3600.0, 86400.0
 
 
 def _story(
-    topology: str, *steps: tuple[float, str, str], started: float = 0.0, page_size: int = 50, pick: int = 0
+    topology: str,
+    *steps: tuple[float, str, str],
+    started: float = 0.0,
+    page_size: int = 50,
+    policy: str = "newest",
 ) -> Plan:
-    told = tuple(Step(at, place, kind, pick, n) for n, (at, place, kind) in enumerate(steps, 1))
+    told = tuple(Step(at, place, kind, 0, n) for n, (at, place, kind) in enumerate(steps, 1))
     links = {"pair": 2, "lossy": 2, "export": 2, "import": 2, "single": 1}.get(topology, 3)
-    return Plan(0, topology, told, 0.0, {}, started, ("newest",) * links, page_size, (0.0,) * links)
+    return Plan(0, topology, told, 0.0, {}, started, (policy,) * links, page_size, (0.0,) * links)
 
 
 LEFT, RIGHT, TEAM, HUB = "left.Main", "right.Main", "left.Team", "hub"
@@ -54,6 +58,59 @@ STORIES: dict[str, Plan] = {
     "several pages": _story(
         "pair", (0, LEFT, "create"), (0, LEFT, "create"), (0, LEFT, "create"), page_size=1
     ),
+    "a calendar is cleared": _story(
+        "pair", *((0.0, LEFT, "create") for _ in range(5)), (12, LEFT, "clear"), page_size=2
+    ),
+    "the hub's value stands": _story(
+        "pair", (0, LEFT, "create"), (3, LEFT, "title"), (3.05, RIGHT, "title"), policy="hub"
+    ),
+    "the provider's value stands": _story(
+        "pair", (0, LEFT, "create"), (3, HUB, "title"), (3.05, RIGHT, "title"), policy="provider"
+    ),
+    "a person edits again and again": _story(
+        "pair", (0, LEFT, "create"), *((3 + n * 0.17, LEFT, "title") for n in range(5))
+    ),
+    "an application edits what it has just made": _story("pair", (0, HUB, "create"), (0.15, HUB, "title")),
+    "an application deletes what it has just made": _story("pair", (0, HUB, "create"), (0.1, HUB, "delete")),
+    "a person edits what was just made": _story("pair", (0, HUB, "create"), (0.6, LEFT, "title")),
+    "a deletion before everything is read anew": _story(
+        "pair", (0, LEFT, "create"), (3, LEFT, "delete"), (3, LEFT, "relist")
+    ),
+    "made while everything is read anew": _story(
+        "pair", (0, LEFT, "create"), (2, LEFT, "title"), (4, LEFT, "relist"), (4.05, HUB, "create")
+    ),
+    "a changed day is cancelled": _story(
+        "pair", (0, LEFT, "create_series"), (3, LEFT, "change_day"), (6, RIGHT, "cancel_day")
+    ),
+    "a series with a cancelled day moves": _story(
+        "pair", (0, LEFT, "create_series"), (3, LEFT, "cancel_day"), (6, RIGHT, "move")
+    ),
+    "a sign-in of two calendars runs out": _story("two_of_one", (0, HUB, "create"), started=HOUR),
+    "a consent is withdrawn": _story("pair", (0, LEFT, "create"), (3, LEFT, "revoke"), (5, LEFT, "title")),
+    "an application edits during a listing": _story(
+        "pair", (0, LEFT, "create"), (3, LEFT, "title"), (3.1, HUB, "location")
+    ),
+    "a link is told to rest during a listing": _story(
+        "pair", *((0.0, LEFT, "create") for _ in range(8)), (0.4, LEFT, "pause"), page_size=1
+    ),
+    "a deletion comes before the edit is written": _story(
+        "pair", (0, LEFT, "create"), (3, HUB, "title"), (3.01, LEFT, "delete")
+    ),
+    "an edit comes before the deletion is written": _story(
+        "pair", (0, LEFT, "create"), (3, HUB, "delete"), (3.01, LEFT, "title")
+    ),
+    "an edit comes before another is written": _story(
+        "pair", (0, LEFT, "create"), (3, HUB, "title"), (3.01, RIGHT, "title")
+    ),
+    "an edit while another waits": _story(
+        "pair", (0, LEFT, "create"), (3, HUB, "title"), (3.5, RIGHT, "title")
+    ),
+    "an application edits and deletes": _story(
+        "pair", (0, LEFT, "create"), (3, HUB, "title"), (3.6, HUB, "delete")
+    ),
+    "a link rests": _story("pair", (0, LEFT, "create"), (3, LEFT, "pause"), (7, LEFT, "title")),
+    "only in, and made elsewhere": _story("import", (0, RIGHT, "create"), (3, RIGHT, "title")),
+    "after a long rest": _story("pair", (9, LEFT, "create"), (12, RIGHT, "title"), started=8 * DAY),
     "everything is read anew": _story("pair", (0, LEFT, "create"), (3, LEFT, "title"), (3, LEFT, "relist")),
 }
 

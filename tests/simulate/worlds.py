@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import tempfile
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,11 +23,8 @@ import hub.models  # noqa: F401
 from hub.accounts import calendars
 from hub.db import Base
 from hub.inbound import webhook
-from hub.inbound.pull import pull_link
-from hub.keeping import subscriptions, sweep
 from hub.models import Account, Calendar, Link, RemoteCalendar, Tenant, User
-from hub.outbound import linking, undo
-from hub.outbound.push import push_link
+from hub.outbound import linking
 from hub.plugin.types import EventContent, Notification, Tokens
 from hub.ports import Ports
 from hub.providers.gateway import ProviderGateway
@@ -38,23 +34,14 @@ from hub.providers.throttle import Throttle
 from hub.settings import Settings
 from hub.vault import Vault
 from tests.memory_provider import SERVICES, MemoryPlugin, MemoryService, _Calendar
+from tests.simulate.broker import SimQueue
 from tests.simulate.faults import Faults
 from tests.simulate.kernel import Kernel, Killed
-from tests.simulate.ports import START, SimClock, SimDatabase, SimHooks, SimIds, SimPulse, Wire, memory_engine
+from tests.simulate.ports import START, SimClock, SimDatabase, SimIds, SimPulse, memory_engine
+from tests.simulate.wire import SimHooks, Wire
 
 SWEEP = 30.0
 ANN = "ann@example.test"
-TASKS: dict[str, Callable[..., Any]] = {
-    "pull": pull_link,
-    "push": push_link,
-    "import": pull_link,
-    "export": push_link,
-    "subscribe": subscriptions.subscribe_link,
-    "renew": subscriptions.keep_channels,
-    "refresh_calendars": calendars.keep_fresh,
-    "sweep": sweep.sweep,
-    "undo": undo.carry_on,
-}
 
 
 @dataclass(frozen=True)
@@ -93,69 +80,6 @@ TOPOLOGIES = {
 }
 
 
-class SimQueue:
-    """Carries hints to workers, of which so many run at a time."""
-
-    def __init__(self, world: SimWorld) -> None:
-        self._world = world
-        self._waiting: deque[tuple[str, tuple[str, ...]]] = deque()
-        self._running = 0
-        self.workers = 3
-
-    def hint(self, task: str, *arguments: str) -> None:
-        kernel = self._world.kernel
-        if kernel.actor is None:
-            self._waiting.append((task, arguments))
-            return
-        fault = self._world.faults.at("hint")
-        if fault:
-            kernel.note("hint", task, *arguments, fault)
-        if fault == "lost":
-            return
-        for _ in range(2 if fault == "doubled" else 1):
-            self.put(task, *arguments, after=40.0 if fault == "late" else 0.002)
-
-    def put(self, task: str, *arguments: str, after: float = 0.0) -> None:
-        def arrive() -> None:
-            self._waiting.append((task, arguments))
-            self._start()
-
-        self._world.kernel.spawn("broker", arrive, after)
-
-    def _start(self) -> None:
-        while self._waiting and self._running < self.workers:
-            task, arguments = self._waiting.popleft()
-            self._running += 1
-            number = self._world.count()
-            self._world.kernel.spawn(f"w{number}", lambda t=task, a=arguments: self._work(t, a))
-
-    def _work(self, task: str, arguments: tuple[str, ...]) -> None:
-        kernel = self._world.kernel
-        fault = self._world.faults.at("task")
-        try:
-            kernel.note(task, *arguments, *([fault] if fault else []))
-            if fault == "late":
-                kernel.wait(35)
-            if fault == "redelivered":
-                self.put(task, *arguments, after=3.0)
-            if fault == "die":
-                kernel.kill()
-            TASKS[task](self._world.ports, *arguments)
-        finally:
-            self._running -= 1
-            self._start()
-
-    def run_here(self) -> None:
-        """Run what waits at once: while a world is set up, or looked at, without actors."""
-        while self._waiting:
-            task, arguments = self._waiting.popleft()
-            TASKS[task](self._world.ports, *arguments)
-
-    def clear(self) -> None:
-        self._waiting.clear()
-        self._running = 0
-
-
 class SimWorld:
     """One hub with its providers, which can be set back to its beginning."""
 
@@ -173,6 +97,12 @@ class SimWorld:
         """Link ids by place."""
         self.silenced = False
         """Whether a notification has never reached the hub: only a look at the silent calendar helps."""
+        self.policies: dict[str, str] = {}
+        """Whose value stands in a conflict, by place."""
+        self.paused: dict[str, float] = {}
+        """Since when people have links paused, by place."""
+        self.accepted: dict[str, int] = {}
+        """By place, up to which of its calendar's changes notifications were accepted."""
         self._build()
 
     def count(self) -> int:
@@ -306,10 +236,12 @@ class SimWorld:
         """Set everything back to the beginning, for a seed of its own that starts so many seconds later."""
         self.kernel, self.faults = kernel, faults
         kernel.now = self._kept_at + started
-        self.ids.rng, self.wire._rng = Random(rng.random()), Random(rng.random())
+        self.ids.rng = Random(rng.random())
+        self.wire.reset(Random(rng.random()))
         self.clock.skew = 0.0
         self.silenced = False
-        self.wire.seen.clear()
+        self.paused.clear()
+        self.accepted.clear()
         self.queue.clear()
         self._numbers = 0
         self._raw().deserialize(self._kept)
@@ -343,14 +275,24 @@ class SimWorld:
 
     def _receive(self, notification: Notification) -> None:
         for pause in (2.0, 4.0, 8.0):
+            there = self._newest(notification.channel_id)
             try:
-                webhook.accept(self.ports, [notification])
+                if webhook.accept(self.ports, [notification]):
+                    self.accepted.update(there)
                 return
             except SQLAlchemyError:
                 self.kernel.wait(pause)
             except Killed:
                 break
         self.silenced = True
+
+    def _newest(self, channel_id: str) -> dict[str, int]:
+        """Return the number of the newest change in a channel's calendar, by its place."""
+        for name, service in self.services.items():
+            if channel_id in service.channels:
+                place = self.place_of(name, service.channels[channel_id][2])
+                return {place: max(e.seq for e in self.remote_calendar(place).events.values())}
+        return {}
 
     # --- looking, without faults or time ---
 
@@ -363,6 +305,12 @@ class SimWorld:
         provider, _, calendar = name.partition(".")
         found = self.services[provider].people[ANN].calendars.values()
         return next(c for c in found if c.name == calendar)
+
+    def place_of(self, provider: str, remote_id: str) -> str:
+        return f"{provider}.{self.services[provider].calendar(ANN, remote_id).name}"
+
+    def direction_of(self, name: str) -> str:
+        return self.topology.places[self.topology.names().index(name)].direction
 
     def remote(self, name: str) -> dict[str, EventContent]:
         """Return what a place holds, by remote id."""

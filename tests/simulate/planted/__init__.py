@@ -26,7 +26,6 @@ class Bug:
         old: the text that is replaced; it stands in the module once.
         new: the text in its place.
         properties: the properties of the oracle that may catch it.
-        seeds: seeds that are known to find it; others are searched if they do not any more.
     """
 
     name: str
@@ -34,7 +33,6 @@ class Bug:
     old: str
     new: str
     properties: tuple[str, ...]
-    seeds: tuple[int, ...] = ()
 
 
 @contextmanager
@@ -50,9 +48,8 @@ def planted(bug: Bug) -> Iterator[None]:
     undo: list[Callable[[], None]] = []
     try:
         for name, value in vars(changed).items():
-            if name.startswith("__") or not hasattr(module, name):
-                continue
-            _replace(module, name, getattr(module, name), value, undo)
+            if not name.startswith("__") and hasattr(module, name):
+                _replace(module, name, getattr(module, name), value, undo)
         yield
     finally:
         for step in reversed(undo):
@@ -60,7 +57,7 @@ def planted(bug: Bug) -> Iterator[None]:
 
 
 def _replace(module: types.ModuleType, name: str, old: Any, new: Any, undo: list[Callable[[], None]]) -> None:
-    if getattr(old, "__module__", module.__name__) != module.__name__ or isinstance(old, types.ModuleType):
+    if new is old or isinstance(old, types.ModuleType):
         return
     if isinstance(old, types.FunctionType):
         _swap(old, new, undo)
@@ -86,7 +83,7 @@ def _is_shared(value: Any) -> bool:
 def _swap(old: types.FunctionType, new: types.FunctionType, undo: list[Callable[[], None]]) -> None:
     inner, other = getattr(old, "__wrapped__", old), getattr(new, "__wrapped__", new)
     code, defaults, named = inner.__code__, inner.__defaults__, inner.__kwdefaults__
-    if code.co_freevars != other.__code__.co_freevars:
+    if code == other.__code__:
         return
 
     def back() -> None:
