@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from tests.simulate.planted import Bug
 
-PULL, APPLY = "hub.inbound.pull", "hub.inbound.apply"
-GUARD, WEBHOOK = "hub.inbound.guard", "hub.inbound.webhook"
+PULL, GUARD, WEBHOOK = "hub.inbound.pull", "hub.inbound.guard", "hub.inbound.webhook"
 
 BUGS = [
     Bug(
@@ -161,47 +160,5 @@ BUGS = [
         "    ]\n"
         "    session.connection()",
         ("C1", "C2", "C3", "C12"),
-    ),
-    Bug(
-        "the policies hub and provider are mixed up",
-        APPLY,
-        "if self.link.policy == Policy.PROVIDER:",
-        "if self.link.policy == Policy.HUB:",
-        ("C2",),
-    ),
-    Bug(
-        "an edit of what the hub has deleted is dropped",
-        APPLY,
-        "            self._restore(event, copy)\n",
-        "            return\n",
-        ("C1", "C2", "C12"),
-    ),
-    Bug(
-        "old news brings a deleted event back",
-        APPLY,
-        "is_edited = was_removed or merged.taken or merged.clashes",
-        "is_edited = True",
-        ("C3",),
-    ),
-    Bug(
-        "what the hub still has to write is forgotten after a merge",
-        APPLY,
-        "copy.pushed_version = min(copy.pushed_version, event.version - 1)",
-        "copy.pushed_version = event.version",
-        ("C1", "C12"),
-    ),
-    Bug(
-        "what one calendar tells is not brought to the others",
-        APPLY,
-        "fan_out(self.session, self.ports, self.touched, source=self.link)",
-        "fan_out(self.session, self.ports, [], source=self.link)",
-        ("C1", "C12"),
-    ),
-    Bug(
-        "an edit at a provider does not raise the event's version",
-        APPLY,
-        "            event.version += 1\n            event.updated_at = max(",
-        "            event.updated_at = max(",
-        ("C1", "C12"),
     ),
 ]

@@ -94,13 +94,6 @@ BUGS = [
         ("C1", "C9", "C12"),
     ),
     Bug(
-        "the version of an answer is not kept",
-        OUTBOX,
-        "copy.remote_version = remote.version",
-        "copy.remote_version = copy.remote_version or remote.version",
-        ("C1", "C8", "C12"),
-    ),
-    Bug(
         "a busy-looking title is written for every event",
         OUTBOX,
         "if detail != Detail.BUSY_ONLY:",
@@ -124,8 +117,8 @@ BUGS = [
     ),
     Bug(
         "a link that is only read from is written to",
-        EDIT,
-        "            Link.direction != Direction.IMPORT,\n",
+        "hub.outbound.spread",
+        "    _LINKS.c.direction != Direction.IMPORT,\n",
         "",
         ("C4", "C5", "C7"),
     ),

@@ -1,7 +1,73 @@
-"""Bugs in the rules: the merge, times, and how an event is kept."""
+"""Bugs in the rules: what a page comes to, the merge, times, and how an event is kept."""
 
 from __future__ import annotations
 
-MERGE = "hub.domain.merge"
+from tests.simulate.planted import Bug
 
-BUGS = []
+MERGE, PAGE = "hub.domain.merge", "hub.domain.page"
+
+BUGS = [
+    Bug(
+        "the policies hub and provider are mixed up",
+        PAGE,
+        'if self.terms.policy == "provider":',
+        'if self.terms.policy == "hub":',
+        ("C2",),
+    ),
+    Bug(
+        "an edit of what the hub has deleted is dropped",
+        PAGE,
+        "            self._restore(event, copy)\n",
+        "            return\n",
+        ("C1", "C2", "C12"),
+    ),
+    Bug(
+        "a late write of our own brings a deleted event back",
+        PAGE,
+        "not (merged.taken or merged.clashes or was_removed):",
+        "not True:",
+        ("C3",),
+    ),
+    Bug(
+        "what the hub still has to write is forgotten after a merge",
+        PAGE,
+        'pushed = min(copy["pushed_version"], version - 1)',
+        "pushed = version",
+        ("C1", "C12"),
+    ),
+    Bug(
+        "what one calendar tells is not brought to the others",
+        "hub.inbound.apply",
+        "spread(self.session, self.ports, self.link.calendar_id, touched, source=self.link.id)",
+        "pass",
+        ("C1", "C12"),
+    ),
+    Bug(
+        "what is new in one calendar is not brought to the others",
+        PAGE,
+        "        self.writes.touched.append(event_id)\n",
+        "",
+        ("C1", "C12"),
+    ),
+    Bug(
+        "an edit at a provider does not raise the event's version",
+        PAGE,
+        'event.row.set({"version": event.version + 1, "updated_at": updated_at})',
+        'event.row.set({"updated_at": updated_at})',
+        ("C1", "C12"),
+    ),
+    Bug(
+        "what is gone at one provider is forgotten there and kept elsewhere",
+        PAGE,
+        'copy.set({"missing_at": copy["missing_at"] or self.terms.now})',
+        'copy.set({"removed_at": self.terms.now, "missing_at": None})',
+        ("C1", "C12"),
+    ),
+    Bug(
+        "the versions that a provider shows are not kept",
+        PAGE,
+        '"remote_version": remote.version,',
+        '"remote_version": "",',
+        ("C2", "C5"),
+    ),
+]
