@@ -25,7 +25,7 @@ from hub.models import Event, EventCopy, Link, LinkSignal
 from hub.outbound import trouble
 from hub.outbound.lease import Lease, give_back, held
 from hub.outbound.linking import want_missing
-from hub.outbound.owed import hint_owed_after, is_busy
+from hub.outbound.owed import DOUBTED, HAS_QUESTIONS, hint_owed_after, is_busy
 from hub.outbound.push import push_due
 from hub.outbound.window import window_of
 from hub.plugin.errors import CursorExpiredError, GoneError, ProviderError, RetryLaterError
@@ -47,7 +47,8 @@ _UNCERTAIN = _COPIES.where(
 ).limit(1)
 """The answer to a create was lost, so that its event may be listed as new."""
 _THERE = _COPIES.where(EventCopy.remote_id.is_not(None), EventCopy.removed_at.is_(None)).limit(CONFIRM_BATCH)
-_DOUBTED = _THERE.where(EventCopy.doubted)
+_DOUBTED = _THERE.where(*DOUBTED)
+_HAS_QUESTIONS = select(Link.id).where(Link.id == bindparam("link_id"), HAS_QUESTIONS)
 _MISSING = _THERE.join(Event, Event.id == EventCopy.event_id).where(
     EventCopy.missing_at.is_(None),
     EventCopy.seen_generation < bindparam("generation"),
@@ -171,14 +172,15 @@ def _reopen(ports: Ports, lease: Lease) -> Listing | None:
 def _open_listing(session: Session, ports: Ports, link: Link) -> Listing | None:
     """Read the mark, then where to go on from; None if nothing is owed. A full listing opens a generation.
 
-    A listing is owed after a failure, too: only a success shows that the trouble is over.
+    A listing is owed after a failure, too: only a success shows that the trouble is over. So it is after a
+    run that died before it had asked about what its listing left open.
 
     A listing that was cut off, or made way for others, goes on with its own mark and generation, unless
     everything was asked for since it began.
     """
     notified = _notified(session, link)
     is_owed = notified > link.pulled or link.cursor is None or link.failures > 0
-    if trouble.waits(ports, link) or not is_owed:
+    if trouble.waits(ports, link) or not (is_owed or _has_any(session, link, _HAS_QUESTIONS)):
         return None
     if link.listed < link.fresh_mark:
         link.page = None

@@ -103,7 +103,14 @@ _BUSY = select(Link.id).where(Link.id == bindparam("link_id"), _IS_BUSY)
 _FREE = select(Link.id).where(Link.id.in_(bindparam("link_ids", expanding=True)), is_free()).order_by(Link.id)
 _FREE_NOW = _FREE.where(or_(Link.heard_at.is_(None), not_(_MAY_WAIT)))
 
-_OWES_PULL = or_(LinkSignal.notified > Link.pulled, Link.failures > 0)
+DOUBTED = (EventCopy.doubted, EventCopy.remote_id.is_not(None), EventCopy.missing_at.is_(None))
+"""The conditions for copies that have to be read again before they may be written."""
+HAS_QUESTIONS = or_(
+    and_(Link.cursor.is_not(None), Link.confirmed < Link.generation),
+    exists().where(EventCopy.link_id == Link.id, EventCopy.removed_at.is_(None), *DOUBTED),
+)
+"""A run ended, or died, before the provider was asked about events that a listing left open."""
+_OWES_PULL = or_(LinkSignal.notified > Link.pulled, Link.failures > 0, HAS_QUESTIONS)
 _OWED = (
     select(
         Link.id,
