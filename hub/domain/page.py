@@ -261,7 +261,7 @@ class Plan:
             if lost or remote.version == copy["remote_version"]:
                 copy.set(seen | {"missing_at": None})
                 return
-        copy.set(shown(remote, theirs) | seen | {"replaced": {}, "unkept": 0})
+        copy.set({**shown(remote, theirs), **seen, "replaced": {}, "unkept": 0})
         if was_deleted and base is not None and not differing(base, theirs) and not was_removed:
             copy.set({"due_at": None})
             return
@@ -325,12 +325,15 @@ class Plan:
         for clash in merged.clashes:
             self._note(event, clash, ours, remote)
         version = event.version
-        copy.set({"synced": merged.synced, "uncertain": False, "create_id": None})
         if merged.owed and self.terms.direction != "import":
-            pushed = min(copy["pushed_version"], version - 1)
-            copy.set({"wanted_version": version, "pushed_version": pushed, "due_at": None})
+            pushed: dict[str, Any] = {
+                "pushed_version": min(copy["pushed_version"], version - 1),
+                "due_at": None,
+            }
         else:
-            copy.set({"wanted_version": version, "pushed_version": version, **UNTROUBLED})
+            pushed = {"pushed_version": version, **UNTROUBLED}
+        made = {"wanted_version": version, "synced": merged.synced, "uncertain": False, "create_id": None}
+        copy.set(made | pushed)
 
     def _edit(self, event: EventDraft, merged: Merged, remote: RemoteEvent) -> None:
         before = event.content
@@ -340,7 +343,7 @@ class Plan:
         updated_at = max(event.row["updated_at"], self._edited_at(remote))
         event.row.set({"version": event.version + 1, "updated_at": updated_at})
         if event.row["deleted_at"] is None:
-            self._log("updated", event.id, event.version, differences(before, merged.content))
+            self._log("updated", event.id, event.version, differences(before, merged.content, merged.taken))
         self._touch(event)
 
     def _note(self, event: EventDraft, clash: Clash, ours: Plain, remote: RemoteEvent) -> None:

@@ -5,7 +5,7 @@ Fields at their default are left out, so that two contents mean the same where t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import MISSING, fields
 from types import MappingProxyType
 from typing import Any
@@ -42,9 +42,13 @@ def with_fields(content: Plain, values: Mapping[str, Any]) -> Plain:
     return {name: value for name, value in {**content, **values}.items() if value is not None}
 
 
-def differences(before: Plain, after: Plain) -> dict[str, Any]:
-    """Return the changed fields with both values, as the change log keeps them."""
-    names = differing(before, after)
+def differences(before: Plain, after: Plain, names: Collection[str] | None = None) -> dict[str, Any]:
+    """Return the changed fields with both values, as the change log keeps them.
+
+    Args:
+        names: the fields that differ, if that is known.
+    """
+    names = differing(before, after) if names is None else names
     found = {n: {"before": value_of(before, n), "after": value_of(after, n)} for n in sorted(names)}
     if "description" in names and ("description_html" in before or "description_html" in after):
         html = {"before": before.get("description_html"), "after": after.get("description_html")}

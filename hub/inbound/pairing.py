@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, bindparam, or_, select, union_all
+from sqlalchemy import ColumnElement, Connection, bindparam, or_, select, union_all
 from sqlalchemy.sql.expression import Select
 
 from hub.db import table_of
@@ -20,6 +20,7 @@ from hub.domain.plain import Plain
 from hub.domain.recurrence import instant
 from hub.inbound.rows import read_contents
 from hub.inbound.shapes import Shapes
+from hub.many import among
 from hub.models import Event, EventCopy, Link
 from hub.plugin.codec import content_from_json
 from hub.plugin.types import EventContent, RemoteEvent
@@ -53,13 +54,12 @@ def _unlinked() -> list[ColumnElement[bool]]:
 
 def _by_uid() -> Select[Any]:
     """Return what finds events by their own UID, and by that of their copies in other links."""
-    uids: BindParameter[Any] = bindparam("uids", expanding=True)
     siblings = select(_LINKS.c.id).where(_LINKS.c.calendar_id == bindparam("calendar_id"))
-    own = select(_EVENTS.c.id, _EVENTS.c.uid).where(_EVENTS.c.uid.in_(uids), *_unlinked())
+    own = select(_EVENTS.c.id, _EVENTS.c.uid).where(among(_EVENTS.c.uid, "uids"), *_unlinked())
     twins = (
         select(_EVENTS.c.id, _COPIES.c.uid)
         .join_from(_COPIES, _EVENTS, _EVENTS.c.id == _COPIES.c.event_id)
-        .where(_COPIES.c.link_id.in_(siblings), _COPIES.c.uid.in_(uids), *_unlinked())
+        .where(_COPIES.c.link_id.in_(siblings), among(_COPIES.c.uid, "uids"), *_unlinked())
     )
     found = union_all(own, twins).subquery()
     return select(found).order_by(found.c.id)
@@ -74,7 +74,7 @@ _FORMER = (
         _LINKS.c.remote_calendar_id == bindparam("remote_calendar_id"),
         _LINKS.c.deleted_at.is_not(None),
         _LINKS.c.detail == bindparam("detail"),
-        _COPIES.c.remote_id.in_(bindparam("remote_ids", expanding=True)),
+        among(_COPIES.c.remote_id, "remote_ids"),
         _COPIES.c.removed_at.is_(None),
         *_unlinked(),
     )

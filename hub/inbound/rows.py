@@ -28,6 +28,7 @@ from sqlalchemy import (
 from hub.db import table_of
 from hub.domain.page import Draft, EventDraft, NewEvent, Writes
 from hub.domain.plain import Plain
+from hub.many import Many, among
 from hub.models import (
     Account,
     Calendar,
@@ -55,11 +56,11 @@ _KNOWN_NAMES = (
     "doubted", "removed_at",
 )  # fmt: skip
 _KNOWN = select(*(_COPIES.c[name] for name in _KNOWN_NAMES)).where(
-    _COPIES.c.link_id == bindparam("link_id"), _COPIES.c.remote_id.in_(bindparam("ids", expanding=True))
+    _COPIES.c.link_id == bindparam("link_id"), among(_COPIES.c.remote_id, "ids")
 )
-_EVENTS_OF = select(_COPIES.c.id, _COPIES.c.event_id).where(_COPIES.c.id.in_(_IDS))
-_LOCK_EVENTS = select(_EVENTS.c.id).where(_EVENTS.c.id.in_(_IDS)).order_by(_EVENTS.c.id).with_for_update()
-_LOCK_COPIES = select(_COPIES.c.id).where(_COPIES.c.id.in_(_IDS)).order_by(_COPIES.c.id).with_for_update()
+_EVENTS_OF = select(_COPIES.c.id, _COPIES.c.event_id).where(among(_COPIES.c.id, "ids"))
+_LOCK_EVENTS = select(_EVENTS.c.id).where(among(_EVENTS.c.id, "ids")).order_by(_EVENTS.c.id).with_for_update()
+_LOCK_COPIES = select(_COPIES.c.id).where(among(_COPIES.c.id, "ids")).order_by(_COPIES.c.id).with_for_update()
 
 _COPY_NAMES = tuple(c.name for c in _COPIES.columns)
 _ROW_NAMES = ("id", "version", "updated_at", "deleted_at", "extra")
@@ -75,9 +76,9 @@ _EVENT_COLUMNS = tuple(
 _PAIRS = (
     select(*_COPIES.columns, *_EVENT_COLUMNS)
     .join_from(_COPIES, _EVENTS, _EVENTS.c.id == _COPIES.c.event_id)
-    .where(_COPIES.c.id.in_(_IDS))
+    .where(among(_COPIES.c.id, "ids"))
 )
-_ALONE = select(*_EVENT_COLUMNS).where(_EVENTS.c.id.in_(_IDS))
+_ALONE = select(*_EVENT_COLUMNS).where(among(_EVENTS.c.id, "ids"))
 _EXCEPTIONS_OF = (
     select(
         _EXCEPTIONS.c.id,
@@ -85,16 +86,16 @@ _EXCEPTIONS_OF = (
         type_coerce(_EXCEPTIONS.c.original_start, String),
         _EXCEPTIONS.c.content,
     )
-    .where(_EXCEPTIONS.c.event_id.in_(_IDS))
+    .where(among(_EXCEPTIONS.c.event_id, "ids"))
     .order_by(_EXCEPTIONS.c.event_id, _EXCEPTIONS.c.original_start)
 )
 
-_INSERTS = {table: insert(table) for table in (_EVENTS, _COPIES, _EXCEPTIONS, table_of(Conflict))}
-_UPDATES = {table: update(table).where(table.c.id == bindparam("row_id")) for table in (_EVENTS, _COPIES)}
+_INSERTS = {table: Many(insert(table)) for table in (_EVENTS, _COPIES, _EXCEPTIONS, table_of(Conflict))}
+_UPDATES = {
+    table: Many(update(table).where(table.c.id == bindparam("row_id"))) for table in (_EVENTS, _COPIES)
+}
 _FORGET = delete(_EXCEPTIONS).where(_EXCEPTIONS.c.id.in_(_IDS))
-_UNPARK = delete(_PARKED).where(
-    _PARKED.c.link_id == bindparam("link_id"), _PARKED.c.remote_id.in_(bindparam("ids", expanding=True))
-)
+_UNPARK = delete(_PARKED).where(_PARKED.c.link_id == bindparam("link_id"), among(_PARKED.c.remote_id, "ids"))
 
 
 Exceptional = tuple[int, str, Plain]
@@ -254,8 +255,7 @@ def _write_exceptions(connection: Connection, rows: Rows, writes: Writes) -> Non
 
 
 def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        connection.execute(_INSERTS[table], rows)
+    _INSERTS[table].execute(connection, rows)
 
 
 def _update(connection: Connection, table: Table, changes: Iterable[tuple[str, dict[str, Any]]]) -> None:
@@ -263,8 +263,10 @@ def _update(connection: Connection, table: Table, changes: Iterable[tuple[str, d
     alike: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
     for row_id, columns in changes:
         alike[tuple(sorted(columns))].append({**columns, "row_id": row_id})
-    for rows in alike.values():
-        connection.execute(_UPDATES[table], rows)
+    for names, rows in sorted(alike.items()):
+        _UPDATES[table].execute(
+            connection, [{name: row[name] for name in (*names, "row_id")} for row in rows]
+        )
 
 
 def unpark(connection: Connection, link_id: str, remote_ids: Collection[str]) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session, selectinload
 from hub.db import before_commit, table_of
 from hub.domain import plain
 from hub.domain.recurrence import without_orphans
+from hub.many import Many
 from hub.models import Actor, Calendar, Change, ChangeKind, Direction, Event, EventCopy, Link, Tenant
 from hub.models.content import content_of, exception_row, write_content
 from hub.outbound.spread import spread, want, want_in
@@ -32,7 +33,7 @@ _COUNT_ON = (
     .values(change_seq=_TENANTS.c.change_seq + bindparam("count"))
     .returning(_TENANTS.c.change_seq)
 )
-_ADD_CHANGES = insert(table_of(Change))
+_ADD_CHANGES = Many(insert(table_of(Change)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,8 +287,9 @@ def _number_changes(session: Session) -> None:
     for tenant_id, lines in sorted(noted.items()):
         count = len(lines)
         last = connection.execute(_COUNT_ON, {"tenant": tenant_id, "count": count}).scalar_one()
-        numbered = [line | {"seq": seq} for seq, line in enumerate(lines, last - count + 1)]
-        connection.execute(_ADD_CHANGES, numbered)
+        for seq, line in enumerate(lines, last - count + 1):
+            line["seq"] = seq
+        _ADD_CHANGES.execute(connection, lines)
 
 
 def fan_out(session: Session, ports: Ports, events: list[Event], *, source: Link | None = None) -> None:

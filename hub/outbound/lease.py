@@ -84,6 +84,10 @@ _PLANNED_BEFORE = select(Link.id).where(
 """Links of a calendar that have yet to bring in what a plan has read for them, before another does."""
 
 
+_PART = timedelta(seconds=0.25)
+"""Of each second of a lease: a run of many small transactions need not prolong it with each of them."""
+
+
 class LeaseLostError(Exception):
     """Another worker has taken the link, or it was paused or ended: stop at once, write nothing."""
 
@@ -192,7 +196,7 @@ def _end(ports: Ports) -> datetime:
 
 
 def held(session: Session, ports: Ports, lease: Lease) -> Link:
-    """Return the link, locked and with its lease prolonged.
+    """Return the link, locked, its lease prolonged once a part of it is over.
 
     Raises:
         LeaseLostError: the lease is not ours any more.
@@ -200,7 +204,9 @@ def held(session: Session, ports: Ports, lease: Lease) -> Link:
     link = session.scalars(_OWN, _key(lease)).one_or_none()
     if link is None or link.state != LinkState.ACTIVE:
         raise LeaseLostError(lease.link_id)
-    link.lease_until = lease.term.end = _end(ports)
+    end = _end(ports)
+    if link.lease_until is None or end - link.lease_until >= _PART * ports.settings.lease_seconds:
+        link.lease_until = lease.term.end = end
     return link
 
 

@@ -57,7 +57,13 @@ def read_time(value: EventTime, zone: str) -> Time:
     if not stamp:
         raise ValueError("a time has neither date nor dateTime")
     moment = datetime.fromisoformat(stamp)
-    return to_wall(moment, zone) if moment.tzinfo else moment.replace(microsecond=0)
+    if moment.tzinfo is None:
+        return moment.replace(microsecond=0)
+    place = find_zone(zone)
+    wall = moment.replace(tzinfo=None, microsecond=0)
+    if place is not None and place.utcoffset(wall) == moment.utcoffset():
+        return wall  # Most stamps have the offset of their own zone.
+    return to_wall(moment, zone)
 
 
 def write_time(value: Time, zone: str | None) -> EventTime:
