@@ -31,8 +31,13 @@ class Ids(Protocol):
         """Return a number in [0, 1), to spread timers."""
 
 
-def _encode(number: int, length: int) -> str:
-    return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(5 * (length - 1), -1, -5))
+_PAIRS = tuple(one + two for one in _ALPHABET for two in _ALPHABET)
+_SHIFTS = tuple(range(120, -1, -10))
+
+
+def _encode(number: int) -> str:
+    """Return 130 bits as 26 characters, two at a time."""
+    return "".join([_PAIRS[(number >> shift) & 1023] for shift in _SHIFTS])
 
 
 class SystemIds:
@@ -46,7 +51,7 @@ class SystemIds:
 
     def bare(self) -> str:
         millis = int(self._clock.now().timestamp() * 1000)
-        return _encode((millis << 80) | secrets.randbits(80), 26)
+        return _encode((millis << 80) | secrets.randbits(80))
 
     def secret(self) -> str:
         return secrets.token_urlsafe(32)
