@@ -125,6 +125,11 @@ class Kernel:
         self.note("killed")
         raise Killed
 
+    def end(self) -> None:
+        """Let nobody run any more, the running actor neither: there is no end of it."""
+        self._heap.clear()
+        self.kill()
+
     def run(self, until: float, most: int = 100_000) -> None:
         """Run what is due up to an instant, and set the clock there.
 

@@ -20,6 +20,8 @@ from tests.simulate.ledger import mark_of
 from tests.simulate.wire import THROTTLED
 from tests.simulate.worlds import SimWorld
 
+NO_END = 1000
+"""After so many calls the hub is taken to make them for ever."""
 GRACE = 1.0
 """Seconds within which a call may begin that was decided upon before it became unwelcome."""
 SWIFT = frozenset({"throttled", "lost", "doubled", "busy", "cut_before", "cut_after", "version_moved"})
@@ -45,6 +47,9 @@ class Onlooker:
     def _called(self, provider: str, boundary: str, arguments: Mapping[str, Any]) -> None:
         self.calls += 1
         world = self._world
+        if self.calls > NO_END:
+            self._fail(f"C8: more than {NO_END} provider calls")
+            world.kernel.end()
         now, played = world.kernel.now, set(world.faults.played.values())
         if not played <= SWIFT:
             return

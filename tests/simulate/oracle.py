@@ -31,6 +31,9 @@ class Oracle:
         self.ledger = ledger
         self.violations: list[str] = []
         self._stands: list[tuple[str, str, str]] = []
+        """Values that conflicts say to stand, by mark and field, and that do not."""
+        self._lost: set[tuple[str, str, str]] = set()
+        """Values that conflicts say to have lost."""
         world.wire.seen.append(self.watch)
 
     def fail(self, text: str) -> None:
@@ -153,6 +156,8 @@ class Oracle:
                     if conflict.field == "deleted" and value:
                         for name in FIELDS:
                             kept.setdefault((mark, name), set()).add(fingerprint(value.get(name)))
+        for mark, field, _ in [stood for stood in self._stands if stood not in self._lost]:
+            self.fail(f"C2: a conflict tells of a {field} of event {mark} that stands, and it does not")
         return kept
 
     def _told_right(self, conflict: Conflict, mark: str, content: EventContent, is_deleted: bool) -> None:
@@ -167,6 +172,8 @@ class Oracle:
             self.fail(f"C5: a conflict about the {field} of event {mark} that nobody at {name} has edited")
         stands = conflict.hub_value if conflict.kept == "hub" else conflict.provider_value
         told = fingerprint(stands["value"])
+        loser = conflict.provider_value if conflict.kept == "hub" else conflict.hub_value
+        self._lost.add((mark, field, fingerprint(loser["value"])))
         is_overruled = told in {e.replaced for e in edits} or is_deleted
         if told != fingerprint(getattr(content, field)) and not is_overruled:
             self._stands.append((mark, field, told))

@@ -268,6 +268,7 @@ class _Run:
             held = [name for name in self.world.links if self.world.link_row(name).held_at is not None]
             if not held:
                 return
+            self.onlooker.glance()
             self.kernel.spawn("person", lambda name=held[0]: self.people.decide(name, verdict))
             self.kernel.run(self.kernel.now + 10.0)
 

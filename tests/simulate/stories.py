@@ -108,6 +108,10 @@ STORIES: dict[str, Plan] = {
     "an application edits and deletes": _story(
         "pair", (0, LEFT, "create"), (3, HUB, "title"), (3.6, HUB, "delete")
     ),
+    "an application makes one after the other": _story("two_of_one", (0, HUB, "create"), (3, HUB, "create")),
+    "a person edits during a listing": _story(
+        "pair", (0, LEFT, "create"), (3, LEFT, "title"), (3.2, LEFT, "title")
+    ),
     "a link rests": _story("pair", (0, LEFT, "create"), (3, LEFT, "pause"), (7, LEFT, "title")),
     "only in, and made elsewhere": _story("import", (0, RIGHT, "create"), (3, RIGHT, "title")),
     "after a long rest": _story("pair", (9, LEFT, "create"), (12, RIGHT, "title"), started=8 * DAY),

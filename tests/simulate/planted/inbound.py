@@ -161,4 +161,11 @@ BUGS = [
         "    session.connection()",
         ("C1", "C2", "C3", "C12"),
     ),
+    Bug(
+        "a notification that comes during a listing is dropped",
+        WEBHOOK,
+        "(LinkSignal.notified > Link.listed)",
+        "(LinkSignal.notified > Link.pulled)",
+        ("C1", "C2", "C3", "C12"),
+    ),
 ]
