@@ -7,6 +7,7 @@ what its history costs.
 from __future__ import annotations
 
 import copy
+import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -221,7 +222,8 @@ class SimWorld:
         calendars.refresh(self.ports, account_id)
 
     def _save(self) -> None:
-        self._kept = self._raw().serialize()
+        self._kept = sqlite3.connect(":memory:")
+        self._raw().backup(self._kept)
         self._kept_at = self.kernel.now
         self._kept_services = {name: _state(service) for name, service in self.services.items()}
 
@@ -244,7 +246,7 @@ class SimWorld:
         self.accepted.clear()
         self.queue.clear()
         self._numbers = 0
-        self._raw().deserialize(self._kept)
+        self._kept.backup(self._raw())  # Deserializing would leave prepared statements with dead tables.
         for name, service in self.services.items():
             SERVICES[name] = service
             vars(service).update(copy.deepcopy(self._kept_services[name]))

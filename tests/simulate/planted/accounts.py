@@ -101,8 +101,8 @@ BUGS = [
     Bug(
         "one account that has to wait lets all accounts wait",
         "hub.providers.gateway",
-        "                if account is not None:\n                    account.blocked",
-        "                for account in session.scalars(select(Account)):\n                    account.blocked",
+        "account = session.get(Account, account_id)\n                if account is not None:\n        ",
+        "account = None\n                for account in session.scalars(select(Account)):\n        ",
         ("C1", "C11", "C12"),
     ),
 ]

@@ -165,13 +165,6 @@ BUGS = [
         ("C1", "C2", "C3", "C12"),
     ),
     Bug(
-        "a version that moved on is not looked at",
-        PUSH,
-        "            ask_for_pull(session, ports, link.id)\n",
-        "            pass\n",
-        ("C1", "C3", "C12"),
-    ),
-    Bug(
         "the wait after a failure has no upper end",
         TROUBLE,
         "delay = min(most, base * 2.0 ** min(failures - 1, 20))",

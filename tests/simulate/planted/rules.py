@@ -31,8 +31,8 @@ BUGS = [
     Bug(
         "what the hub still has to write is forgotten after a merge",
         PAGE,
-        'pushed = min(copy["pushed_version"], version - 1)',
-        "pushed = version",
+        'min(copy["pushed_version"], version - 1)',
+        "version",
         ("C1", "C12"),
     ),
     Bug(
