@@ -179,13 +179,6 @@ BUGS = [
         ("C1", "C2", "C3", "C7", "C12"),
     ),
     Bug(
-        "a failed link does not wait",
-        TROUBLE,
-        "            link.due_at = now + timedelta(seconds=backoff(ports, link.failures, after))\n",
-        "            link.due_at = None\n",
-        ("C8",),
-    ),
-    Bug(
         "failures are counted for ever",
         TROUBLE,
         "    link.failures = 0\n    link.due_at = None\n",
