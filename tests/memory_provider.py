@@ -137,6 +137,9 @@ class MemoryService:
         """Called once, in the middle of the next listing."""
         self.before_read: Callable[[], None] | None = None
         """Called once, before the next single event is read."""
+        self.before_write: Callable[[], None] | None = None
+        """Called once, before the next write is stored; likewise `after_write` after that."""
+        self.after_write: Callable[[], None] | None = None
         self._counter = 0
         SERVICES[name] = self
 
@@ -443,7 +446,17 @@ class MemoryPlugin:
             changes = {name: getattr(wanted, name) for name in push.fields}
             return _shown(service.write(found, push.remote_id, dataclasses.replace(known.content, **changes)))
 
-        result: RemoteEvent | None = _play(service, "push_event", work)
+        def interrupted() -> RemoteEvent | None:
+            interrupt, service.before_write = service.before_write, None
+            if interrupt is not None:
+                interrupt()
+            answer = work()
+            interrupt, service.after_write = service.after_write, None
+            if interrupt is not None:
+                interrupt()
+            return answer
+
+        result: RemoteEvent | None = _play(service, "push_event", interrupted)
         return result
 
     @hookimpl

@@ -214,7 +214,12 @@ class ProviderWorld(HubWorld):
                     )
                     continue
                 found += self._differences(side, ours, theirs)
-            found += [f"{side.name}: {c.title!r} is not known" for i, c in shown.items() if i not in copied]
+            left_out = {i for name, i in self.parked() if name == side.name}
+            found += [
+                f"{side.name}: {c.title!r} is not known"
+                for i, c in shown.items()
+                if i not in copied | left_out
+            ]
             missing = events.keys() - {c.event_id for c in self.copies(side.link_id)}
             found += [f"{side.name}: {events[i].title!r} has no copy" for i in missing]
         return found

@@ -32,6 +32,7 @@ NEW_COPY: Mapping[str, Any] = {
     "uid": None,
     "web_link": None,
     "read_only": None,
+    "own_fields": [],
     "base": None,
     "shown_at": None,
     "synced": {},
@@ -49,6 +50,11 @@ NEW_COPY: Mapping[str, Any] = {
     **UNTROUBLED,
 }
 """A copy of which nothing is known, by column."""
+
+MOST_DELETIONS = 3
+"""How often a deletion that was not kept is made again."""
+_OF_THE_EVENT = ("remote_id", "remote_version", "uid", "base", "synced", "shown_at", "seen_generation")
+"""What a copy knows of the provider's event, as opposed to what is wanted of it."""
 
 
 class Draft:
@@ -76,7 +82,7 @@ class EventDraft:
     """An event of the hub, what it means, and what is to become of it."""
 
     row: Draft
-    """`id`, `version`, `updated_at`, `deleted_at`, `extra`."""
+    """`id`, `uid`, `version`, `updated_at`, `deleted_at`, `extra`."""
     content: Plain
     fields: frozenset[str] = frozenset()
     """The fields of `content` that are to be written."""
@@ -105,6 +111,7 @@ class NewEvent:
     created_at: datetime
     updated_at: datetime
     extra: Mapping[str, Any] = field(default_factory=dict)
+    deleted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +166,7 @@ def shown(remote: RemoteEvent, content: Plain) -> dict[str, Any]:
         "uid": remote.uid,
         "web_link": remote.web_link,
         "read_only": remote.read_only,
+        "own_fields": sorted(remote.own_fields),
         "removed_at": None,
         "missing_at": None,
     }
@@ -178,6 +186,7 @@ def lost(create_id: str) -> dict[str, Any]:
         "create_id": create_id,
         "uncertain": False,
         "read_only": None,
+        "own_fields": [],
         "removed_at": None,
         "missing_at": None,
         "pushed_version": 0,
@@ -198,6 +207,11 @@ def lost_later(replaced: Mapping[str, str], base: Plain, theirs: Plain) -> froze
         for name, before in replaced.items()
         if theirs.get(name) != base.get(name) and fingerprint(value_of(theirs, name)) == before
     )
+
+
+def is_leftover(copy: Draft) -> bool:
+    """Whether the hub itself has deleted a copy, so that it must not be there any more."""
+    return copy["removed_at"] is not None and DELETED in (copy["tried"] or ())
 
 
 class Ids(Protocol):
@@ -243,6 +257,11 @@ class Plan:
             copy.set({"replaced": {}, "unkept": 0})
         self._write(copy)
 
+    def listed(self, copy: Draft) -> None:
+        """Note that the provider lists an event, of which nothing else can be understood."""
+        copy.set({"seen_generation": self.terms.generation, "missing_at": None})
+        self._write(copy)
+
     def changed(self, copy: Draft, event: EventDraft, remote: RemoteEvent, theirs: Plain) -> None:
         """Merge what the provider shows now into an event that has a copy here."""
         self._show(copy, event, remote, theirs)
@@ -253,6 +272,9 @@ class Plan:
         was_removed = copy["removed_at"] is not None
         was_deleted = event.row["deleted_at"] is not None
         seen = {"seen_generation": self.terms.generation}
+        if is_leftover(copy) and was_deleted and base is not None and not differing(base, theirs):
+            self._delete_again(copy, event, remote, theirs)
+            return
         if base is not None and not was_deleted and self._is_no_news(copy, remote):
             lost = lost_later(copy["replaced"], base, theirs)
             if lost:
@@ -274,6 +296,16 @@ class Plan:
         if was_deleted:
             self._restore(event, copy)
         self._take(event, copy, merged, remote)
+
+    def _delete_again(self, copy: Draft, event: EventDraft, remote: RemoteEvent, theirs: Plain) -> None:
+        """Want an event deleted once more that our own deletion has left there; a bounded number of times."""
+        sent = (copy["tried"] or {}).get(DELETED, ())
+        copy.set(shown(remote, theirs) | {"seen_generation": self.terms.generation})
+        copy.set({"tried": {DELETED: list(sent)}, "due_at": None})
+        copy.set({"wanted_version": event.version, "pushed_version": event.version - 1})
+        if len(sent) > MOST_DELETIONS:
+            problem = "The provider said yes to the deletion and keeps the event. Delete it there."
+            copy.set({"parked_at": self.terms.now, "problem": problem})
 
     @staticmethod
     def _is_no_news(copy: Draft, remote: RemoteEvent) -> bool:
@@ -399,6 +431,13 @@ class Plan:
             copy.set(lost(self._ids.bare()) | {"wanted_version": event.version})
         elif lives and self.terms.direction != "export":
             copy.set({"missing_at": copy["missing_at"] or self.terms.now})
+        elif (
+            copy["doubted"]
+            and copy["uid"] != event.row["uid"]
+            and copy["wanted_version"] > copy["pushed_version"]
+        ):
+            # It was moved away, perhaps: our copy is deleted wherever it is.
+            copy.set({"remote_version": "", "doubted": False, "due_at": None})
         else:
             gone = {"removed_at": self.terms.now, "missing_at": None, **UNTROUBLED}
             copy.set(gone | {"wanted_version": event.version, "pushed_version": event.version})
@@ -434,6 +473,21 @@ class Plan:
             self.writes.new_copies.append(copy)
         else:
             self._write(copy)
+
+    def supersede(self, copy: Draft, event: EventDraft, remote: RemoteEvent, theirs: Plain) -> None:
+        """Take a meeting whose invitation has come for the event; the hub's own copy of it has to go.
+
+        That lives on as the copy of a tombstone, so that it is deleted as any other.
+        """
+        old_id, now = self._ids.new("evt"), self.terms.now
+        uid = copy["uid"] or f"{copy['remote_id']}@{self.terms.provider}"
+        times = span(_when(copy["base"]), self.terms.zone)
+        self.writes.new_events.append(NewEvent(old_id, uid, copy["base"], times, now, now, deleted_at=now))
+        leftover = self._new_copy(old_id)
+        leftover.changed = {name: copy[name] for name in _OF_THE_EVENT} | {"wanted_version": 1}
+        self.writes.new_copies.append(leftover)
+        copy.set({"base": None, "synced": {}, "tried": {}, "replaced": {}, "shown_at": None})
+        self.pair(copy, event, remote, theirs)
 
     def create(self, remote: RemoteEvent, theirs: Plain) -> None:
         """Bring in an event that the hub has not, unless it is long past."""

@@ -37,6 +37,11 @@ def differing(one: Plain, other: Plain) -> set[str]:
     return names & _COMPARED
 
 
+def is_meeting(content: Mapping[str, Any]) -> bool:
+    """Whether others have the event too, so that its invitation may come to several calendars."""
+    return "organizer" in content or "attendees" in content
+
+
 def with_fields(content: Plain, values: Mapping[str, Any]) -> Plain:
     """Return the content with other values in some fields; None means the default."""
     return {name: value for name, value in {**content, **values}.items() if value is not None}

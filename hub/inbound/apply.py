@@ -15,7 +15,7 @@ from types import MappingProxyType
 from sqlalchemy.orm import Session
 
 from hub.db import forget
-from hub.domain.page import Draft, Plan, Terms, plain_of
+from hub.domain.page import Draft, Plan, Terms, is_leftover, plain_of
 from hub.domain.plain import Plain
 from hub.domain.recurrence import fault_of
 from hub.inbound import moves, rows
@@ -102,10 +102,13 @@ class _Page:
         faults = _faults(changes)
         for remote_id, reason in faults.items():
             self._park(remote_id, reason)
+            if remote_id in copies and copies[remote_id]["removed_at"] is None:
+                self.plan.listed(copies[remote_id])
         sound = [change for change in changes.values() if change.remote_id not in faults]
         suspects = self._sort_out(copies, sound)
         new = [change.event for change in sound if change.event and change.remote_id not in copies]
-        pairs = self._pairs(new)
+        gone = {copy["id"] for change, copy in suspects if change.event is None}
+        pairs = self._pairs(new, gone)
         read = self._read(suspects, pairs.values())
         for change, known in suspects:
             self._judge(read, known, change)
@@ -124,17 +127,17 @@ class _Page:
             copy = copies.get(change.remote_id)
             if copy is None or (change.event is None and copy["removed_at"] is not None):
                 continue
-            if _has_version(copy, change.event) and not copy["replaced"]:
+            if _has_version(copy, change.event) and not copy["replaced"] and not is_leftover(copy):
                 self.plan.seen(copy)
             else:
                 suspects.append((change, copy))
         return suspects
 
-    def _pairs(self, remotes: list[RemoteEvent]) -> dict[str, Pair]:
+    def _pairs(self, remotes: list[RemoteEvent], gone: Collection[str]) -> dict[str, Pair]:
         if not remotes:
             return {}
         pairing = Pairing(self.connection, self.link, self.around.zone, self.showing)
-        return pairing.find(remotes, first=self.link.imported_at is None)
+        return pairing.find(remotes, first=self.link.imported_at is None, gone=gone)
 
     def _read(self, suspects: Iterable[tuple[RemoteChange, Draft]], pairs: Iterable[Pair]) -> Rows:
         """Read what may be changed, after no one else can."""
@@ -159,7 +162,7 @@ class _Page:
             self.plan.removed(copy, event)
             return
         theirs = plain_of(remote)
-        if _has_version(copy, remote) and theirs == copy["base"]:
+        if _has_version(copy, remote) and theirs == copy["base"] and not is_leftover(copy):
             self.plan.seen(copy)
         else:
             self.plan.changed(copy, event, remote, theirs)
@@ -174,6 +177,8 @@ class _Page:
                 self._move_here(read, moved_from, remote, theirs)
             else:
                 self.plan.create(remote, theirs)
+        elif copy is not None and pair.is_superseded:
+            self.plan.supersede(copy, event, remote, theirs)
         elif copy is not None and copy["base"]:
             self.plan.changed(copy, event, remote, theirs)
         else:

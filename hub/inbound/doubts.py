@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from hub.models import EventCopy, Link
+from hub.models import EventCopy, Link, ParkedChange
 from hub.plugin.types import RemoteChange, RemoteEvent
 
 MOST_STALE = 50
@@ -21,6 +21,10 @@ _KNOWN = select(EventCopy.remote_id, EventCopy.remote_version, EventCopy.shown_a
     EventCopy.link_id == bindparam("link_id"),
     EventCopy.remote_id.in_(bindparam("ids", expanding=True)),
     EventCopy.removed_at.is_(None),
+)
+_PARKED = select(ParkedChange.remote_id).where(
+    ParkedChange.link_id == bindparam("link_id"),
+    ParkedChange.remote_id.in_(bindparam("ids", expanding=True)),
 )
 
 
@@ -53,7 +57,7 @@ def _is_stale(event: RemoteEvent, ours: tuple[str, datetime | None] | None) -> b
 def known(
     session: Session, link: Link, changes: Iterable[RemoteChange]
 ) -> dict[str, tuple[str, datetime | None]]:
-    """Return version and date of those events of a page that have a copy, where it matters."""
+    """Return version and date of those events of a page that have a copy or are parked, where it matters."""
     ids = [
         c.remote_id
         for c in changes
@@ -62,4 +66,8 @@ def known(
     if not ids:
         return {}
     rows = session.connection().execute(_KNOWN, {"link_id": link.id, "ids": ids})
-    return {row.remote_id: (row.remote_version, row.shown_at) for row in rows}
+    found = {row.remote_id: (row.remote_version, row.shown_at) for row in rows}
+    if gone := [c.remote_id for c in changes if _is_doubtful(c)]:
+        parked = session.connection().execute(_PARKED, {"link_id": link.id, "ids": gone})
+        found = {row.remote_id: ("", None) for row in parked} | found
+    return found

@@ -56,6 +56,20 @@ def settle(session: Session, ports: Ports, link: Link, run_id: str) -> None:
         )
 
 
+def is_wrongly_empty(session: Session, link: Link) -> bool:
+    """Whether a first listing showed nothing although the hub has events, which it would all write there.
+
+    Providers answer so by mistake at times; a second listing tells.
+    """
+    if link.direction == Direction.IMPORT:
+        return False
+    shown = select(EventCopy.id).where(
+        EventCopy.link_id == link.id, EventCopy.seen_generation == link.generation
+    )
+    waiting = select(Event.id).where(Event.calendar_id == link.calendar_id, Event.deleted_at.is_(None))
+    return session.scalar(shown.limit(1)) is None and session.scalar(waiting.limit(1)) is not None
+
+
 def carry_out(ports: Ports, lease: Lease) -> None:
     """Do what the person said about held deletions, in bounded transactions."""
     while True:

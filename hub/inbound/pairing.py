@@ -8,7 +8,7 @@ for lost creates, by title with exact time.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,6 +66,41 @@ def _by_uid() -> Select[Any]:
 
 
 _BY_UID = _by_uid()
+_KNOWN_BY_UID = select(
+    _COPIES.c.event_id, _COPIES.c.id, _COPIES.c.uid, _COPIES.c.missing_at, _COPIES.c.removed_at
+).where(
+    _COPIES.c.link_id == bindparam("link_id"),
+    _COPIES.c.uid.in_(bindparam("uids", expanding=True)),
+    _COPIES.c.remote_id.is_not(None),
+)
+
+
+def _invited() -> Select[Any]:
+    """Return what finds events that another account was invited to, of which the link has a copy of ours.
+
+    Such a copy has a UID of its own, or is not written yet. Within one account an event of that UID is one
+    that was moved from calendar to calendar (`hub.inbound.moves`).
+    """
+    own, twins = _COPIES.alias(), _COPIES.alias()
+    return (
+        select(own.c.event_id, own.c.id, own.c.remote_id, twins.c.uid)
+        .join_from(twins, _LINKS, _LINKS.c.id == twins.c.link_id)
+        .join(_EVENTS, _EVENTS.c.id == twins.c.event_id)
+        .join(own, (own.c.event_id == twins.c.event_id) & (own.c.link_id == bindparam("link_id")))
+        .where(
+            _LINKS.c.calendar_id == bindparam("calendar_id"),
+            _LINKS.c.account_id != bindparam("account_id"),
+            twins.c.uid.in_(bindparam("uids", expanding=True)),
+            twins.c.removed_at.is_(None),
+            _EVENTS.c.deleted_at.is_(None),
+            own.c.removed_at.is_(None),
+            or_(own.c.uid.is_(None), own.c.uid != twins.c.uid),
+        )
+        .order_by(own.c.id)
+    )
+
+
+_INVITED = _invited()
 _FORMER = (
     select(_COPIES.c.remote_id, _COPIES.c.event_id, _COPIES.c.base, _COPIES.c.synced)
     .join_from(_COPIES, _EVENTS, _EVENTS.c.id == _COPIES.c.event_id)
@@ -97,6 +132,8 @@ class Pair:
     base: Plain | None = None
     """What an earlier link of the same remote calendar was shown last, and its `synced`."""
     synced: Mapping[str, str] = field(default_factory=dict)
+    is_superseded: bool = False
+    """The copy is another event, which the hub has made: it gives way to this one."""
 
 
 class Pairing:
@@ -114,11 +151,12 @@ class Pairing:
         self._shapes = shapes
         self._taken: set[str] = set()
 
-    def find(self, remotes: list[RemoteEvent], *, first: bool) -> dict[str, Pair]:
+    def find(self, remotes: list[RemoteEvent], *, first: bool, gone: Collection[str] = ()) -> dict[str, Pair]:
         """Return pairs by remote id; each event of the hub is used once.
 
         Args:
             first: whether this is the link's first listing, when equal events are taken as one.
+            gone: copies whose ids the provider does not know any more, as the same page says.
         """
         found: dict[str, Pair] = {}
         rows = self._connection.execute(_UNKNOWN if first else _PENDING, {"link_id": self._link.id})
@@ -140,6 +178,8 @@ class Pairing:
                 self._use(found, remote, former.get(remote.remote_id, ()))
         for remote in remotes if by_uid else ():
             self._use(found, remote, by_uid.get(remote.uid or "", ()))
+        self._find_renumbered(found, [r for r in remotes if r.uid and r.remote_id not in found], gone)
+        self._find_invited(found, [r for r in remotes if r.remote_id not in found])
         self._find_by_uid(found, [r for r in remotes if r.uid and r.remote_id not in found])
         rest = [r for r in remotes if r.remote_id not in found]
         candidates = pending + (self._at_same_time(rest) if first and rest else [])
@@ -154,6 +194,31 @@ class Pairing:
             if remote.remote_id not in found and pair.event_id not in self._taken:
                 found[remote.remote_id] = pair
                 self._taken.add(pair.event_id)
+
+    def _find_renumbered(
+        self, found: dict[str, Pair], remotes: list[RemoteEvent], gone: Collection[str]
+    ) -> None:
+        """Find copies that the calendar holds no more under the id that the hub knows: it has another."""
+        uids = [remote.uid for remote in remotes]
+        pairs: dict[str, list[Pair]] = defaultdict(list)
+        rows = self._connection.execute(_KNOWN_BY_UID, self._ids | {"uids": uids}) if uids else ()
+        for event_id, copy_id, uid, missing_at, removed_at in rows:
+            if missing_at is not None or removed_at is not None or copy_id in gone:
+                pairs[uid].append(Pair(event_id, copy_id))
+        for remote in remotes if pairs else ():
+            self._use(found, remote, pairs.get(remote.uid or "", ()))
+
+    def _find_invited(self, found: dict[str, Pair], remotes: list[RemoteEvent]) -> None:
+        """Find meetings that came to another account, too, and were or are to be copied from there."""
+        meetings = [r for r in remotes if r.uid and (r.content.organizer or r.content.attendees)]
+        if not meetings:
+            return
+        pairs: dict[str, list[Pair]] = defaultdict(list)
+        values = self._ids | {"account_id": self._link.account_id, "uids": [r.uid for r in meetings]}
+        for event_id, copy_id, remote_id, uid in self._connection.execute(_INVITED, values):
+            pairs[uid].append(Pair(event_id, copy_id, is_superseded=remote_id is not None))
+        for remote in meetings if pairs else ():
+            self._use(found, remote, pairs.get(remote.uid or "", ()))
 
     def _find_by_uid(self, found: dict[str, Pair], remotes: list[RemoteEvent]) -> None:
         if not remotes:

@@ -21,10 +21,10 @@ from hub.db import after_commit
 from hub.inbound import doubts, guard, moves, planned
 from hub.inbound.apply import apply_page
 from hub.log import get_logger
-from hub.models import Event, EventCopy, Link, LinkSignal
+from hub.models import Event, EventCopy, Link, LinkSignal, LinkState
 from hub.outbound import trouble
 from hub.outbound.lease import Lease, give_back, held
-from hub.outbound.linking import want_missing
+from hub.outbound.linking import ask_for_pull, want_missing
 from hub.outbound.owed import DOUBTED, HAS_QUESTIONS, hint_owed_after, is_busy
 from hub.outbound.push import push_due
 from hub.outbound.window import window_of
@@ -280,17 +280,21 @@ def _apply(
     if page.next_cursor is None:
         return _Next.PAGE
     now = ports.clock.now()
-    link.cursor = page.next_cursor
+    is_first, link.cursor = link.cursor is None, page.next_cursor
     link.pulled = listing.notified
     link.heard_at = now
     spread = 0.75 + ports.ids.jitter() / 2
     link.poll_at = now + timedelta(seconds=ports.settings.poll_interval * spread)
-    trouble.clear(link)
+    if link.state == LinkState.ACTIVE:  # What the page showed may have stopped it.
+        trouble.clear(link)
     if link.confirmed >= link.generation:
         guard.settle(session, ports, link, lease.run_id)
     if page.window is not None:
         link.window_start, link.window_end = page.window.start, page.window.end
     if page.scope is Scope.SNAPSHOT and link.imported_at is None:
+        if is_first and guard.is_wrongly_empty(session, link):
+            ask_for_pull(session, ports, link.id, fresh=True)
+            return _Next.DOUBTS
         link.imported_at = now
         want_missing(session, ports, link)
         after_commit(session, lambda: ports.queue.hint("push", lease.link_id))

@@ -53,7 +53,7 @@ _SURROUNDINGS = select(
 
 _KNOWN_NAMES = (
     "id", "event_id", "remote_id", "remote_version", "replaced", "unkept", "seen_generation", "missing_at",
-    "doubted", "removed_at",
+    "doubted", "removed_at", "tried",
 )  # fmt: skip
 _KNOWN = select(*(_COPIES.c[name] for name in _KNOWN_NAMES)).where(
     _COPIES.c.link_id == bindparam("link_id"), among(_COPIES.c.remote_id, "ids")
@@ -63,7 +63,7 @@ _LOCK_EVENTS = select(_EVENTS.c.id).where(among(_EVENTS.c.id, "ids")).order_by(_
 _LOCK_COPIES = select(_COPIES.c.id).where(among(_COPIES.c.id, "ids")).order_by(_COPIES.c.id).with_for_update()
 
 _COPY_NAMES = tuple(c.name for c in _COPIES.columns)
-_ROW_NAMES = ("id", "version", "updated_at", "deleted_at", "extra")
+_ROW_NAMES = ("id", "uid", "version", "updated_at", "deleted_at", "extra")
 _CONTENT_NAMES = (
     "title", "description", "description_html", "start", "end", "start_zone", "end_zone", "recurrence",
     "has_exceptions", "details",
@@ -200,9 +200,10 @@ def write(connection: Connection, link: Link, rows: Rows, writes: Writes) -> Non
     """Carry a plan out: each kind of row by one statement."""
     _insert(connection, _EVENTS, [_new_event(link, event) for event in writes.new_events])
     _write_exceptions(connection, rows, writes)
-    _insert(connection, _COPIES, [{**copy.stored, **copy.changed} for copy in writes.new_copies])
     _update(connection, _EVENTS, ((event.id, _event_columns(event)) for event in writes.events))
+    # First those that there are: a new one may take over the remote id of another.
     _update(connection, _COPIES, ((copy.stored["id"], copy.changed) for copy in writes.copies))
+    _insert(connection, _COPIES, [{**copy.stored, **copy.changed} for copy in writes.new_copies])
     own = {"tenant_id": link.tenant_id, "link_id": link.id}
     conflicts = [own | conflict | {"event_version": event.version} for event, conflict in writes.conflicts]
     _insert(connection, table_of(Conflict), conflicts)
@@ -221,7 +222,7 @@ def _new_event(link: Link, event: NewEvent) -> dict[str, Any]:
         "ends_at": event.span[1],
         "created_at": event.created_at,
         "updated_at": event.updated_at,
-        "deleted_at": None,
+        "deleted_at": event.deleted_at,
     }
 
 

@@ -45,6 +45,8 @@ class EventCopy(Base):
     web_link: Mapped[str | None] = mapped_column(Text)
     read_only: Mapped[str | None] = mapped_column(Text)
     """Why the hub must not write to it."""
+    own_fields: Mapped[list[str]] = mapped_column(default=list)
+    """What it may write to it all the same."""
     base: Mapped[dict[str, Any] | None]
     """The event as that provider last showed it to us (`hub.plugin.codec`)."""
     shown_at: Mapped[datetime | None]

@@ -9,6 +9,7 @@ from sqlalchemy import Boolean, ForeignKey, Index, String, Text, UniqueConstrain
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from hub.db import Base, WallTime
+from hub.domain.plain import is_meeting
 
 
 class Event(Base):
@@ -52,6 +53,11 @@ class Event(Base):
     exceptions: Mapped[list[SeriesExceptionRow]] = relationship(
         cascade="all, delete-orphan", order_by="SeriesExceptionRow.original_start", lazy="raise"
     )
+
+    @property
+    def is_meeting(self) -> bool:
+        """Whether others have the event too, so that its invitation may come to several calendars."""
+        return is_meeting(self.details)
 
 
 class SeriesExceptionRow(Base):

@@ -20,7 +20,16 @@ from hub.log import get_logger
 from hub.models import Event, EventCopy, Link, LinkState
 from hub.outbound.trouble import backoff
 from hub.plugin.codec import to_json
-from hub.plugin.types import CONTENT_FIELDS, EventContent, Push, PushCreate, PushDelete, PushUpdate
+from hub.plugin.types import (
+    CONTENT_FIELDS,
+    EventContent,
+    Push,
+    PushCreate,
+    PushDelete,
+    PushUpdate,
+    RemoteEvent,
+    changed_fields,
+)
 from hub.ports import Ports
 
 log = get_logger()
@@ -35,7 +44,8 @@ MOST_TRIED = 8
 def note_try(copy: EventCopy, push: Push, shown: EventContent) -> None:
     """Write down, before the call, what it may leave at the provider if its answer is lost."""
     if isinstance(push, PushDelete):
-        copy.tried = {**(copy.tried or {}), DELETED: ["sent"]}
+        tried = copy.tried or {}
+        copy.tried = {**tried, DELETED: [*tried.get(DELETED, ()), "sent"]}
     elif isinstance(push, PushCreate | PushUpdate):
         fields = push.fields if isinstance(push, PushUpdate) else CONTENT_FIELDS
         tried = dict(copy.tried or {})
@@ -52,30 +62,48 @@ def may_be_ours(copy: EventCopy) -> bool:
     return DELETED in (copy.tried or {})
 
 
-def note_write(copy: EventCopy, push: Push) -> None:
+def note_write(copy: EventCopy, push: Push, shown: EventContent) -> None:
     """Write down what a write has replaced; the next listing shows whether it was kept."""
     copy.tried = {}
-    if isinstance(push, PushUpdate):
-        before = {name: fingerprint(getattr(push.base, name)) for name in push.fields}
-        copy.replaced = {**(copy.replaced or {}), **before}
-    else:
-        copy.replaced = {}
+    replaced = _replaced(push, shown)
+    before = {name: fingerprint(getattr(replaced, name)) for name in _written(push, shown)}
+    copy.replaced = {**(copy.replaced or {}), **before} if isinstance(push, PushUpdate) else before
 
 
 def lost_at_once(push: Push, shown: EventContent, answer: EventContent) -> frozenset[str]:
-    """Return the fields that a provider's own answer shows not to be kept.
+    """Return the fields that a provider's own answer shows not to be kept: they have their old value.
 
-    An update's field is lost if it still has its old value, a create's title if it is empty. Whatever
-    else differs is the provider's way to write the same.
+    Whatever else differs is the provider's way to write the same.
     """
+    replaced = _replaced(push, shown)
+    return frozenset(
+        name
+        for name in _written(push, shown)
+        if getattr(answer, name) == getattr(replaced, name) != getattr(shown, name)
+    )
+
+
+def is_untouched(push: Push, answer: RemoteEvent) -> bool:
+    """Whether an answer shows a change under the version of before, so that it has to be read again."""
+    return (
+        isinstance(push, PushUpdate)
+        and push.version == answer.version != ""
+        and changed_fields(push.base, answer.content) != frozenset()
+    )
+
+
+def _written(push: Push, shown: EventContent) -> frozenset[str]:
+    """Return the fields of a write that a provider might not keep; no event is without a time."""
     if isinstance(push, PushUpdate):
-        return frozenset(
-            name
-            for name in push.fields
-            if getattr(answer, name) == getattr(push.base, name) != getattr(shown, name)
-        )
-    is_stripped = isinstance(push, PushCreate) and shown.title and not answer.title
-    return frozenset({"title"} if is_stripped else ())
+        return push.fields
+    if isinstance(push, PushCreate):
+        return changed_fields(_replaced(push, shown), shown) - {"when"}
+    return frozenset()
+
+
+def _replaced(push: Push, shown: EventContent) -> EventContent:
+    """Return what a write replaces: what was there, or an empty event."""
+    return push.base if isinstance(push, PushUpdate) else EventContent(when=shown.when)
 
 
 def lost_before(copy: EventCopy, push: Push, answer: EventContent) -> frozenset[str]:

@@ -8,17 +8,17 @@ of a run that holds the link.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from hub.domain.merge import behind, in_step
 from hub.domain.page import lost, shown
-from hub.models import Detail, Event, EventCopy, Link
+from hub.models import Detail, Event, EventCopy, Link, LinkSignal
 from hub.models.content import content_of
 from hub.outbound import conflicts, kept
 from hub.outbound.lease import Lease
@@ -41,6 +41,8 @@ from hub.ports import Ports
 
 BATCH = 50
 BUSY_TITLE = "Busy"
+MEETING_WAIT = timedelta(seconds=2)
+"""So long the copy of a meeting waits for a listing of its calendar, before it is looked at again."""
 
 _IS_TIME = (Link.imported_at.is_not(None), may_write(Link.calendar_id), COPY_IS_DUE)
 _HAS_DUE = (
@@ -81,6 +83,8 @@ class Work:
     """The same as the provider can show it."""
     refusal: str | None = None
     """Set: it cannot be written, and why."""
+    held_back: frozenset[str] = frozenset()
+    """Changed fields that are not the hub's to write there, beside those that it writes."""
 
 
 def visible(content: EventContent, detail: str) -> EventContent:
@@ -115,6 +119,7 @@ def claim(
     if link.lost_runs:
         rows = [row for row in rows if not _count_ahead(ports, row[0])]
     _load_exceptions(session, [event for _, event in rows if event.has_exceptions])
+    rows = _looked_for(session, ports, link, rows)
     work = []
     for copy, event in rows:
         item = plan_push(ports, lease.provider, link, copy, event)
@@ -135,6 +140,26 @@ def _expect(copy: EventCopy, work: Work) -> None:
         copy.base, copy.tried = to_json(work.shown), {}
         copy.synced = in_step(to_json(work.content), copy.base)
     copy.uncertain = True
+
+
+def _looked_for(
+    session: Session, ports: Ports, link: Link, rows: Sequence[Row[EventCopy, Event]]
+) -> Sequence[Row[EventCopy, Event]]:
+    """Let new copies of meetings wait while the link has news: the invitation may have come there, too."""
+    if not any(_is_new_meeting(copy, event) for copy, event in rows):
+        return rows
+    notified = session.scalars(select(LinkSignal.notified).where(LinkSignal.link_id == link.id)).one()
+    if notified <= link.pulled:
+        return rows
+    due_at = ports.clock.now() + MEETING_WAIT
+    for copy, event in rows:
+        if _is_new_meeting(copy, event):
+            copy.due_at = due_at
+    return [row for row in rows if not _is_new_meeting(row[0], row[1])]
+
+
+def _is_new_meeting(copy: EventCopy, event: Event) -> bool:
+    return copy.remote_id is None and not copy.uncertain and event.is_meeting
 
 
 def _load_exceptions(session: Session, events: list[Event]) -> None:
@@ -170,6 +195,7 @@ def plan_push(ports: Ports, provider: str, link: Link, copy: EventCopy, event: E
     push: Push | None
     seen = content
     refusal: str | None = None
+    held_back: frozenset[str] = frozenset()
     if event.deleted_at is not None and not copy.uncertain:
         push = PushDelete(copy.remote_id, copy.remote_version) if copy.remote_id else None
         refusal = copy.read_only if push else None
@@ -184,7 +210,10 @@ def plan_push(ports: Ports, provider: str, link: Link, copy: EventCopy, event: E
             push = PushCreate(create_id, copy.id, content, attempt)
         else:
             push = _update(copy, content, seen)
-    return Work(copy.id, event.id, version, content, push, seen, refusal if push else None)
+            if copy.read_only and push and (own := push.fields & frozenset(copy.own_fields)):
+                held_back, refusal = push.fields - own, projection.refusal
+                push = dataclasses.replace(push, fields=own)
+    return Work(copy.id, event.id, version, content, push, seen, refusal if push else None, held_back)
 
 
 def _update(copy: EventCopy, content: EventContent, seen: EventContent) -> PushUpdate | None:
@@ -214,12 +243,17 @@ def settled(session: Session, ports: Ports, link: Link, work: Work, remote: Remo
     elif isinstance(work.push, PushDelete) or (work.push is None and copy.remote_id is None):
         copy.removed_at, copy.missing_at = ports.clock.now(), None
     else:
-        copy.synced = in_step(to_json(work.content), copy.base or {})
+        copy.synced = in_step(to_json(work.content), copy.base or {}, work.held_back)
+        if work.held_back:
+            copy.parked_at, copy.problem = ports.clock.now(), copy.read_only
     if remote is not None and work.push is not None:
         copy.seen_generation = link.generation
         unkept = kept.lost_at_once(work.push, work.shown, remote.content)
         unkept |= kept.lost_before(copy, work.push, remote.content)
-        kept.note_write(copy, work.push)
+        kept.note_write(copy, work.push, work.shown)
+        if kept.is_untouched(work.push, remote):
+            copy.doubted = True
+            ask_for_pull(session, ports, link.id)
         if deleted_at is not None:
             copy.pushed_version = version - 1  # Deleted while the create's outcome was unknown.
         elif unkept:

@@ -15,14 +15,15 @@ from sqlalchemy.orm import Session
 
 from hub.db import after_commit, forget, table_of
 from hub.domain.page import NEW_COPY
+from hub.domain.plain import is_meeting
 from hub.many import among
-from hub.models import Account, Direction, Event, EventCopy, Link, LinkState
+from hub.models import Account, Direction, Event, EventCopy, Link, LinkSignal, LinkState
 from hub.outbound import owed
 from hub.outbound.window import window_at
 from hub.ports import Ports
 
 _ACCOUNTS, _LINKS = table_of(Account), table_of(Link)
-_EVENTS, _COPIES = table_of(Event), table_of(EventCopy)
+_EVENTS, _COPIES, _SIGNALS = table_of(Event), table_of(EventCopy), table_of(LinkSignal)
 
 _TARGET = select(
     _LINKS.c.id, _LINKS.c.direction, _LINKS.c.past_days, _ACCOUNTS.c.provider,
@@ -40,7 +41,8 @@ _FRESH: dict[str, Any] = {"due_at": None, "parked_at": None, "attempts": 0, "unk
 """A fresh wish clears old failures."""
 _ANEW: dict[str, Any] = {
     "removed_at": None, "remote_id": None, "remote_version": "", "base": None, "synced": {}, "tried": {},
-    "replaced": {}, "shown_at": None, "doubted": False, "read_only": None, "pushed_version": 0,
+    "replaced": {}, "shown_at": None, "doubted": False, "read_only": None, "own_fields": [],
+    "pushed_version": 0,
 }  # fmt: skip
 """What was removed is wanted as a new event."""
 _THERE = (
@@ -64,7 +66,7 @@ _WANT = (
 
 _NOT_THERE = (
     select(
-        _EVENTS.c.id, _EVENTS.c.version, _EVENTS.c.deleted_at, _EVENTS.c.ends_at,
+        _EVENTS.c.id, _EVENTS.c.version, _EVENTS.c.deleted_at, _EVENTS.c.ends_at, _EVENTS.c.details,
         _COPIES.c.id.label("copy_id"),
     )
     .join_from(
@@ -82,6 +84,11 @@ _REVIVE = (
     .values(wanted_version=bindparam("version"), create_id=bindparam("new_create_id"), **_ANEW, **_FRESH)
 )
 _INSERT = insert(_COPIES)
+_NOTIFY = (
+    update(_SIGNALS)
+    .where(_SIGNALS.c.link_id == bindparam("of_link"))
+    .values(notified=_SIGNALS.c.notified + 1)
+)
 
 
 class _Target(NamedTuple):
@@ -166,13 +173,14 @@ def _add(session: Session, ports: Ports, link: _Target, event_ids: list[str], *,
     connection = session.connection()
     now = link.planned_at or ports.clock.now()
     oldest, _ = window_at(ports, link.provider, link.past_days, 0, now)
-    new, removed = [], []
+    new, removed, has_meeting = [], [], False
     for event in connection.execute(_NOT_THERE, {"link_id": link.id, "event_ids": event_ids}):
         if event.deleted_at is not None:
             continue
         if event.copy_id is None:
             if may_add and _is_within(event.ends_at, oldest):
                 new.append(_new_copy(ports, link.id, event.id, event.version))
+                has_meeting |= is_meeting(event.details)
         elif link.direction != Direction.EXPORT:
             removed.append(
                 {"copy_id": event.copy_id, "version": event.version, "new_create_id": ports.ids.bare()}
@@ -181,6 +189,10 @@ def _add(session: Session, ports: Ports, link: _Target, event_ids: list[str], *,
         connection.execute(_INSERT, new)
     if removed:
         connection.execute(_REVIVE, removed)
+    if has_meeting:
+        # Its invitation may have come there as well: `outbox.claim` waits until the link has looked.
+        connection.execute(_NOTIFY, {"of_link": link.id})
+        after_commit(session, lambda: ports.queue.hint("pull", link.id))
 
 
 def _is_within(ends_at: datetime | None, oldest: datetime) -> bool:

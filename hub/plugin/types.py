@@ -272,6 +272,9 @@ class RemoteEvent:
     updated_at: datetime | None = None
     read_only: str | None = None
     """Why the hub must not write to it (someone else's meeting, a birthday …); None if it may."""
+    own_fields: frozenset[str] = frozenset()
+    """Where `read_only` is set: the fields of `EventContent` that are the account owner's own all the same
+    (a guest's reminders …), and may be written without anybody being told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,20 @@ from tests.memory_provider import MemoryService
 from tests.world import World
 
 
-def dies_in(world: World, service: MemoryService, hook: str, work: Callable[[], Any]) -> None:
-    """Do `work` in a process that is killed when it calls `hook` of a provider.
+def dies_in(
+    world: World, service: MemoryService, hook: str, work: Callable[[], Any], *, calls: int = 1
+) -> None:
+    """Do `work` in a process that is killed when it calls `hook` of a provider for so many times.
 
     What the provider does in that call is lost with the process: it had not been asked yet.
     """
     child = os.fork()
     if child == 0:
         world.ports.db.dispose()
-        service.fault = lambda called: os._exit(9) if called == hook else None  # type: ignore[method-assign]
+        left = iter(range(calls - 1))
+        service.fault = (  # type: ignore[method-assign]
+            lambda called: os._exit(9) if called == hook and next(left, None) is None else None
+        )
         try:
             work()
         finally:

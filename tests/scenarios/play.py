@@ -16,7 +16,7 @@ from tests.world import HubWorld
 
 EVENTS = r"/events(/[^/]+)?$"
 """The calls about events at both providers, but for their listings."""
-FULL = {"google": r"/calendars/[^/]+/events$", "outlook": r"/calendarView/delta$"}
+FULL = {"google": r"/calendars/[^/]+/events$", "outlook": r"/calendarView/delta(\(\))?$"}
 """The calls that list a calendar."""
 
 

@@ -55,6 +55,10 @@ _TYPES = {
 # --- from Google -------------------------------------------------------------------------------------
 
 
+GUEST_FIELDS = frozenset({"reminders", "color", "show_as", "visibility"})
+"""What a guest may change of a meeting in the own copy; the organizer's and the others' stay as they are."""
+
+
 def from_remote(item: Event, instances: Iterable[Event], zone: str) -> RemoteEvent:
     """Return an event, or a series with its changed and cancelled instances, as the hub sees it.
 
@@ -76,6 +80,7 @@ def from_remote(item: Event, instances: Iterable[Event], zone: str) -> RemoteEve
         created_at=values.read_instant(item.get("created")),
         updated_at=values.read_instant(item.get("updated")),
         read_only=read_only(item),
+        own_fields=GUEST_FIELDS if _is_guest_copy(item) else frozenset(),
     )
 
 
@@ -99,10 +104,13 @@ def read_only(item: Event) -> str | None:
         return _TYPES.get(kind, f"a special event of Google Calendar ({kind})")
     if item.get("locked"):
         return "locked by its organizer"
+    return "organised by someone else" if _is_guest_copy(item) else None
+
+
+def _is_guest_copy(item: Event) -> bool:
     organizer = item.get("organizer")
-    if organizer and not organizer.get("self") and not item.get("guestsCanModify"):
-        return "organised by someone else"
-    return None
+    is_plain = item.get("eventType", "default") == "default" and not item.get("locked")
+    return bool(is_plain and organizer and not organizer.get("self") and not item.get("guestsCanModify"))
 
 
 def content_from(item: Event, instances: Iterable[Event], zone: str) -> EventContent:

@@ -39,9 +39,7 @@ def fetch_changes(
         token = _read_page(graph, calendar, token, changes)
     now, later = token.pending[:SERIES_A_PAGE], token.pending[SERIES_A_PAGE:]
     for master_id in now:
-        change = _series(graph, master_id)
-        if change:
-            changes[master_id] = change
+        changes[master_id] = _series(graph, master_id)
     return _page(tuple(changes.values()), replace(token, pending=later))
 
 
@@ -161,11 +159,13 @@ def _single(item: Event) -> RemoteChange:
         return RemoteChange(item["id"], fault=str(error))
 
 
-def _series(graph: Graph, master_id: str) -> RemoteChange | None:
-    """Read a touched series; None if it is gone, of which a tombstone tells besides."""
+def _series(graph: Graph, master_id: str) -> RemoteChange:
+    """Read a touched series. One that is listed and not there is left out; a tombstone may follow."""
     try:
         return RemoteChange(master_id, read_series(graph, master_id))
     except GoneError as error:
-        return RemoteChange(master_id) if "cancelled" in error.message else None
+        if "cancelled" in error.message:
+            return RemoteChange(master_id)
+        return RemoteChange(master_id, fault="Outlook lists this series but does not show it.")
     except RefusedError as error:
         return RemoteChange(master_id, fault=str(error))

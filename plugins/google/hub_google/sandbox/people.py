@@ -51,7 +51,12 @@ def add_calendar(
 
 
 def set_role(state: State, calendar: CalendarState, email: str, role: str) -> None:
-    """Change what a person may do with a calendar: all its sync tokens end (guides/sync)."""
+    """Change what a person may do with a calendar: all its sync tokens end (guides/sync).
+
+    Who may see it finds it on their list.
+    """
+    if role != "none" and calendar.id not in state.people[email].entries:
+        add_calendar(state, state.people[email], calendar.summary, calendar.zone, role, calendar.id)
     calendar.acl[email] = role
     calendar.floor = state.next_seq()
     if role == "none" and calendar.id in state.people[email].entries:
