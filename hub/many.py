@@ -1,65 +1,19 @@
 """Many rows by one statement, without what SQLAlchemy does for each of them.
 
 Its own way to execute a statement for a list of rows costs as much as SQLite itself: here the statement is
-compiled once for the columns that the rows have, and the values go straight to the driver. A list of ids
-travels as one parameter, so that the statement is the same for each length.
+compiled once for the columns that the rows have, and the values go straight to the driver.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Insert, Text, Update, bindparam
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Column, Connection, Insert, Update
 from sqlalchemy.engine import Dialect
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.visitors import InternalTraversal
-from sqlalchemy.types import TypeDecorator, TypeEngine
 
 Prepare = Callable[[Any], Any]
-
-
-class _Texts(TypeDecorator[list[str]]):
-    """A list of texts as one parameter."""
-
-    impl = Text
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(ARRAY(Text) if dialect.name == "postgresql" else Text())
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
-        return list(value) if dialect.name == "postgresql" else json.dumps(list(value))
-
-
-class _Members(ColumnElement[str]):
-    """The rows of a list that is a parameter."""
-
-    inherit_cache = True
-    _traverse_internals = [("parameter", InternalTraversal.dp_clauseelement)]  # noqa: RUF012
-    type = Text()
-
-    def __init__(self, parameter: str) -> None:
-        self.parameter = bindparam(parameter, type_=_Texts)
-
-
-@compiles(_Members)
-def _of_array(element: _Members, compiler: SQLCompiler, **options: Any) -> str:
-    return f"(SELECT unnest({compiler.process(element.parameter, **options)}))"
-
-
-@compiles(_Members, "sqlite")
-def _of_json(element: _Members, compiler: SQLCompiler, **options: Any) -> str:
-    return f"(SELECT value FROM json_each({compiler.process(element.parameter, **options)}))"  # noqa: S608
-
-
-def among(column: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
-    """Return the condition that a text is in a list, the parameter of that name."""
-    return column.bool_op("IN")(_Members(parameter))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, or_, select, union_all
+from sqlalchemy import BindParameter, ColumnElement, Connection, bindparam, or_, select, union_all
 from sqlalchemy.sql.expression import Select
 
 from hub.db import table_of
@@ -20,7 +20,6 @@ from hub.domain.plain import Plain
 from hub.domain.recurrence import instant
 from hub.inbound.rows import read_contents
 from hub.inbound.shapes import Shapes
-from hub.many import among
 from hub.models import Event, EventCopy, Link
 from hub.plugin.codec import content_from_json
 from hub.plugin.types import EventContent, RemoteEvent
@@ -54,12 +53,17 @@ def _unlinked() -> list[ColumnElement[bool]]:
 
 def _by_uid() -> Select[Any]:
     """Return what finds events by their own UID, and by that of their copies in other links."""
+    uids: BindParameter[Any] = bindparam("uids", expanding=True)
     siblings = select(_LINKS.c.id).where(_LINKS.c.calendar_id == bindparam("calendar_id"))
-    own = select(_EVENTS.c.id, _EVENTS.c.uid).where(among(_EVENTS.c.uid, "uids"), *_unlinked())
+    own = select(_EVENTS.c.id, _EVENTS.c.uid).where(_EVENTS.c.uid.in_(uids), *_unlinked())
     twins = (
         select(_EVENTS.c.id, _COPIES.c.uid)
         .join_from(_COPIES, _EVENTS, _EVENTS.c.id == _COPIES.c.event_id)
-        .where(_COPIES.c.link_id.in_(siblings), among(_COPIES.c.uid, "uids"), *_unlinked())
+        .where(
+            _COPIES.c.link_id.in_(siblings),
+            _COPIES.c.uid.in_(uids),
+            *_unlinked(),
+        )
     )
     found = union_all(own, twins).subquery()
     return select(found).order_by(found.c.id)
@@ -70,7 +74,7 @@ _KNOWN_BY_UID = select(
     _COPIES.c.event_id, _COPIES.c.id, _COPIES.c.uid, _COPIES.c.missing_at, _COPIES.c.removed_at
 ).where(
     _COPIES.c.link_id == bindparam("link_id"),
-    _COPIES.c.uid.in_(bindparam("uids", expanding=True)),
+    _COPIES.c.uid.in_(uids),
     _COPIES.c.remote_id.is_not(None),
 )
 
@@ -90,7 +94,7 @@ def _invited() -> Select[Any]:
         .where(
             _LINKS.c.calendar_id == bindparam("calendar_id"),
             _LINKS.c.account_id != bindparam("account_id"),
-            twins.c.uid.in_(bindparam("uids", expanding=True)),
+            twins.c.uid.in_(uids),
             twins.c.removed_at.is_(None),
             _EVENTS.c.deleted_at.is_(None),
             own.c.removed_at.is_(None),
@@ -109,7 +113,7 @@ _FORMER = (
         _LINKS.c.remote_calendar_id == bindparam("remote_calendar_id"),
         _LINKS.c.deleted_at.is_not(None),
         _LINKS.c.detail == bindparam("detail"),
-        among(_COPIES.c.remote_id, "remote_ids"),
+        _COPIES.c.remote_id.in_(bindparam("remote_ids", expanding=True)),
         _COPIES.c.removed_at.is_(None),
         *_unlinked(),
     )

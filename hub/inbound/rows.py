@@ -28,7 +28,7 @@ from sqlalchemy import (
 from hub.db import table_of
 from hub.domain.page import Draft, EventDraft, NewEvent, Writes
 from hub.domain.plain import Plain
-from hub.many import Many, among
+from hub.many import Many
 from hub.models import (
     Account,
     Calendar,
@@ -56,11 +56,11 @@ _KNOWN_NAMES = (
     "doubted", "removed_at", "tried",
 )  # fmt: skip
 _KNOWN = select(*(_COPIES.c[name] for name in _KNOWN_NAMES)).where(
-    _COPIES.c.link_id == bindparam("link_id"), among(_COPIES.c.remote_id, "ids")
+    _COPIES.c.link_id == bindparam("link_id"), _COPIES.c.remote_id.in_(_IDS)
 )
-_EVENTS_OF = select(_COPIES.c.id, _COPIES.c.event_id).where(among(_COPIES.c.id, "ids"))
-_LOCK_EVENTS = select(_EVENTS.c.id).where(among(_EVENTS.c.id, "ids")).order_by(_EVENTS.c.id).with_for_update()
-_LOCK_COPIES = select(_COPIES.c.id).where(among(_COPIES.c.id, "ids")).order_by(_COPIES.c.id).with_for_update()
+_EVENTS_OF = select(_COPIES.c.id, _COPIES.c.event_id).where(_COPIES.c.id.in_(_IDS))
+_LOCK_EVENTS = select(_EVENTS.c.id).where(_EVENTS.c.id.in_(_IDS)).order_by(_EVENTS.c.id).with_for_update()
+_LOCK_COPIES = select(_COPIES.c.id).where(_COPIES.c.id.in_(_IDS)).order_by(_COPIES.c.id).with_for_update()
 
 _COPY_NAMES = tuple(c.name for c in _COPIES.columns)
 _ROW_NAMES = ("id", "uid", "version", "updated_at", "deleted_at", "extra")
@@ -76,9 +76,9 @@ _EVENT_COLUMNS = tuple(
 _PAIRS = (
     select(*_COPIES.columns, *_EVENT_COLUMNS)
     .join_from(_COPIES, _EVENTS, _EVENTS.c.id == _COPIES.c.event_id)
-    .where(among(_COPIES.c.id, "ids"))
+    .where(_COPIES.c.id.in_(_IDS))
 )
-_ALONE = select(*_EVENT_COLUMNS).where(among(_EVENTS.c.id, "ids"))
+_ALONE = select(*_EVENT_COLUMNS).where(_EVENTS.c.id.in_(_IDS))
 _EXCEPTIONS_OF = (
     select(
         _EXCEPTIONS.c.id,
@@ -86,7 +86,7 @@ _EXCEPTIONS_OF = (
         type_coerce(_EXCEPTIONS.c.original_start, String),
         _EXCEPTIONS.c.content,
     )
-    .where(among(_EXCEPTIONS.c.event_id, "ids"))
+    .where(_EXCEPTIONS.c.event_id.in_(_IDS))
     .order_by(_EXCEPTIONS.c.event_id, _EXCEPTIONS.c.original_start)
 )
 
@@ -95,7 +95,7 @@ _UPDATES = {
     table: Many(update(table).where(table.c.id == bindparam("row_id"))) for table in (_EVENTS, _COPIES)
 }
 _FORGET = delete(_EXCEPTIONS).where(_EXCEPTIONS.c.id.in_(_IDS))
-_UNPARK = delete(_PARKED).where(_PARKED.c.link_id == bindparam("link_id"), among(_PARKED.c.remote_id, "ids"))
+_UNPARK = delete(_PARKED).where(_PARKED.c.link_id == bindparam("link_id"), _PARKED.c.remote_id.in_(_IDS))
 
 
 Exceptional = tuple[int, str, Plain]

@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 from hub.db import after_commit, forget, table_of
 from hub.domain.page import NEW_COPY
 from hub.domain.plain import is_meeting
-from hub.many import among
 from hub.models import Account, Direction, Event, EventCopy, Link, LinkSignal, LinkState
 from hub.outbound import owed
 from hub.outbound.window import window_at
@@ -48,8 +47,8 @@ _ANEW: dict[str, Any] = {
 _THERE = (
     select(_COPIES.c.id)
     .where(
-        among(_COPIES.c.link_id, "link_ids"),
-        among(_COPIES.c.event_id, "event_ids"),
+        _COPIES.c.link_id.in_(bindparam("link_ids", expanding=True)),
+        _COPIES.c.event_id.in_(bindparam("event_ids", expanding=True)),
         _COPIES.c.removed_at.is_(None),
     )
     .order_by(_COPIES.c.id)
@@ -75,7 +74,7 @@ _NOT_THERE = (
         and_(_COPIES.c.event_id == _EVENTS.c.id, _COPIES.c.link_id == bindparam("link_id")),
         isouter=True,
     )
-    .where(among(_EVENTS.c.id, "event_ids"))
+    .where(_EVENTS.c.id.in_(bindparam("event_ids", expanding=True)))
     .order_by(_EVENTS.c.id)
 )  # fmt: skip
 _REVIVE = (
