@@ -27,6 +27,7 @@ from hub.plugin.types import EventContent, RemoteEvent
 Sight = tuple[str, object, object]
 
 _EVENTS, _COPIES, _LINKS = table_of(Event), table_of(EventCopy), table_of(Link)
+_UIDS: BindParameter[Any] = bindparam("uids", expanding=True)
 
 _UNKNOWN = (
     select(_COPIES.c.event_id, _COPIES.c.id, _COPIES.c.create_id, _COPIES.c.uid)
@@ -53,15 +54,14 @@ def _unlinked() -> list[ColumnElement[bool]]:
 
 def _by_uid() -> Select[Any]:
     """Return what finds events by their own UID, and by that of their copies in other links."""
-    uids: BindParameter[Any] = bindparam("uids", expanding=True)
     siblings = select(_LINKS.c.id).where(_LINKS.c.calendar_id == bindparam("calendar_id"))
-    own = select(_EVENTS.c.id, _EVENTS.c.uid).where(_EVENTS.c.uid.in_(uids), *_unlinked())
+    own = select(_EVENTS.c.id, _EVENTS.c.uid).where(_EVENTS.c.uid.in_(_UIDS), *_unlinked())
     twins = (
         select(_EVENTS.c.id, _COPIES.c.uid)
         .join_from(_COPIES, _EVENTS, _EVENTS.c.id == _COPIES.c.event_id)
         .where(
             _COPIES.c.link_id.in_(siblings),
-            _COPIES.c.uid.in_(uids),
+            _COPIES.c.uid.in_(_UIDS),
             *_unlinked(),
         )
     )
@@ -74,7 +74,7 @@ _KNOWN_BY_UID = select(
     _COPIES.c.event_id, _COPIES.c.id, _COPIES.c.uid, _COPIES.c.missing_at, _COPIES.c.removed_at
 ).where(
     _COPIES.c.link_id == bindparam("link_id"),
-    _COPIES.c.uid.in_(uids),
+    _COPIES.c.uid.in_(_UIDS),
     _COPIES.c.remote_id.is_not(None),
 )
 
@@ -94,7 +94,7 @@ def _invited() -> Select[Any]:
         .where(
             _LINKS.c.calendar_id == bindparam("calendar_id"),
             _LINKS.c.account_id != bindparam("account_id"),
-            twins.c.uid.in_(uids),
+            twins.c.uid.in_(_UIDS),
             twins.c.removed_at.is_(None),
             _EVENTS.c.deleted_at.is_(None),
             own.c.removed_at.is_(None),
