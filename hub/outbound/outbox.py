@@ -343,8 +343,10 @@ def failed(
     now = ports.clock.now()
     copy = _copy(session, work)
     copy.doubted = copy.doubted or isinstance(error, VersionMovedError)
+    # That a later try is refused does not say that the first one was not carried out.
+    was_refused = park and not (isinstance(work.push, PushCreate) and work.push.attempt > 0)
     if copy.wanted_version > work.version:
-        copy.uncertain = copy.uncertain and not park
+        copy.uncertain = copy.uncertain and not was_refused
         return
     copy.attempts += 1
     copy.problem = error.message
@@ -353,7 +355,7 @@ def failed(
     exhausted = copy.attempts >= ports.settings.park_after
     if park or (exhausted and (link.failures == 0 or not isinstance(error, RetryLaterError))):
         copy.parked_at, copy.due_at = now, None
-    if park:
+    if was_refused:
         copy.uncertain = False
 
 
