@@ -200,13 +200,6 @@ BUGS = [
         ("C1", "C9", "C12"),
     ),
     Bug(
-        "a provider's yes is believed though its own answer shows the old value",
-        KEPT,
-        "            if getattr(answer, name) == getattr(push.base, name) != getattr(shown, name)\n",
-        "            if False\n",
-        ("C1", "C12"),
-    ),
-    Bug(
         "a write that a later listing shows undone is taken for a person's edit",
         "hub.domain.page",
         "        if theirs.get(name) != base.get(name) and",
