@@ -22,6 +22,8 @@ KINDS = {
     "to_all_day": 1,
 }  # fmt: skip
 """What a person does with an event, and how often."""
+MOVES = {"create": 4, "create_series": 1, "title": 3, "location": 1, "other_calendar": 5, "delete": 1}
+"""What people do between two calendars of one account that are linked to different ones of the hub."""
 SELDOM = ("relist", "clear", "revoke", "pause")
 """What concerns a whole calendar, account or link."""
 
@@ -63,6 +65,11 @@ def draw(
         place = rng.choice(places if kind not in SELDOM else [p for p in places if p != "hub"])
         steps.append(Step(round(at, 3), place, kind, rng.randrange(8), n))
     return steps
+
+
+def spread(steps: list[Step], apart: float) -> list[Step]:
+    """Return the steps one after the other, so far apart that each is known everywhere before the next."""
+    return [dataclasses.replace(step, at=round(apart * place, 3)) for place, step in enumerate(steps)]
 
 
 def new_content(step: Step) -> EventContent:

@@ -62,7 +62,9 @@ class Ledger:
     edits: dict[tuple[str, str], list[Edit]] = field(default_factory=lambda: defaultdict(list))
     deletions: dict[str, list[Deletion]] = field(default_factory=lambda: defaultdict(list))
     marks: dict[str, str] = field(default_factory=dict)
-    """Mark -> the group of calendars that it belongs to."""
+    """Mark -> the hub's calendar that it belongs to."""
+    moved: set[str] = field(default_factory=set)
+    """Marks of events that went from one calendar to another."""
     actions: int = 0
 
     def created(self, group: str, content: EventContent, at: float, place: str) -> None:
@@ -102,7 +104,7 @@ class Ledger:
         self.marks = {m: g for m, g in self.marks.items() if self.edits[m, "title"]}
 
     def may_delete(self, mark: str) -> bool:
-        return any(not deletion.held for deletion in self.deletions.get(mark, ()))
+        return mark in self.moved or any(not deletion.held for deletion in self.deletions.get(mark, ()))
 
     def known_to(self, deletion: Deletion, name: str) -> set[str]:
         """Return the values of a field that whoever deleted had seen, or that those had replaced."""

@@ -59,7 +59,9 @@ class Onlooker:
         if is_unwelcome and boundary != "refresh_grant":
             self._fail(f"C8: {provider} was called again after it had asked the account to wait")
         if boundary == "refresh_grant":
-            is_sure = not any(place == "refresh_grant" for place, _ in world.faults.played)
+            is_sure = provider not in world.revoked and not any(
+                place == "refresh_grant" for place, _ in world.faults.played
+            )
             if is_sure and now < self._refreshing.get(provider, -GRACE) + GRACE / 2:
                 self._fail(f"C8: a sign-in at {provider} is renewed twice at once")
             self._refreshing[provider] = now
@@ -106,7 +108,8 @@ class Onlooker:
         }
         for event in events:
             for link_id, name in names.items():
-                if links[link_id].direction == Direction.TWO_WAY:
+                link = links[link_id]
+                if link.direction == Direction.TWO_WAY and link.calendar_id == event.calendar_id:
                     self._copy(name, event, copies.get((link_id, event.id)))
 
     def _copy(self, name: str, event: Event, copy: EventCopy | None) -> None:

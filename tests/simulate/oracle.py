@@ -66,6 +66,10 @@ class Oracle:
             ).all()
             contents = [content_of(event) for event in events]
         self._check_unique("the hub", contents)
+        for content, event in zip(contents, events, strict=True):
+            mark, home = mark_of(content), event.calendar_id
+            if self.ledger.marks.get(mark, home) != home:
+                self.fail(f"C1: the hub holds event {mark} in {home}, not in {self.ledger.marks[mark]}")
         return {mark_of(c): c for c in contents}
 
     def _check_unique(self, where: str, contents: list[EventContent]) -> None:
@@ -97,19 +101,21 @@ class Oracle:
             self.fail(f"C11: while {poisoned} does not answer, {violation.partition(': ')[2]}")
 
     def _convergence(self, hub: dict[str, EventContent], names: list[str]) -> None:
-        places = dict(zip(self.world.links, self.world.topology.places, strict=True))
         for name in names:
-            place = places[name]
+            place = self.world.place(name)
+            here = {
+                mark: content for mark, content in hub.items() if self.ledger.marks.get(mark) == place.hub
+            }
             remote = list(self.world.remote(name).values())
             self._check_unique(name, remote)
             found = {mark_of(c): c for c in remote}
-            for mark in sorted(hub.keys() - found.keys() if place.direction != "import" else ()):
+            for mark in sorted(here.keys() - found.keys() if place.direction != "import" else ()):
                 if place.direction != "export" or not self.ledger.may_delete(mark):
                     self.fail(f"C1: {name} lacks event {mark} ({hub[mark].title})")
-            for mark in sorted(found.keys() - hub.keys()):
+            for mark in sorted(found.keys() - here.keys()):
                 self.fail(f"C1: {name} holds event {mark} ({found[mark].title}), the hub does not")
-            for mark in sorted(found.keys() & hub.keys()):
-                wanted = self.world.project(name, hub[mark])
+            for mark in sorted(found.keys() & here.keys()):
+                wanted = self.world.project(name, here[mark])
                 for field in CONTENT_FIELDS:
                     if getattr(found[mark], field) != getattr(wanted, field):
                         self.fail(

@@ -47,9 +47,11 @@ class People:
             self.world.paused.pop(step.place, None)
             self._retried(lambda: self._on_link(step, self._resume))
         elif step.kind == "revoke":
-            revoke(self.world.services[step.place.partition(".")[0]], ANN)
+            provider = step.place.partition(".")[0]
+            self.world.revoked.add(provider)
+            revoke(self.world.services[provider], ANN)
             self.world.kernel.wait(8.0)
-            self.reconnect(step.place.partition(".")[0])
+            self.reconnect(provider)
         elif step.kind == "clear":
             self._clear(step)
         elif step.place == "hub":
@@ -66,7 +68,7 @@ class People:
         if step.kind in CREATES:
             content = world.project(step.place, history.new_content(step))
             service.write(calendar, f"p{step.n}", content)
-            self.ledger.created(GROUP, content, at, step.place)
+            self.ledger.created(world.place(step.place).hub, content, at, step.place)
             return
         event = self._pick(calendar, step)
         if event is None:
@@ -106,6 +108,9 @@ class People:
         if not siblings:
             return
         self.ledger.actions += 1
+        mark = mark_of(event.content)
+        self.ledger.moved.add(mark)
+        self.ledger.marks[mark] = self.world.place(siblings[0]).hub
         target = self.world.remote_calendar(siblings[0])
         calendar.events[event.remote_id] = dataclasses.replace(
             event, deleted=True, seq=service.count(), version=event.version + 1

@@ -51,6 +51,9 @@ class RealWorld:
         self.wire = Wire(Kernel(Random(0)), Random(0))
         self.kernel = self.wire.kernel
 
+    def place(self, name: str) -> Place:
+        return Place(name)
+
     @contextmanager
     def look(self) -> Iterator[Session]:
         with self.ports.db.reading() as session:

@@ -101,15 +101,17 @@ class Outcome:
 def plan_of(seed: int) -> Plan:
     """Return the plan that a seed stands for."""
     rng = Random(seed)
-    name = rng.choices(list(TOPOLOGIES), [6, 3, 2, 2, 1, 1, 2])[0]
+    name = rng.choices(list(TOPOLOGIES), [6, 3, 2, 2, 1, 1, 2, 1])[0]
     topology = TOPOLOGIES[name]
     places = [n for n, p in zip(topology.names(), topology.places, strict=True) if p.edited]
     if name == "import":
         places = [rng.choice(places)]  # What is edited on both sides of it never becomes equal.
     places += ["hub"] * (2 if topology.api else 0)
-    length = rng.choice((2, 3, 4, 6, 8))
-    acts = dict(history.KINDS)
-    steps = history.draw(rng, places, acts=acts, length=length, span=60.0)
+    length = rng.choice((1, 2, 3, 4, 6))
+    acts = history.MOVES if name == "two_hubs" else history.KINDS
+    steps = history.draw(rng, places, acts=acts, length=length, span=60.0, seldom=name != "two_hubs")
+    if name == "two_hubs":
+        steps = history.spread(steps, 100.0)
     links_there = len(topology.places)
     rate = rng.choice((0.0, 0.01, 0.02, 0.05))
     poison = (topology.places[-1].provider, rng.choice(POISON)) if name == "star" and not rate else None

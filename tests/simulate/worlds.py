@@ -54,6 +54,8 @@ class Place:
     direction: str = "two_way"
     edited: bool = True
     """Whether people edit here."""
+    hub: str = "cal_1"
+    """The hub's calendar that it is linked to."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,14 @@ TOPOLOGIES = {
     "export": Topology((Place("left"), Place("right", direction="export", edited=False))),
     "import": Topology((Place("left", direction="import"), Place("right", edited=False)), api=False),
     "single": Topology((Place("left"),)),
+    "two_hubs": Topology(
+        (
+            Place("left"),
+            Place("left", "Team", hub="cal_2"),
+            Place("right"),
+            Place("right", "Team", hub="cal_2"),
+        )
+    ),
 }
 
 
@@ -100,6 +110,8 @@ class SimWorld:
         """Whether a notification has never reached the hub: only a look at the silent calendar helps."""
         self.policies: dict[str, str] = {}
         """Whose value stands in a conflict, by place."""
+        self.revoked: set[str] = set()
+        """Providers where the person has withdrawn a consent: each of its tokens is refused from then on."""
         self.paused: dict[str, float] = {}
         """Since when people have links paused, by place."""
         self.accepted: dict[str, int] = {}
@@ -176,16 +188,17 @@ class SimWorld:
             session.flush()
             session.add(User(id="usr_1", tenant_id="tnt_1", external_id="me", created_at=now))
             session.flush()
-            session.add(
-                Calendar(
-                    id="cal_1",
-                    tenant_id="tnt_1",
-                    user_id="usr_1",
-                    name="Hub",
-                    zone="Europe/Berlin",
-                    created_at=now,
+            for calendar_id in sorted({place.hub for place in self.topology.places}):
+                session.add(
+                    Calendar(
+                        id=calendar_id,
+                        tenant_id="tnt_1",
+                        user_id="usr_1",
+                        name="Hub",
+                        zone="Europe/Berlin",
+                        created_at=now,
+                    )
                 )
-            )
         for name in self.services:
             self._connect(name)
         for place, name in zip(self.topology.places, self.topology.names(), strict=True):
@@ -197,7 +210,11 @@ class SimWorld:
                     )
                 ).one()
                 link = linking.create_link(
-                    session, self.ports, session.get_one(Calendar, "cal_1"), remote, direction=place.direction
+                    session,
+                    self.ports,
+                    session.get_one(Calendar, place.hub),
+                    remote,
+                    direction=place.direction,
                 )
                 self.links[name] = link.id
             self.queue.run_here()
@@ -243,6 +260,7 @@ class SimWorld:
         self.clock.skew = 0.0
         self.silenced = False
         self.paused.clear()
+        self.revoked.clear()
         self.accepted.clear()
         self.queue.clear()
         self._numbers = 0
@@ -302,6 +320,9 @@ class SimWorld:
     def look(self) -> Iterator[Session]:
         with self.db._open(writing=False) as session:
             yield session
+
+    def place(self, name: str) -> Place:
+        return dict(zip(self.links, self.topology.places, strict=True))[name]
 
     def remote_calendar(self, name: str) -> _Calendar:
         provider, _, calendar = name.partition(".")
