@@ -11,6 +11,7 @@ from multiprocessing import get_context
 from tests.simulate.faults import MENU
 from tests.simulate.shrink import shrink
 from tests.simulate.simulation import Outcome, Plan, plan_of, play
+from tests.simulate.stories import STORIES, single_faults
 
 ENOUGH = 3000
 """From so many seeds on, each kind of fault must have been played at each boundary."""
@@ -29,12 +30,17 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--most", type=int, default=10, help="stop after so many failures")
     parser.add_argument("--replay", type=int, metavar="SEED", help="tell one seed's story")
+    parser.add_argument(
+        "--faults", nargs="*", metavar="STORY", help="each single fault in all stories, or these"
+    )
     parser.add_argument("--bugs", nargs="*", metavar="NAME", help="search for the planted bugs; these alone")
     asked = parser.parse_args()
     if asked.bugs is not None:
         from tests.simulate.planted.search import search
 
         return search(asked.bugs)
+    if asked.faults is not None:
+        return _faults(asked.faults or list(STORIES), asked.jobs)
     if asked.replay is not None:
         return _replay(asked.replay)
     return _search(asked.first, asked.seeds, asked.jobs, asked.most)
@@ -67,6 +73,26 @@ def _search(first: int, seeds: int, jobs: int, most: int) -> int:
     if done >= ENOUGH and missing:
         print(f"never played: {', '.join(missing)}")
     return 1 if failed or (done >= ENOUGH and missing) else 0
+
+
+def _story(name: str) -> tuple[str, int, list[str]]:
+    found = list(single_faults(STORIES[name]))
+    return (
+        name,
+        len(found),
+        [f"{k} at {n} of {b}: {o.violations[0]}" for (b, n), k, o in found if o.violations],
+    )
+
+
+def _faults(names: list[str], jobs: int) -> int:
+    """Play every single fault in each story; print what breaks a property."""
+    start, plays, failed = time.monotonic(), 0, 0
+    with get_context("fork").Pool(jobs) as pool:
+        for name, count, broken in pool.imap_unordered(_story, names):
+            plays, failed = plays + count, failed + len(broken)
+            print(f"{name}: {count} faults, {len(broken)} failed", *broken, sep="\n  ", flush=True)
+    print(f"{plays:,} plays, {failed} failed, {time.monotonic() - start:.0f} s")
+    return 1 if failed else 0
 
 
 def _table(cells: Counter[tuple[str, str]]) -> list[str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from tests.simulate.faults import Place
+import dataclasses
+from collections.abc import Iterator
+
+from tests.simulate.faults import MENU, Place
 from tests.simulate.history import Step
-from tests.simulate.simulation import Plan
+from tests.simulate.simulation import Outcome, Plan, play
 
 HOUR, DAY = 3600.0, 86400.0
 
@@ -119,6 +122,20 @@ STORIES: dict[str, Plan] = {
 }
 
 
-def places_of(passed: dict[str, int]) -> list[Place]:
-    """Return every place that a story passed."""
-    return [(boundary, n) for boundary, count in passed.items() for n in range(count)]
+TRIED_BY_ALL = (
+    "a person creates", "an application creates", "a person edits", "a person edits a copy",
+    "a person deletes", "an application deletes", "a series is made", "a day is cancelled",
+    "a day is changed", "a day becomes all-day", "both edit one field", "two delete at once",
+    "an edit meets a deletion",
+    "a provider that holds less", "only out", "only in, and made elsewhere", "a sign-in runs out",
+    "channels are renewed", "several pages", "an application edits what it has just made",
+)  # fmt: skip
+"""The stories that each run of the tests plays with every single fault; `--faults` does so with all."""
+
+
+def single_faults(story: Plan) -> Iterator[tuple[Place, str, Outcome]]:
+    """Play a story with each kind of fault at each boundary that it passes without one."""
+    for boundary, count in play(story).passed.items():
+        for place in [(boundary, number) for number in range(count)]:
+            for kind in MENU[boundary]:
+                yield place, kind, play(dataclasses.replace(story, faults={place: kind}))
