@@ -292,7 +292,8 @@ def _apply(
     if page.window is not None:
         link.window_start, link.window_end = page.window.start, page.window.end
     if page.scope is Scope.SNAPSHOT and link.imported_at is None:
-        if is_first and guard.is_wrongly_empty(session, link):
+        is_planned = listing.planned_id is not None  # A person has been told, and has agreed.
+        if is_first and not is_planned and guard.is_wrongly_empty(session, link):
             ask_for_pull(session, ports, link.id, fresh=True)
             return _Next.DOUBTS
         link.imported_at = now
