@@ -14,7 +14,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Select, bindparam, or_, select
+from sqlalchemy import Select, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from hub.db import after_commit
@@ -49,6 +49,19 @@ _UNCERTAIN = _COPIES.where(
 _THERE = _COPIES.where(EventCopy.remote_id.is_not(None), EventCopy.removed_at.is_(None)).limit(CONFIRM_BATCH)
 _DOUBTED = _THERE.where(*DOUBTED)
 _HAS_QUESTIONS = select(Link.id).where(Link.id == bindparam("link_id"), HAS_QUESTIONS)
+_LET_GO = (
+    update(EventCopy.__table__)  # type: ignore[arg-type]
+    .where(
+        EventCopy.link_id == bindparam("of_link"),
+        EventCopy.wanted_version > EventCopy.pushed_version,
+        EventCopy.parked_at.is_(None),
+        EventCopy.due_at.is_not(None),
+        EventCopy.remote_id.is_(None),
+        EventCopy.attempts == 0,
+    )
+    .values(due_at=None)
+)
+"""New copies of meetings have waited for this listing (`hub.outbound.outbox`)."""
 _MISSING = _THERE.join(Event, Event.id == EventCopy.event_id).where(
     EventCopy.missing_at.is_(None),
     EventCopy.seen_generation < bindparam("generation"),
@@ -302,6 +315,7 @@ def _apply(
     if listing.planned_id is not None:
         link.planned_id = link.planned_at = None
         hint_owed_after(session, ports, None, link.calendar_id, all_of_both=True)
+    session.connection().execute(_LET_GO, {"of_link": link.id})
     if link.confirmed < link.generation or _has_any(session, link, _DOUBTED):
         return _Next.DOUBTS
     is_again = listing.planned_id is None and not link.wants_all and _notified(session, link) > link.pulled

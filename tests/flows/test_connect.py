@@ -11,7 +11,8 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from hub.accounts.disconnect import disconnect
-from hub.models import Account, Channel, Consent, Grant, Link, RemoteCalendar
+from hub.models import Account, Calendar, Channel, Consent, Grant, Link, RemoteCalendar
+from hub.outbound import linking
 from hub.plugin import hookimpl
 from hub.plugin.errors import RetryLaterError
 from hub.plugin.types import ProviderInfo
@@ -140,10 +141,14 @@ def test_reconnecting_keeps_links_and_sets_them_to_work_again(hub: HubApp) -> No
     world, browser = hub.world, hub.browser()
     come_back(hub, browser, begin(hub, browser))
     (account,) = accounts(hub)
-    page_form = {"remote": [], "calendar": ""}
-    with world.ports.db.reading() as session:
-        page_form["remote"] = [session.scalars(select(RemoteCalendar.id)).first()]
-    hub.submit(browser, "/links", **page_form)
+    with world.ports.db.transaction() as session:
+        remote = session.scalars(select(RemoteCalendar).order_by(RemoteCalendar.id)).first()
+        calendar = Calendar(
+            id="cal_2", tenant_id="tnt_1", user_id=account.user_id, name="Mine", created_at=world.clock.now()
+        )
+        session.add(calendar)
+        session.flush()
+        linking.create_link(session, world.ports, calendar, remote)
     world.settle()
     revoke(world.services["left"], "ann@example.test")
     world.clock.advance(7200)
