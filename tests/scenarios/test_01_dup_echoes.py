@@ -27,7 +27,9 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize(("source", "kind"), [("google", k) for k in KINDS] + [("outlook", k) for k in KINDS])
+@pytest.mark.parametrize(
+    ("source", "kind"), [("google", "single"), ("outlook", "series"), ("google", "all-day")]
+)
 def test_dup_01_own_write_is_not_an_event(unlinked: ProviderWorld, source: str, kind: str) -> None:
     world = unlinked
     world.google.control.switches(drop_notifications=0, duplicate_notifications=100)
@@ -170,8 +172,7 @@ def test_dup_16_what_the_hub_wrote_reads_back_as_equal(world: ProviderWorld, sou
     world.assert_quiet()
 
 
-@pytest.mark.parametrize("origin", ["google", "outlook", "hub"])
-@pytest.mark.parametrize("changed", [False, True])
+@pytest.mark.parametrize(("origin", "changed"), [("google", True), ("outlook", False), ("hub", True)])
 def test_dup_22_the_first_day_of_a_series_is_shown_once(
     world: ProviderWorld, origin: str, changed: bool
 ) -> None:

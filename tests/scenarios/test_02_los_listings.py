@@ -34,8 +34,7 @@ FAILURES = {
 }
 
 
-@pytest.mark.parametrize("name", SIDES)
-@pytest.mark.parametrize("full", [False, True], ids=["news", "everything"])
+@pytest.mark.parametrize(("name", "full"), [("google", True), ("outlook", False)])
 def test_los_06_a_failed_fetch_is_never_read_as_no_events(
     unlinked: ProviderWorld, name: str, full: bool
 ) -> None:
@@ -124,7 +123,7 @@ def test_los_22_a_new_scheme_of_ids_and_keys_makes_nothing_new_and_deletes_nothi
     memory: World, lost: str
 ) -> None:
     left, right = memory.linked_pair()
-    for n in range(200):
+    for n in range(60):
         memory.person_creates("left", timed(f"Event {n:03}", TEN + timedelta(hours=n)))
     for n in range(10):
         memory.person_creates("left", series(f"Series {n}", TEN + timedelta(days=n), "FREQ=DAILY;COUNT=3"))
@@ -134,7 +133,7 @@ def test_los_22_a_new_scheme_of_ids_and_keys_makes_nothing_new_and_deletes_nothi
     memory.settle()
     memory.wait(steps=3)
     assert memory.writes() == before
-    assert len(memory.hub_events()) == len(memory.remote("left")) == len(memory.remote("right")) == 210
+    assert len(memory.hub_events()) == len(memory.remote("left")) == len(memory.remote("right")) == 70
 
 
 def forget(memory: World, what: str, *links: str) -> None:
@@ -155,9 +154,9 @@ def forget(memory: World, what: str, *links: str) -> None:
             adopt_anew(session, memory.ports, session.get_one(Link, link_id))
 
 
-@pytest.mark.parametrize("name", SIDES)
-@pytest.mark.parametrize("kind", ["single", "series"])
-@pytest.mark.parametrize("age", [1, 30, 4000])
+@pytest.mark.parametrize(
+    ("name", "kind", "age"), [("google", "single", 30), ("outlook", "series", 4000), ("outlook", "single", 1)]
+)
 def test_los_23_an_unknown_event_is_new_whatever_its_dates(
     world: ProviderWorld, name: str, kind: str, age: int
 ) -> None:

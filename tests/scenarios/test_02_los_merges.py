@@ -29,9 +29,15 @@ def both(world: ProviderWorld, content: EventContent = LUNCH, origin: str = "goo
     return world.google.find(content.title), world.outlook.find(content.title)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("deleted_in", SIDES)
-@pytest.mark.parametrize("order", ["deleted first", "edited first"])
+@pytest.mark.parametrize(
+    ("deleted_in", "kind", "order"),
+    [
+        ("google", "single", "deleted first"),
+        ("outlook", "series", "deleted first"),
+        ("google", "series", "edited first"),
+        ("outlook", "all-day", "edited first"),
+    ],
+)
 def test_los_01_an_edit_wins_over_a_deletion_between_two_syncs_and_is_told(
     world: ProviderWorld, deleted_in: str, kind: str, order: str
 ) -> None:
@@ -56,8 +62,9 @@ PAIRS: list[tuple[dict[str, Any], dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("ours", "theirs"), PAIRS)
-@pytest.mark.parametrize("first", SIDES)
+@pytest.mark.parametrize(
+    ("first", "ours", "theirs"), [("google", *PAIRS[0]), ("outlook", *PAIRS[1]), ("google", *PAIRS[2])]
+)
 def test_los_02_fields_edited_on_both_sides_are_merged_after_a_412(
     world: ProviderWorld, first: str, ours: dict[str, Any], theirs: dict[str, Any]
 ) -> None:
@@ -76,8 +83,7 @@ def test_los_02_fields_edited_on_both_sides_are_merged_after_a_412(
     world.assert_quiet()
 
 
-@pytest.mark.parametrize("name", SIDES)
-@pytest.mark.parametrize("kind", ["single", "series"])
+@pytest.mark.parametrize(("name", "kind"), [("google", "single"), ("outlook", "series")])
 def test_los_03_the_version_sent_is_the_one_that_the_merge_was_made_from(
     world: ProviderWorld, name: str, kind: str
 ) -> None:
@@ -95,9 +101,15 @@ def test_los_03_the_version_sent_is_the_one_that_the_merge_was_made_from(
     world.assert_quiet()
 
 
-@pytest.mark.parametrize("name", SIDES)
-@pytest.mark.parametrize("how", ["500", "503", "cut"])
-@pytest.mark.parametrize("kind", ["single", "series"])
+@pytest.mark.parametrize(
+    ("name", "how", "kind"),
+    [
+        ("google", "500", "single"),
+        ("outlook", "503", "single"),
+        ("google", "cut", "series"),
+        ("outlook", "500", "series"),
+    ],
+)
 def test_los_05_our_own_earlier_value_is_no_edit_of_the_other_side(
     world: ProviderWorld, name: str, how: str, kind: str
 ) -> None:
@@ -115,8 +127,7 @@ def test_los_05_our_own_earlier_value_is_no_edit_of_the_other_side(
     world.assert_quiet()
 
 
-@pytest.mark.parametrize("name", SIDES)
-@pytest.mark.parametrize("call", range(3))
+@pytest.mark.parametrize(("name", "call"), [("google", 0), ("google", 1), ("outlook", 0), ("outlook", 2)])
 def test_los_05_a_series_whose_write_ended_on_its_way_is_no_edit_of_the_other_side(
     world: ProviderWorld, name: str, call: int
 ) -> None:
@@ -190,8 +201,9 @@ FIELDS: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("source", SIDES)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("source", "kind"), [("google", "single"), ("outlook", "series"), ("outlook", "all-day")]
+)
 def test_los_16_each_single_field_that_changes_reaches_the_other_side_in_one_round(
     world: ProviderWorld, source: str, kind: str
 ) -> None:
@@ -209,11 +221,9 @@ def test_los_16_each_single_field_that_changes_reaches_the_other_side_in_one_rou
     world.assert_quiet()
 
 
-ETAG_EDITS = ["title", "moved", "cancelled"]
-
-
-@pytest.mark.parametrize("change", ETAG_EDITS)
-@pytest.mark.parametrize("editor", ["outlook", "google", "hub"])
+@pytest.mark.parametrize(
+    ("editor", "change"), [("outlook", "title"), ("google", "cancelled"), ("hub", "moved")]
+)
 def test_los_20_an_exception_with_an_old_version_costs_one_refusal_at_most(
     world: ProviderWorld, editor: str, change: str
 ) -> None:
@@ -259,18 +269,18 @@ def edit_series(world: ProviderWorld, editor: str, ids: dict[str, str], new: Ser
     )
 
 
-@pytest.mark.parametrize("target", SIDES)
 @pytest.mark.parametrize(
-    ("change", "keys"),
+    ("target", "kind", "change", "keys"),
     [
-        ({"title": "Brunch"}, {"google": {"summary"}, "outlook": {"subject"}}),
-        ({"description": "Bread"}, {"google": {"description"}, "outlook": {"body"}}),
-        ({"location": Location("Roof")}, {"google": {"location"}, "outlook": {"location"}}),
+        ("outlook", "single", {"title": "Brunch"}, {"subject"}),
+        ("outlook", "series", {"title": "Brunch"}, {"subject"}),
+        ("outlook", "all-day", {"description": "Bread"}, {"body"}),
+        ("google", "series", {"description": "Bread"}, {"description"}),
+        ("google", "single", {"location": Location("Roof")}, {"location"}),
     ],
 )
-@pytest.mark.parametrize("kind", KINDS)
 def test_los_24_a_write_holds_the_changed_field_alone(
-    world: ProviderWorld, target: str, kind: str, change: dict[str, Any], keys: dict[str, set[str]]
+    world: ProviderWorld, target: str, kind: str, change: dict[str, Any], keys: set[str]
 ) -> None:
     warsaw = dataclasses.replace(
         KINDS[kind],
@@ -285,6 +295,6 @@ def test_los_24_a_write_holds_the_changed_field_alone(
     world.api_updates(event_id, dataclasses.replace(content, **change))
     world.settle()
     (call,) = writes(side)
-    assert (call["method"], set(call["body"])) == ("PATCH", keys[target])
+    assert (call["method"], set(call["body"])) == ("PATCH", keys)
     assert {i: c.when for i, c in side.events().items()} == before
     world.assert_quiet()
