@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from tests.world import World  # noqa: E402
 
 
 @pytest.fixture
-def unlinked(tmp_path: Path) -> Iterator[ProviderWorld]:
+def unlinked(tmp_path: Path, sqlite_template: Path) -> Iterator[ProviderWorld]:
     """Both sandboxes with nobody connected yet; they notify nobody."""
+    shutil.copy(sqlite_template, tmp_path / "hub.db")
     with provider_world(f"sqlite:///{tmp_path / 'hub.db'}", tmp_path) as made:
         mute(made)
         yield made
