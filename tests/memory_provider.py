@@ -431,7 +431,9 @@ class MemoryPlugin:
                 known = found.events.get(push.create_id)
                 if known and known.deleted:
                     raise GoneError("it was deleted")
-                if known and (push.attempt > 0 or known.content == content):
+                if known and push.attempt == 0 and known.content != content:
+                    raise RetryLaterError("it is there already")
+                if known:
                     return _shown(known)
                 return _shown(service.write(found, push.create_id, content, push.tag))
             known = found.events.get(push.remote_id)

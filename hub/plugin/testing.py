@@ -18,6 +18,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, ClassVar
@@ -440,6 +441,16 @@ class ProviderContract:
         found = ann.create(cal, timed("Once", datetime(2027, 1, 7, 12)), attempt=1)
         assert (found.remote_id, found.content.title) == (event.remote_id, "Twice")
         assert ann.control.events(PERSON, cal.remote_id)[event.remote_id].title == "Twice"
+
+    def test_a_create_that_comes_late_changes_nothing(self, ann: Connected) -> None:
+        cal = ann.calendar
+        event = ann.create(cal, timed("Newer", datetime(2027, 1, 7, 12)))
+        with suppress(RetryLaterError):
+            ann.create(cal, timed("Older", datetime(2027, 1, 7, 12)))
+        shown = ann.control.events(PERSON, cal.remote_id)
+        assert {remote_id: content.title for remote_id, content in shown.items()} == {
+            event.remote_id: "Newer"
+        }
 
     def test_a_create_is_idempotent_even_if_the_hub_forgot_that_it_tried(self, ann: Connected) -> None:
         cal = ann.calendar

@@ -477,8 +477,9 @@ class Reception:
 class PushCreate:
     """Write an event that the provider does not have.
 
-    Idempotent by `create_id`: a second push with the same id finds what the first one made. With an
-    `attempt` it is returned as it is, since a person may have edited it meanwhile.
+    Idempotent by `create_id`: a second push with the same id finds what the first one made and returns it
+    as it is, since a person may have edited it meanwhile. Without an `attempt`, what is there and differs
+    is a `RetryLaterError`: the hub comes again with one.
     """
 
     create_id: str

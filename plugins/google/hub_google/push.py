@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from hub.plugin.errors import GoneError, RefusedError, VersionMovedError
+from hub.plugin.errors import GoneError, RefusedError, RetryLaterError, VersionMovedError
 from hub.plugin.types import (
     Call,
     EventContent,
@@ -71,7 +71,7 @@ class _Writer:
         return self._settle((item, []), wanted)
 
     def _adopt(self, push: PushCreate, wanted: EventContent) -> RemoteEvent:
-        """Return what an earlier try made; bring it to the content only if the hub forgot that it tried."""
+        """Return what an earlier try made, as people have left it."""
         item = series.get_item(self.client, self.calendar, push.create_id)
         if item.get("status") == "cancelled":
             # Google keeps the id of a deleted event for ever: it was made, and somebody has deleted it.
@@ -80,14 +80,10 @@ class _Writer:
             raise RefusedError("Another event has this id.", code="duplicate")
         family = series.complete(self.client, self.calendar, item)
         found = series.whole(family, self.calendar)
-        if push.attempt > 0:
-            return found
-        shown = found.content
-        fields = changed_fields(project(shown).content, wanted)
-        if body := self._patch_body(fields, wanted):
-            master = self._run(self.events.patch, eventId=push.create_id, body=body)
-            family = series.complete(self.client, self.calendar, master)
-        return self._settle(family, wanted)
+        if push.attempt == 0 and changed_fields(project(found.content).content, wanted):
+            # A worker that slept for long, or a hub that has forgotten its try: it is not theirs to change.
+            raise RetryLaterError("The event is there already.", code="duplicate")
+        return found
 
     # --- update ---
 

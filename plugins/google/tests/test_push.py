@@ -58,19 +58,6 @@ def test_guests_are_never_invited(google: Google) -> None:
     assert queries and all("sendUpdates=none" in q for q in queries)
 
 
-def test_a_create_repeated_with_newer_content_brings_the_first_one_to_it(google: Google) -> None:
-    google.create(timed("Lunch", MONDAY))
-    event = google.create(timed("Late lunch", MONDAY + timedelta(hours=1)))
-    assert event.content.title == "Late lunch"
-    assert [c.title for c in google.control.events(ANN, ANN).values()] == ["Late lunch"]
-
-
-def test_a_create_interrupted_between_series_and_exceptions_is_finished_by_the_next(google: Google) -> None:
-    google.create(series("Weekly", MONDAY, RULE, off(2)))
-    whole = series("Weekly", MONDAY, RULE, moved(1), off(2))
-    assert google.create(whole).content.when == whole.when
-
-
 def test_a_create_that_was_made_and_deleted_since_does_not_come_back(google: Google) -> None:
     event = google.create(timed("Lunch", MONDAY))
     hooks.push_event(google.call, google.calendar, PushDelete(event.remote_id, event.version))

@@ -41,7 +41,7 @@ def create(graph: Graph, calendar: RemoteCalendar, push: PushCreate) -> RemoteEv
     if push.attempt > 0:
         found = _find(graph, calendar, push)
         if found:
-            return _bring(graph, calendar, found, wanted, push)
+            return _marked(graph, calendar, found, push)
     mark = {"id": TAG_ID, "value": _mark(push)}
     body = to_remote(wanted, WRITABLE) | {
         "transactionId": push.create_id,
@@ -59,7 +59,10 @@ def create(graph: Graph, calendar: RemoteCalendar, push: PushCreate) -> RemoteEv
         found = _find(graph, calendar, push) or _find_unmarked(graph, calendar, push)
         if not found:
             raise RetryLaterError("Outlook says that it has this event, but does not show it yet.") from None
-        return _bring(graph, calendar, found, wanted, push)
+        if push.attempt == 0 and changed_fields(project(found.content).content, wanted):
+            # A worker that slept for long, or a hub that has forgotten its try: it is not theirs to change.
+            raise RetryLaterError("The event is there already.", code=DUPLICATE) from None
+        return _marked(graph, calendar, found, push)
     event = replace(from_remote(made), tag=push.tag)
     if not wanted.when.exceptions:
         return event
@@ -138,24 +141,13 @@ def _find_unmarked(graph: Graph, calendar: RemoteCalendar, push: PushCreate) -> 
     return None
 
 
-def _bring(
-    graph: Graph, calendar: RemoteCalendar, found: RemoteEvent, wanted: EventContent, push: PushCreate
-) -> RemoteEvent:
-    """Mark what an earlier try made if its mark was lost.
-
-    If the hub forgot that it tried, it is brought to the content.
-    """
-    if found.tag != push.tag:
-        body = {"singleValueExtendedProperties": [{"id": TAG_ID, "value": _mark(push)}]}
-        _patch(graph, found.remote_id, body, found.version)
-        found = replace(read_event(graph, calendar.remote_id, found.remote_id), tag=push.tag)
-    if push.attempt > 0:
+def _marked(graph: Graph, calendar: RemoteCalendar, found: RemoteEvent, push: PushCreate) -> RemoteEvent:
+    """Return what an earlier try made, with the hub's mark if that was lost."""
+    if found.tag == push.tag:
         return found
-    fields = changed_fields(project(found.content).content, wanted)
-    if not fields:
-        return found
-    change = PushUpdate(found.remote_id, found.version, wanted, found.content, fields)
-    return replace(update(graph, calendar, change), tag=found.tag)
+    body = {"singleValueExtendedProperties": [{"id": TAG_ID, "value": _mark(push)}]}
+    _patch(graph, found.remote_id, body, found.version)
+    return replace(read_event(graph, calendar.remote_id, found.remote_id), tag=push.tag)
 
 
 def _patch(graph: Graph, remote_id: str, body: dict[str, Any], version: str) -> Event:
