@@ -123,20 +123,6 @@ BUGS = [
         ("C4", "C5", "C7"),
     ),
     Bug(
-        "a run does not ask whether the link is still its own",
-        LEASE,
-        'Link.fence == bindparam("fence"), ',
-        "",
-        ("C1", "C2", "C3", "C7", "C9", "C12"),
-    ),
-    Bug(
-        "a new run has the fence of the one before",
-        LEASE,
-        "        link.fence + 1,\n",
-        "        link.fence,\n",
-        ("C1", "C2", "C3", "C7", "C9", "C12"),
-    ),
-    Bug(
         "a lease never ends",
         LEASE,
         "        is_free(),\n",
