@@ -5,13 +5,14 @@
 #   make test    lint, types, import contracts, and the whole suite in both sizes
 #   make chaos   kills, freezes and cuts off the real processes at random points: SEED=… ROUNDS=…
 #   make simulate  many histories with faults under a virtual clock: SEEDS=1000 FIRST=0 JOBS=1
+#   make faults    every single fault at every boundary of twenty stories: JOBS=1
 #   make replay    tells the story of one of them, as small as it can be made: SEED=…
 #   make bench   figures, as ratios measured in one run
 #   make help    this text
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install install-test run demo test chaos simulate replay lint format bench lock clean
+.PHONY: help install install-test run demo test chaos simulate faults replay lint format bench lock clean
 
 # The first Python that is new enough and can make an environment; say PYTHON=... to choose another.
 # 3.13 comes last, since the wheel that brings a Redis server does not know it yet.
@@ -78,6 +79,9 @@ chaos: .venv/installed-test
 
 simulate: .venv/installed-test
 	@exec $(BIN)/python -m tests.simulate --seeds $(or $(SEEDS),1000) --first $(or $(FIRST),0) --jobs $(or $(JOBS),1)
+
+faults: .venv/installed-test
+	@exec $(BIN)/python -m tests.simulate --jobs $(or $(JOBS),1) --faults
 
 replay: .venv/installed-test
 	@exec $(BIN)/python -m tests.simulate --replay $(or $(SEED),$(error say which: make replay SEED=7))

@@ -1,4 +1,4 @@
-"""Five thousand histories, each with its own faults: all of them end as the oracle demands."""
+"""A thousand histories, each with its own faults: all of them end as the oracle demands."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import pytest
 
 from tests.simulate.simulation import plan_of, play
 
-SEEDS = 5000
+SEEDS = 1000
+"""What a run of all tests has time for; `make simulate` plays as many as one likes."""
 CHUNK = 125
 
 

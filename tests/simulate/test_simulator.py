@@ -12,7 +12,7 @@ from tests.simulate.faults import LISTING, MENU
 from tests.simulate.kernel import Kernel, Killed
 from tests.simulate.simulation import plan_of, play
 
-SEEDS = 200
+SEEDS = 60
 TRACES = (
     "from tests.simulate.simulation import plan_of, play\n"
     f"for seed in range({SEEDS}): print(seed, play(plan_of(seed)).digest)"

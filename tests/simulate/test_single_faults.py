@@ -8,7 +8,7 @@ import pytest
 
 from tests.simulate.faults import MENU
 from tests.simulate.simulation import play
-from tests.simulate.stories import STORIES, TRIED_BY_ALL, single_faults
+from tests.simulate.stories import IN_EACH_RUN, STORIES, TRIED_BY_ALL, single_faults
 
 
 @pytest.mark.parametrize("name", STORIES)
@@ -17,7 +17,7 @@ def test_a_story_ends_well_without_a_fault(name: str) -> None:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("name", TRIED_BY_ALL)
+@pytest.mark.parametrize("name", IN_EACH_RUN)
 def test_a_story_survives_each_single_fault(name: str) -> None:
     broken = [
         f"{kind} at passing {number} of {boundary}: {outcome.violations[0]}"
