@@ -192,7 +192,8 @@ def _open_listing(session: Session, ports: Ports, link: Link) -> Listing | None:
     everything was asked for since it began.
     """
     notified = _notified(session, link)
-    is_owed = notified > link.pulled or link.cursor is None or link.failures > 0
+    has_trouble = link.failures > 0 or link.problem is not None
+    is_owed = notified > link.pulled or link.cursor is None or has_trouble
     if trouble.waits(ports, link) or not (is_owed or _has_any(session, link, _HAS_QUESTIONS)):
         return None
     if link.listed < link.fresh_mark:

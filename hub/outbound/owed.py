@@ -110,7 +110,9 @@ HAS_QUESTIONS = or_(
     exists().where(EventCopy.link_id == Link.id, EventCopy.removed_at.is_(None), *DOUBTED),
 )
 """A run ended, or died, before the provider was asked about events that a listing left open."""
-_OWES_PULL = or_(LinkSignal.notified > Link.pulled, Link.failures > 0, HAS_QUESTIONS)
+_OWES_PULL = or_(
+    LinkSignal.notified > Link.pulled, Link.failures > 0, Link.problem.is_not(None), HAS_QUESTIONS
+)
 _OWED = (
     select(
         Link.id,
