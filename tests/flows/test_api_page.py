@@ -17,14 +17,14 @@ HOSTILE = ['"><img src=x onerror=alert(1)>', "<script>alert(1)</script>", "{{ 7*
 
 
 @pytest.fixture
-def signed(database_url: str, tmp_path: Path) -> HubApp:
+def signed(sqlite_url: str, tmp_path: Path) -> HubApp:
     """A hub whose page wants a sign-in link."""
-    return HubApp(database_url, tmp_path, page_access="signed")
+    return HubApp(sqlite_url, tmp_path, page_access="signed")
 
 
 @pytest.fixture
-def hub(database_url: str, tmp_path: Path) -> HubApp:
-    return HubApp(database_url, tmp_path)
+def hub(sqlite_url: str, tmp_path: Path) -> HubApp:
+    return HubApp(sqlite_url, tmp_path)
 
 
 def ticket(hub: HubApp) -> str:
@@ -138,11 +138,9 @@ def test_every_page_forbids_foreign_scripts_and_frames(hub: HubApp) -> None:
         assert headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_behind_https_cookies_are_bound_to_the_host_and_hsts_is_told(
-    database_url: str, tmp_path: Path
-) -> None:
+def test_behind_https_cookies_are_bound_to_the_host_and_hsts_is_told(sqlite_url: str, tmp_path: Path) -> None:
     hub = HubApp(
-        database_url,
+        sqlite_url,
         tmp_path,
         public_url="https://hub.test",
         page_access="signed",
@@ -168,8 +166,8 @@ def test_a_failure_shows_an_id_and_nothing_of_the_inside(hub: HubApp) -> None:
         assert secret not in answer.get_data(as_text=True)
 
 
-def test_ready_names_each_check_and_how_to_mend_it(database_url: str, tmp_path: Path) -> None:
-    hub = HubApp(database_url, tmp_path)
+def test_ready_names_each_check_and_how_to_mend_it(sqlite_url: str, tmp_path: Path) -> None:
+    hub = HubApp(sqlite_url, tmp_path)
     world, client = hub.world, hub.browser()
     assert client.get("/healthz").status_code == 200
     assert client.get("/readyz").status_code == 200

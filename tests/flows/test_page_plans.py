@@ -18,8 +18,8 @@ from tests.unit.api.hub_app import HubApp
 
 
 @pytest.fixture
-def hub(database_url: str, tmp_path: Path) -> HubApp:
-    hub = HubApp(database_url, tmp_path, page_access="signed")
+def hub(sqlite_url: str, tmp_path: Path) -> HubApp:
+    hub = HubApp(sqlite_url, tmp_path, page_access="signed")
     hub.world.connect("left")
     hub.world.connect("right")
     return hub

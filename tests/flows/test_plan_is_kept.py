@@ -14,7 +14,7 @@ from tests.memory_provider import MemoryPlugin
 from tests.planning import actions, apply, contents, fill, foretold, happened, make_plan, plan_of, same_events
 from tests.world import World
 
-SEEDS = 10
+SEEDS = 4
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ NINE = datetime(2026, 12, 7, 9)
 
 
 @pytest.fixture
-def hub(database_url: str, tmp_path: Path) -> HubApp:
-    return HubApp(database_url, tmp_path, page_access="signed")
+def hub(sqlite_url: str, tmp_path: Path) -> HubApp:
+    return HubApp(sqlite_url, tmp_path, page_access="signed")
 
 
 @pytest.fixture

@@ -132,8 +132,7 @@ TRIED_BY_ALL = (
 )  # fmt: skip
 """The stories that `make faults` plays with every single fault."""
 IN_EACH_RUN = (
-    "a person creates", "an application creates", "a person edits", "a series is made", "both edit one field",
-    "channels are renewed",
+    "a person creates", "an application creates", "a person edits", "channels are renewed",
 )  # fmt: skip
 """Those that each run of the tests has time for."""
 

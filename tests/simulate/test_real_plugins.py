@@ -9,7 +9,7 @@ import pytest
 from tests.provider_world import provider_world
 from tests.simulate import real
 
-SEEDS = 12
+SEEDS = 8
 
 
 @pytest.mark.timeout(400)
