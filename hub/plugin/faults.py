@@ -59,11 +59,6 @@ class Fault:
             raise ValueError(f"path or query is no regular expression: {error}") from None
 
     @property
-    def is_undone(self) -> bool:
-        """Whether the call does nothing at all."""
-        return self.kind in ("status", "reset_before", "hang")
-
-    @property
     def refusal(self) -> int:
         """The status that is answered instead of the true one; 0: none."""
         return self.status or (503 if self.kind in ("status", "status_after") else 0)

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import requests
 
@@ -108,24 +108,21 @@ def insist(call: Callable[[], T]) -> T:
         time.sleep(0.2)
 
 
-class Place:
+class Place(Protocol):
     """One of the three places where events are seen and edited."""
 
     def seen(self) -> dict[str, tuple[str, str]]:
         """Return title and location by id."""
-        raise NotImplementedError
 
     def create(self, wish: Wish) -> str:
-        raise NotImplementedError
+        """Make an event of the wish's title, once; return its id."""
 
-    def rename(self, event_id: str, title: str) -> None:
-        raise NotImplementedError
+    def rename(self, event_id: str, title: str) -> None: ...
 
-    def move(self, event_id: str, location: str) -> None:
-        raise NotImplementedError
+    def move(self, event_id: str, location: str) -> None: ...
 
     def delete(self, event_id: str) -> None:
-        raise NotImplementedError
+        """Delete an event; one that is gone already is no error."""
 
 
 class ProviderPlace(Place):

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from hub.models import Calendar, RemoteCalendar
 from hub.outbound import linking
-from tests.provider_world import ANN, ProviderWorld, Side
+from tests.provider_world import ProviderWorld, Side
 from tests.world import HubWorld
 
 EVENTS = r"/events(/[^/]+)?$"
@@ -112,12 +112,6 @@ def pull(world: ProviderWorld, side: Side) -> None:
     with world.ports.db.transaction() as session:
         linking.ask_for_pull(session, world.ports, side.link_id)
     world.settle()
-
-
-def add_people(side: Side, *emails: str) -> None:
-    for email in emails:
-        if email != ANN:
-            side.control.add_person(email)
 
 
 class KilledError(BaseException):
