@@ -37,7 +37,7 @@ def _shown(session: Session, events: Sequence[Event]) -> list[dict[str, Any]]:
     )
     for copy in session.scalars(query):
         state: dict[str, Any] = {"link_id": copy.link_id, "state": _state(copy)}
-        state |= {"web_link": copy.web_link, "problem": copy.problem}
+        state |= {"web_link": copy.web_link, "problem": copy.problem, "notice": copy.notice}
         copies.setdefault(copy.event_id, []).append(state)
     return [event_content.shown(e, content_of(e)) | {"copies": copies.get(e.id, [])} for e in events]
 

@@ -33,6 +33,7 @@ NEW_COPY: Mapping[str, Any] = {
     "web_link": None,
     "read_only": None,
     "own_fields": [],
+    "notice": None,
     "base": None,
     "shown_at": None,
     "synced": {},
@@ -167,6 +168,7 @@ def shown(remote: RemoteEvent, content: Plain) -> dict[str, Any]:
         "web_link": remote.web_link,
         "read_only": remote.read_only,
         "own_fields": sorted(remote.own_fields),
+        "notice": remote.notice,
         "removed_at": None,
         "missing_at": None,
     }
@@ -187,6 +189,7 @@ def lost(create_id: str) -> dict[str, Any]:
         "uncertain": False,
         "read_only": None,
         "own_fields": [],
+        "notice": None,
         "removed_at": None,
         "missing_at": None,
         "pushed_version": 0,

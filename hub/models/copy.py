@@ -47,6 +47,8 @@ class EventCopy(Base):
     """Why the hub must not write to it."""
     own_fields: Mapped[list[str]] = mapped_column(default=list)
     """What it may write to it all the same."""
+    notice: Mapped[str | None] = mapped_column(Text)
+    """What of it could not be understood, in a sentence for people."""
     base: Mapped[dict[str, Any] | None]
     """The event as that provider last showed it to us (`hub.plugin.codec`)."""
     shown_at: Mapped[datetime | None]

@@ -46,6 +46,8 @@ it let `skip` (0) of them pass:
 | strip | takes the `keys` (`["*"]`: all) out of what was sent, then does it; with `silent` the answer \
 shows them as sent, with `status` it is that and `body` |
 | thin | does it, and takes the `keys` out of the answer and of each item it lists (of those with `ids`, if given) |
+| alter | puts the `values` into what was sent (objects are merged), then does it |
+| odd | does it, and puts the `values` into the answer, or into each item it lists (of those with `ids`, if given) |
 | short | does it, and answers with no more than `keep` (0) of the items listed |
 
 The consent page is HTML for people: one `<form method="post">` whose hidden fields carry the request,

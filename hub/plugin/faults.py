@@ -21,6 +21,8 @@ KINDS = (
     "strip",
     "thin",
     "short",
+    "alter",
+    "odd",
 )
 LISTS = ("items", "value")
 """Under which key the providers' listings hold what they list."""
@@ -45,6 +47,7 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     seconds: float = 1.0
     keys: list[str] = field(default_factory=list)
+    values: dict[str, Any] = field(default_factory=dict)
     ids: list[str] = field(default_factory=list)
     keep: int = 0
     silent: bool = False
@@ -73,6 +76,8 @@ class Fault:
     def taken(self, sent: bytes) -> bytes:
         """Return the body that the provider takes in of what was sent."""
         body = _object(sent)
+        if body is not None and self.kind == "alter":
+            return _bytes(_merged(body, self.values))
         if self.kind != "strip" or body is None:
             return sent
         return _bytes({k: v for k, v in body.items() if k not in self._lost(body)})
@@ -85,13 +90,19 @@ class Fault:
         if self.kind == "strip" and self.silent:
             return _bytes(body | {k: v for k, v in asked.items() if k in self._lost(asked)})
         if self.kind == "thin":
-            for shown in [body, *_listed(body)]:
-                if not self.ids or shown.get("id") in self.ids:
-                    _remove(shown, self.keys)
+            for shown in self._meant([body, *_listed(body)]):
+                _remove(shown, self.keys)
+            return _bytes(body)
+        if self.kind == "odd":
+            for shown in self._meant(_listed(body) or [body]):
+                shown |= _merged(shown, self.values)
             return _bytes(body)
         if self.kind == "short":
             return _bytes({k: v[: self.keep] if k in LISTS else v for k, v in body.items()})
         return answer
+
+    def _meant(self, shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [item for item in shown if not self.ids or item.get("id") in self.ids]
 
     def _lost(self, body: dict[str, Any]) -> set[str]:
         return set(body) if self.keys == ["*"] else set(self.keys)
@@ -133,6 +144,15 @@ def _bytes(body: dict[str, Any]) -> bytes:
 
 def _listed(body: dict[str, Any]) -> list[dict[str, Any]]:
     return [item for key in LISTS for item in body.get(key) or () if isinstance(item, dict)]
+
+
+def _merged(body: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """Return an object with other values in it; objects in it are merged in turn."""
+    merged = dict(body)
+    for key, value in values.items():
+        inner = merged.get(key)
+        merged[key] = _merged(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+    return merged
 
 
 def _remove(shown: dict[str, Any], keys: list[str]) -> None:

@@ -275,6 +275,9 @@ class RemoteEvent:
     own_fields: frozenset[str] = frozenset()
     """Where `read_only` is set: the fields of `EventContent` that are the account owner's own all the same
     (a guest's reminders …), and may be written without anybody being told."""
+    notice: str | None = None
+    """What could not be understood of it and how it is kept instead (a time zone that nobody knows …): one
+    sentence for people, shown beside the event; None if all of it was."""
 
 
 @dataclass(frozen=True, slots=True)

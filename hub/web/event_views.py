@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from hub.domain.recurrence import RecurrenceError, check
-from hub.models import Calendar, Event
+from hub.models import Calendar, Event, EventCopy, Link
 from hub.models.content import content_of
 from hub.outbound import edit
 from hub.outbound.edit import StaleVersionError
@@ -71,7 +72,19 @@ def create_event() -> Response | tuple[str, int]:
 def show_event(event_id: str) -> str:
     with ports().db.reading() as session:
         event = _own_event(session, event_id)
-        return _form(calendars_of(session, visitor()), event, content_of(event))
+        notices = _notices(session, event)
+        return _form(calendars_of(session, visitor()), event, content_of(event), notices=notices)
+
+
+def _notices(session: Session, event: Event) -> list[str]:
+    """Return what of an event could not be understood where it is shown."""
+    query = (
+        select(EventCopy.notice)
+        .join(Link, Link.id == EventCopy.link_id)
+        .where(EventCopy.event_id == event.id, EventCopy.notice.is_not(None), Link.deleted_at.is_(None))
+        .order_by(EventCopy.id)
+    )
+    return [notice for notice in session.scalars(query) if notice]
 
 
 @blp.post("/events/<event_id>")
@@ -120,7 +133,11 @@ def _done(content: EventContent, note: str) -> Response:
 
 
 def _form(
-    calendars: list[Calendar], event: Event | None, content: EventContent, error: str | None = None
+    calendars: list[Calendar],
+    event: Event | None,
+    content: EventContent,
+    error: str | None = None,
+    notices: Sequence[str] = (),
 ) -> str:
     when = content.when
     last = when.end if isinstance(when.end, datetime) else when.end - timedelta(days=1)
@@ -146,6 +163,7 @@ def _form(
         zone=when.start_zone,
         is_series=when.is_series,
         error=error,
+        notices=notices,
     )
 
 

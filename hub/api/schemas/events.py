@@ -337,6 +337,9 @@ class CopyStateSchema(Schema):
     )
     web_link = fields.String(allow_none=True)
     problem = fields.String(allow_none=True)
+    notice = fields.String(
+        allow_none=True, metadata={"description": "what of it could not be understood there, if anything"}
+    )
 
 
 class OccurrenceSchema(Schema):

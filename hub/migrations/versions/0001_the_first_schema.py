@@ -404,6 +404,7 @@ def upgrade() -> None:
         sa.Column("web_link", sa.Text(), nullable=True),
         sa.Column("read_only", sa.Text(), nullable=True),
         sa.Column("own_fields", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.Column("notice", sa.Text(), nullable=True),
         sa.Column("base", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=True),
         sa.Column("synced", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
         sa.Column("tried", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),

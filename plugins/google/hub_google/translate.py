@@ -81,7 +81,21 @@ def from_remote(item: Event, instances: Iterable[Event], zone: str) -> RemoteEve
         updated_at=values.read_instant(item.get("updated")),
         read_only=read_only(item),
         own_fields=GUEST_FIELDS if _is_guest_copy(item) else frozenset(),
+        notice=_notice(item, content.when),
     )
+
+
+def _notice(item: Event, when: When) -> str | None:
+    """Return what people are told where a zone is not known here: then it is the calendar's."""
+    names = {str(item[end].get("timeZone") or "UTC") for end in ("start", "end")}
+    unknown = sorted(name for name in names if not times.find_zone(name))
+    if when.all_day or not unknown:
+        return None
+    text = (
+        f"Google shows this event in the time zone “{unknown[0][:100]}”, which nobody knows here: "
+        f"it is kept in {when.start_zone}."
+    )
+    return f"{text} What the clocks do there over the year is not known." if when.is_series else text
 
 
 def version_of(item: Event, instances: Iterable[Event]) -> str:

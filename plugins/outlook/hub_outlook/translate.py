@@ -89,10 +89,9 @@ def from_remote(event: Event) -> RemoteEvent:
 
 
 def _from_remote(event: Event) -> RemoteEvent:
-    rule = event.get("recurrence")
-    zone, known = _zone(event)
+    zone, unknown = _zone(event)
     content = _content(event, zone)
-    if rule:
+    if event.get("recurrence"):
         content = _series(event, content, zone)
     return RemoteEvent(
         remote_id=event["id"],
@@ -103,7 +102,8 @@ def _from_remote(event: Event) -> RemoteEvent:
         web_link=event.get("webLink"),
         created_at=_at(event.get("createdDateTime")),
         updated_at=_at(event.get("lastModifiedDateTime")),
-        read_only=_read_only(event, known),
+        read_only=_read_only(event, unknown),
+        notice=_notice(event, zone, unknown),
     )
 
 
@@ -134,32 +134,50 @@ def tag_of(event: Event) -> str | None:
     return None
 
 
-def _read_only(event: Event, zone_known: bool) -> str | None:
+def _read_only(event: Event, unknown: str | None) -> str | None:
     if event.get("isOrganizer") is False:
         return "organised by someone else"
     if event.get("isDraft"):
         return "a draft whose invitations are not sent yet"
-    if event.get("recurrence") and not zone_known:
+    if event.get("recurrence") and unknown is not None:
         return "a series in a custom time zone"
     return None
 
 
-def _zone(event: Event) -> tuple[str | None, bool]:
-    """Return the zone in which people see the event (None if all-day), and whether it is a known one."""
+def _notice(event: Event, zone: str | None, unknown: str | None) -> str | None:
+    """Return what people are told where a zone could not be understood."""
+    if unknown is None or (not unknown and not event.get("recurrence")):
+        return None
+    named = f"the time zone “{unknown[:100]}”, which nobody knows here" if unknown else "no time zone"
+    text = f"Outlook shows this event in {named}: it is kept in {zone}."
+    if event.get("recurrence"):
+        text += " What the clocks do there over the year is not known."
+    return text
+
+
+def _zone(event: Event) -> tuple[str | None, str | None]:
+    """Return the zone in which people see the event (None if all-day), and its name if nobody knows it."""
     if event.get("isAllDay"):
-        return None, True
+        return None, None
     rule = event.get("recurrence")
-    original = zones.to_iana(event.get("originalStartTimeZone"))
-    if not rule:
-        return original or zones.FALLBACK, original is not None
-    named = rule["range"].get("recurrenceTimeZone")
-    own = zones.to_iana(named)
-    return own or original or zones.FALLBACK, own is not None or (not named and original is not None)
+    original = event.get("originalStartTimeZone") or ""
+    named = (rule["range"].get("recurrenceTimeZone") if rule else None) or original
+    place = zones.read(named)
+    if place and (place.is_sure or not rule):
+        return place.iana, None
+    other = place or zones.read(original)
+    zone = other.iana if other else zones.FALLBACK
+    if rule:
+        # The rule names days of its own zone.
+        first = date.fromisoformat(rule["range"]["startDate"][:10])
+        zone = zones.fitting(_utc(event["start"]), first, zone)
+    return zone, named
 
 
 def _utc(value: DateTimeZone) -> datetime:
     wall = datetime.fromisoformat(value["dateTime"][:19])
-    zone = zones.to_iana(value["timeZone"]) or "UTC"
+    place = zones.read(value.get("timeZone"))
+    zone = place.iana if place else "UTC"
     return wall if zone == "UTC" else zones.to_utc(wall, zone)
 
 

@@ -91,8 +91,8 @@ def full(model: Model, item: Item, prefer: Preferences, day: date | None = None)
         "changeKey": item.change_key,
         "categories": values["categories"],
         "transactionId": item.transaction_id if day is None else None,
-        "originalStartTimeZone": own.get("zone", item.zone),
-        "originalEndTimeZone": own.get("zone", item.zone),
+        "originalStartTimeZone": _named(model, own.get("zone", item.zone)),
+        "originalEndTimeZone": _named(model, own.get("zone", item.zone)),
         "iCalUId": _ical_uid(item, day),
         "uid": item.uid,
         "reminderMinutesBeforeStart": values["reminderMinutesBeforeStart"],
@@ -126,12 +126,25 @@ def full(model: Model, item: Item, prefer: Preferences, day: date | None = None)
         **times(model, item, day, prefer),
         "location": place,
         "locations": [place] if place["displayName"] else [],
-        "recurrence": None if day else item.recurrence,
+        "recurrence": None if day else _recurrence(model, item),
         "attendees": [_guest(a) for a in values["attendees"]],
         "organizer": _organizer(item, person.name, person.email),
         "calendar@odata.associationLink": f"{link}/$ref",
         "calendar@odata.navigationLink": link,
     } | ({"originalStart": _original(item, day)} if day else {})
+
+
+def _named(model: Model, zone: str) -> str:
+    return str(model.switches["zone_names"].get(zone, zone))
+
+
+def _recurrence(model: Model, item: Item) -> dict[str, Any] | None:
+    if item.recurrence is None:
+        return None
+    span = item.recurrence["range"]
+    return item.recurrence | {
+        "range": span | {"recurrenceTimeZone": _named(model, span["recurrenceTimeZone"])}
+    }
 
 
 def stub(model: Model, item: Item, prefer: Preferences, day: date) -> dict[str, Any]:

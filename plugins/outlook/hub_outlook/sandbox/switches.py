@@ -23,6 +23,7 @@ SWITCHES: dict[str, Any] = {
     "page_limit": 0,  # pages of delta are no larger, whatever was asked for
     "lost_next_link": False,  # lists end after their first page, and say nothing of more
     "immutable_ids": True,  # False: the preference for them is not heeded
+    "zone_names": {},  # what is shown instead of the names of zones, as of those that somebody made
     "read_lag": 0.0,  # for so many seconds reads show events as they were before a change
     "delta_lag": 0.0,
     "delta_generations": 0,
