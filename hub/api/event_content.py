@@ -64,6 +64,8 @@ def _when(before: When | None, data: Mapping[str, Any], zone: str) -> When:
         recurrence = before.recurrence if before else ()
     if exceptions is None:
         exceptions = before.exceptions if before and recurrence else ()
+    elif before is not None:
+        exceptions = _with_unsayable(exceptions, before.exceptions)
     when = When(
         start=start.value,
         end=end.value,
@@ -76,6 +78,22 @@ def _when(before: When | None, data: Mapping[str, Any], zone: str) -> When:
     if faults:
         raise invalid(faults)
     return when
+
+
+_UNSAYABLE = ("reminders", "attendees", "own_answer")
+"""What a consumer cannot say of an occurrence: it stays as it is."""
+
+
+def _with_unsayable(
+    given: tuple[SeriesException, ...], before: tuple[SeriesException, ...]
+) -> tuple[SeriesException, ...]:
+    known = {e.original_start: e for e in before if not e.cancelled}
+    return tuple(
+        dataclasses.replace(e, **{name: getattr(known[e.original_start], name) for name in _UNSAYABLE})
+        if e.original_start in known and not e.cancelled
+        else e
+        for e in given
+    )
 
 
 def when_faults(when: When, given: tuple[SeriesException, ...] = ()) -> list[dict[str, str]]:

@@ -14,13 +14,16 @@ from typing import Any, Literal
 
 from hub.domain.fingerprint import fingerprint
 from hub.domain.plain import IN_ORDER, Plain, differing, value_of, with_fields
-from hub.plugin.types import CONTENT_FIELDS
+from hub.plugin.types import CONTENT_FIELDS, Answer
 
 Side = Literal["hub", "provider"]
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 STRANGERS: Mapping[str, str] = MappingProxyType({"": ""})
 """`EventCopy.synced` of a copy that has to be compared anew: its base is no common ground."""
 ALL_FIELDS = frozenset(CONTENT_FIELDS)
+READ_ONLY = frozenset({"own_answer"})
+"""Belongs to the copy that shows it: taken over from there, never owed to another and never a clash."""
+_ANSWERED = frozenset(Answer) - {Answer.NEEDS_ACTION}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ def behind(ours: Plain, base: Plain, synced: Mapping[str, str]) -> set[str]:
     Args:
         synced: by field, the fingerprint of the hub's value that `base` stands for where it shows another.
     """
-    changed = differing(ours, base)
+    changed = differing(ours, base) - READ_ONLY
     return {n for n in changed if n not in synced or fingerprint(value_of(ours, n)) != synced[n]}
 
 
@@ -168,9 +171,10 @@ def _empty_ground(theirs: Plain, ours: Plain, fields: frozenset[str], shapes: Se
 
     A field that only one side has filled is then that side's edit, and one that both filled
     differently is a clash, unless ours is what another provider can hold of theirs. What the provider's
-    side may not change is taken to be in step.
+    side may not change is taken to be in step, and so is an answer that was given elsewhere.
     """
     when = ours["when"] if ours["when"] == theirs["when"] else ours["when"] | {"end": ours["when"]["start"]}
     ground = {name: value for name, value in ours.items() if name not in fields} | {"when": when}
     held = {n for shape in shapes for n in CONTENT_FIELDS if ours.get(n) == shape.get(n) != ground.get(n)}
-    return with_fields(ground, {name: ours.get(name) for name in held})
+    ground = with_fields(ground, {name: ours.get(name) for name in held})
+    return with_fields(ground, {n: theirs.get(n) for n in READ_ONLY if ours.get(n) in _ANSWERED})

@@ -136,6 +136,7 @@ def _place(
 
 _OVERRIDABLE = (
     "title", "description", "location", "status", "show_as", "visibility", "reminders", "attendees",
+    "own_answer",
 )  # fmt: skip
 
 

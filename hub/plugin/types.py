@@ -176,6 +176,8 @@ class SeriesException:
     visibility: Visibility | None = None
     reminders: tuple[Reminder, ...] | None = None
     attendees: tuple[Attendee, ...] | None = None
+    own_answer: Answer | None = None
+    """Where the account's owner has answered for this occurrence alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +236,9 @@ class EventContent:
     """None: the calendar's default; empty: none at all."""
     organizer: Person | None = None
     attendees: tuple[Attendee, ...] = ()
+    own_answer: Answer | None = None
+    """The PARTSTAT of the account's own owner, who is a guest; None: nobody asked. It is read and never
+    written with an event."""
     conference: Conference | None = None
     attachments: tuple[Attachment, ...] = ()
     categories: tuple[str, ...] = ()

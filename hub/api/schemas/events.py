@@ -192,9 +192,15 @@ class ExceptionSchema(Strict):
     status = Choice(types.EventStatus, allow_none=True)
     show_as = Choice(types.ShowAs, allow_none=True)
     visibility = Choice(types.Visibility, allow_none=True)
+    own_answer = Choice(
+        types.Answer,
+        allow_none=True,
+        metadata={"description": "what the owner has answered for this occurrence; kept as it is if sent"},
+    )
 
     @post_load
     def make(self, data: dict[str, Any], **_: Any) -> types.SeriesException:
+        data.pop("own_answer", None)
         values = {name: value for name, value in data.items() if value is not None}
         for name in ("start", "end"):
             moment = values.pop(name, None)
@@ -208,7 +214,7 @@ class ExceptionSchema(Strict):
 
     @pre_dump
     def read(self, exception: types.SeriesException, **_: Any) -> dict[str, Any]:
-        names = ("original_start", "cancelled", "title", "description", "location", *_CHOICES)
+        names = ("original_start", "cancelled", "title", "description", "location", "own_answer", *_CHOICES)
         values = {name: getattr(exception, name) for name in names}
         if exception.start is not None:
             values["start"] = Moment(exception.start, exception.start_zone)
@@ -358,6 +364,11 @@ class EventSchema(EventFields):
     uid = fields.String()
     version = fields.Integer(metadata={"description": "also the ETag"})
     organizer = fields.Nested(PersonSchema, allow_none=True)
+    own_answer = Choice(
+        types.Answer,
+        allow_none=True,
+        metadata={"description": "what the account's owner has answered to an invitation; null: none came"},
+    )
     copies = fields.List(fields.Nested(CopyStateSchema))
     occurrence = fields.Nested(
         OccurrenceSchema, metadata={"description": "with expand=true: which occurrence this line is"}

@@ -93,6 +93,7 @@ def _fit_exception(exception: SeriesException) -> SeriesException:
         reminders=_fit_reminders(exception.reminders),
         visibility=None,
         attendees=None,
+        own_answer=None,
     )
 
 
@@ -148,6 +149,8 @@ def _dropped(content: EventContent) -> Iterator[Loss]:
         yield Loss("organizer", "The calendar itself becomes the organizer.")
     if content.attendees:
         yield Loss("attendees", "Guests are not copied, so that nobody is invited twice.")
+    if content.own_answer:
+        yield Loss("own_answer", "A copy is nobody's invitation, so there is nothing to answer.")
     if content.conference:
         yield Loss("conference", "Conferences are not copied.")
     if content.attachments:

@@ -142,6 +142,7 @@ def content_from(item: Event, instances: Iterable[Event], zone: str) -> EventCon
         reminders=values.read_reminders(item.get("reminders")),
         organizer=values.read_organizer(item),
         attendees=values.read_attendees(item),
+        own_answer=values.read_own_answer(item),
         conference=values.read_conference(item),
         attachments=tuple(
             Attachment(a["fileUrl"], a.get("title", ""), a.get("mimeType", ""))
@@ -222,6 +223,7 @@ def exception_from(instance: Event, master: Event, series: EventContent) -> Seri
             values.read_reminders(instance.get("reminders")), values.read_reminders(master.get("reminders"))
         ),
         attendees=_other(values.read_attendees(instance), values.read_attendees(master)),
+        own_answer=_other(values.read_own_answer(instance), values.read_own_answer(master)),
     )
 
 

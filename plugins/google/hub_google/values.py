@@ -87,6 +87,15 @@ def read_attendees(item: Event) -> tuple[Attendee, ...]:
     return tuple(sorted(found, key=lambda a: a.email))
 
 
+def read_own_answer(item: Event) -> Answer | None:
+    """Return what the calendar's owner has answered; None for who is no guest.
+
+    `self` marks the row of the calendar that was asked for (reference/events: attendees[].self).
+    """
+    own = next((a for a in item.get("attendees") or () if a.get("self")), None)
+    return _ANSWERS.get(own.get("responseStatus", ""), Answer.NEEDS_ACTION) if own else None
+
+
 def read_conference(item: Event) -> Conference | None:
     """Return the way to join, video first."""
     if "conferenceData" not in item and "hangoutLink" not in item:

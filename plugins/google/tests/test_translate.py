@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from hub.plugin.codec import content_from_json
 from hub.plugin.types import (
+    Answer,
     Attendee,
     Conference,
     EventContent,
@@ -134,6 +135,7 @@ def test_every_field_that_is_lost_is_told() -> None:
         reminders=tuple(Reminder(n) for n in range(9)),
         organizer=Person("eve@example.test"),
         attendees=(Attendee("bob@example.test"),),
+        own_answer=Answer.DECLINED,
         conference=Conference("https://meet.example.test/a"),
         categories=("red",),
         color="#123456",
@@ -143,7 +145,7 @@ def test_every_field_that_is_lost_is_told() -> None:
     told = {loss.field for loss in project(rich).losses}
     assert told == {
         "title", "description", "location", "show_as", "visibility", "reminders", "organizer", "attendees",
-        "conference", "categories", "color", "priority", "url",
+        "own_answer", "conference", "categories", "color", "priority", "url",
     }  # fmt: skip
     assert project(EventContent(when=when, title="Plain")).losses == ()
 

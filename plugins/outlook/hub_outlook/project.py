@@ -41,6 +41,7 @@ REASONS = {
     "reminders": "Outlook keeps one popup reminder per event, and no calendar default.",
     "organizer": "Outlook names the mailbox's owner as the organiser of what the hub writes.",
     "attendees": "Outlook would mail every guest, so guests are not written there.",
+    "own_answer": "A copy is nobody's invitation, so there is nothing to answer.",
     "conference": "Outlook cannot take the online meeting of another calendar service.",
     "attachments": "Outlook takes files, not links to files.",
     "categories": "Outlook keeps categories as a set of names without blanks around them.",
@@ -77,6 +78,7 @@ def project(content: EventContent) -> Projection:
         reminders=_reminders(content.reminders),
         organizer=None,
         attendees=(),
+        own_answer=None,
         conference=None,
         attachments=(),
         categories=categories(content.categories),
@@ -202,6 +204,7 @@ def occurrence(master: EventContent, change: SeriesException) -> EventContent:
         visibility=_or(change.visibility, master.visibility),
         reminders=_or(change.reminders, master.reminders),
         attendees=_or(change.attendees, master.attendees),
+        own_answer=_or(change.own_answer, master.own_answer),
     )
 
 
@@ -223,6 +226,7 @@ def difference(
         visibility=shown.visibility if "visibility" in differs else None,
         reminders=shown.reminders if "reminders" in differs else None,
         attendees=shown.attendees if "attendees" in differs else None,
+        own_answer=shown.own_answer if "own_answer" in differs else None,
         **times,  # type: ignore[arg-type]
     )
     return None if found == SeriesException(original_start) else found
@@ -306,5 +310,6 @@ def _held_occurrence(
         visibility=None if change.visibility is None else _visibility(change.visibility),
         reminders=None if change.reminders is None else _reminders(change.reminders),
         attendees=None,
+        own_answer=None,
     )
     return occurrence(held, projected)

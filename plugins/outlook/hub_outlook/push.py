@@ -31,7 +31,15 @@ from hub_outlook.project import project
 from hub_outlook.translate import etag, from_remote, to_remote
 from hub_outlook.wire import TAG_ID, Event
 
-WRITABLE = frozenset(CONTENT_FIELDS) - {"organizer", "attendees", "conference", "attachments", "color", "url"}
+WRITABLE = frozenset(CONTENT_FIELDS) - {
+    "organizer",
+    "attendees",
+    "own_answer",
+    "conference",
+    "attachments",
+    "color",
+    "url",
+}
 DUPLICATE = "errorduplicatetransactionid"
 
 

@@ -209,6 +209,7 @@ def _content(event: Event, zone: str | None) -> EventContent:
         reminders=reminder,
         organizer=_organizer(event, bool(guests)),
         attendees=guests,
+        own_answer=_own_answer(event),
         conference=_conference(event),
         categories=categories(event.get("categories") or []),
         priority=IMPORTANCE.get((event.get("importance") or "").casefold(), 0),
@@ -246,6 +247,14 @@ def _attendee(person: Recipient) -> Attendee:
     role = Role(kind) if kind in set(Role) else Role.REQUIRED
     answer = ANSWERS.get(str((person.get("status") or {}).get("response")).casefold(), Answer.NEEDS_ACTION)
     return Attendee(_address(person), _person_name(person), role, answer)
+
+
+def _own_answer(event: Event) -> Answer | None:
+    """Return what the mailbox's owner has answered to an invitation; nobody asks an organiser."""
+    if event.get("isOrganizer") is not False:
+        return None
+    status = event.get("responseStatus") or {}
+    return ANSWERS.get(str(status.get("response")).casefold(), Answer.NEEDS_ACTION)
 
 
 def _location(location: dict[str, Any] | None) -> Location | None:

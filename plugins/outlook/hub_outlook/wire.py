@@ -99,6 +99,7 @@ Event = TypedDict(
         "attendees": list[Recipient] | None,
         "organizer": Recipient | None,
         "isOrganizer": bool,
+        "responseStatus": dict[str, str] | None,
         "isCancelled": bool,
         "isDraft": bool,
         "isOnlineMeeting": bool,
@@ -119,8 +120,8 @@ Event = TypedDict(
 EVENT_SELECT = (
     "id,changeKey,iCalUId,type,seriesMasterId,occurrenceId,originalStart,subject,body,start,end,isAllDay,"
     "originalStartTimeZone,originalEndTimeZone,recurrence,location,showAs,sensitivity,importance,categories,"
-    "isReminderOn,reminderMinutesBeforeStart,attendees,organizer,isOrganizer,isCancelled,isDraft,"
-    "isOnlineMeeting,onlineMeeting,onlineMeetingProvider,onlineMeetingUrl,webLink,createdDateTime,"
+    "isReminderOn,reminderMinutesBeforeStart,attendees,organizer,isOrganizer,responseStatus,isCancelled,"
+    "isDraft,isOnlineMeeting,onlineMeeting,onlineMeetingProvider,onlineMeetingUrl,webLink,createdDateTime,"
     "lastModifiedDateTime"
 )
 """What is asked for where Graph wants a $select (cancelledOccurrences comes only with one)."""

@@ -90,6 +90,7 @@ CONTENTS = st.builds(
     visibility=st.sampled_from(Visibility),
     reminders=st.none() | st.lists(st.builds(Reminder, st.integers(0, 999)), max_size=2).map(tuple),
     attendees=st.just((Attendee("bob@example.test"),)) | st.just(()),
+    own_answer=st.none() | st.sampled_from(Answer),
     categories=st.lists(TEXT, max_size=3).map(tuple),
     color=st.none() | st.just("tomato"),
     priority=st.integers(0, 9),
@@ -174,6 +175,7 @@ def test_a_single_meeting_of_someone_else_is_read_only_with_its_guests() -> None
     assert event.read_only == "organised by someone else"
     assert event.content.organizer == Person("dana@example.test", "Dana")
     assert event.content.attendees[0].answer is Answer.ACCEPTED
+    assert event.content.own_answer is Answer.TENTATIVE
     assert event.content.conference and event.content.conference.provider == "teamsForBusiness"
     assert event.content.description == "Agenda\n\n1. Budget"
     assert (

@@ -15,6 +15,7 @@ from hub.plugin.codec import content_from_json, to_json
 from hub.plugin.testing import series, timed
 from hub.plugin.types import (
     CONTENT_FIELDS,
+    Answer,
     Attendee,
     EventContent,
     Location,
@@ -136,6 +137,24 @@ def test_guests_that_a_person_takes_away_are_gone_though_the_hub_could_not_write
     guests = dataclasses.replace(LUNCH, attendees=(Attendee("bob@example.test"),))
     result = merged(guests, LUNCH, guests, shown=LUNCH)
     assert content_of(result).attendees == ()
+
+
+def test_an_answer_is_taken_over_where_it_is_given_and_owed_to_nobody() -> None:
+    asked = dataclasses.replace(LUNCH, own_answer=Answer.NEEDS_ACTION)
+    said_yes, said_no = (dataclasses.replace(LUNCH, own_answer=a) for a in (Answer.ACCEPTED, Answer.DECLINED))
+    result = merged(asked, said_no, said_yes, "hub")
+    assert content_of(result).own_answer is Answer.DECLINED, "the latest answer is the person's"
+    assert merged(asked, asked, said_yes).owed == frozenset() == result.owed
+    assert result.clashes == ()
+
+
+def test_an_invitation_that_comes_later_does_not_take_an_answer_back() -> None:
+    asked = dataclasses.replace(LUNCH, own_answer=Answer.NEEDS_ACTION)
+    said_yes = dataclasses.replace(LUNCH, own_answer=Answer.ACCEPTED)
+    for theirs in (asked, LUNCH):
+        result = merged(None, theirs, said_yes, shown=LUNCH)
+        assert (content_of(result).own_answer, result.owed) == (Answer.ACCEPTED, frozenset())
+    assert content_of(merged(None, said_yes, asked)).own_answer is Answer.ACCEPTED
 
 
 def test_an_edit_that_won_and_is_taken_back_is_written_where_the_other_value_stands() -> None:
