@@ -1,7 +1,7 @@
 """How well a link does, in words for people and figures for programs.
 
-"In sync" is said only when it is so: the last listing succeeded in time, nothing is owed in either
-direction and nothing is parked; otherwise the lag and the reason are told.
+"In sync" is said only when it is so: the last listing succeeded in time and left no question open, nothing
+is owed in either direction and nothing is parked; otherwise the lag and the reason are told.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from hub.models import (
     LinkState,
     ParkedChange,
 )
+from hub.outbound.owed import DOUBTED
 from hub.ports import Ports
 
 PATIENCE = timedelta(seconds=20)
@@ -75,6 +76,7 @@ class _Owed:
     oldest: datetime | None = None
     parked: int = 0
     held: int = 0
+    doubted: int = 0
 
 
 def health_of(session: Session, ports: Ports, links: Sequence[Link]) -> dict[str, Health]:
@@ -103,6 +105,7 @@ def _owed(session: Session, ids: list[str]) -> dict[str, _Owed]:
     is_parked = EventCopy.parked_at.is_not(None)
     is_missing = and_(EventCopy.missing_at.is_not(None), EventCopy.removed_at.is_(None))
     is_waiting = and_(EventCopy.wanted_version > EventCopy.pushed_version, ~is_parked)
+    is_doubted = and_(EventCopy.removed_at.is_(None), *DOUBTED)
     rows = session.execute(
         select(
             EventCopy.link_id,
@@ -110,12 +113,13 @@ def _owed(session: Session, ids: list[str]) -> dict[str, _Owed]:
             func.min(Event.updated_at).filter(is_waiting),
             func.count().filter(is_parked),
             func.count().filter(is_missing),
+            func.count().filter(is_doubted),
         )
         .join(Event, Event.id == EventCopy.event_id)
-        .where(EventCopy.link_id.in_(ids), or_(is_waiting, is_parked, is_missing))
+        .where(EventCopy.link_id.in_(ids), or_(is_waiting, is_parked, is_missing, is_doubted))
         .group_by(EventCopy.link_id)
     )
-    return {row[0]: _Owed(row[1], row[2], row[3], row[4]) for row in rows}
+    return {row[0]: _Owed(*row[1:]) for row in rows}
 
 
 def _parked(session: Session, ids: list[str]) -> dict[str, list[Parked]]:
@@ -216,6 +220,9 @@ def _behind_since(ports: Ports, link: Link, signal: LinkSignal | None, owed: _Ow
         since.append(link.created_at)
     elif signal is not None and signal.notified > link.pulled:
         since.append(max(signal.notified_at or link.created_at, link.heard_at or link.created_at))
+    elif link.cursor is None or link.confirmed < link.generation or owed.doubted:
+        # The provider has yet to be asked about what the last listing left open.
+        since.append(link.heard_at or link.created_at)
     if owed.oldest is not None:
         since.append(max(owed.oldest, link.imported_at or link.created_at))
     silent = timedelta(seconds=2 * ports.settings.poll_interval) + PATIENCE

@@ -76,7 +76,7 @@ _PROLONG = (
         Link.lease_owner == bindparam("run_id"),
     )
     .values(lease_until=bindparam("until"))
-    .returning(Link.id)
+    .returning(Link.calendar_id)
 )
 _PLANNED_BEFORE = select(Link.id).where(
     *planned_links(bindparam("calendar_id")), Link.planned_id < bindparam("planned_id")
@@ -226,14 +226,20 @@ def _key(lease: Lease) -> dict[str, Any]:
 
 
 def prolong(ports: Ports, lease: Lease) -> bool:
-    """Keep the lease while the run lives; False if it is not ours any more."""
+    """Keep the lease while the run lives; False if it is not ours any more.
+
+    A provider may take long to answer this run: what waits for its end in the calendar's other links waits
+    no longer than for a beat.
+    """
     end = _end(ports)
     values = {"own_fence": lease.fence, "run_id": lease.run_id, "until": end}
     with ports.db.transaction() as session:
-        kept = session.connection().execute(_PROLONG, {"link_id": lease.link_id} | values).first()
-    if kept is not None:
-        lease.term.end = end
-    return kept is not None
+        calendar_id = session.connection().execute(_PROLONG, {"link_id": lease.link_id} | values).scalar()
+        if calendar_id is None:
+            return False
+        hint_owed_after(session, ports, None, calendar_id, all_of_both=False)
+    lease.term.end = end
+    return True
 
 
 def give_back(session: Session, ports: Ports, link: Link, lease: Lease) -> None:

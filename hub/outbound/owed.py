@@ -94,7 +94,8 @@ _IS_BUSY = or_(
         ),
     ),
 )
-"""Something is written to the calendar's links, or is about to be; the end of that run looks again."""
+"""Something is written to the calendar's links, or is about to be; the end of that run looks again, and so
+does each of its beats, since it may wait for a slow provider."""
 _MAY_WAIT = and_(
     Link.heard_at > _RECENTLY, Link.failures == 0, not_(or_(Link.is_long, Link.wants_all)), _IS_BUSY
 )
@@ -111,7 +112,11 @@ HAS_QUESTIONS = or_(
 )
 """A run ended, or died, before the provider was asked about events that a listing left open."""
 _OWES_PULL = or_(
-    LinkSignal.notified > Link.pulled, Link.failures > 0, Link.problem.is_not(None), HAS_QUESTIONS
+    LinkSignal.notified > Link.pulled,
+    Link.cursor.is_(None),
+    Link.failures > 0,
+    Link.problem.is_not(None),
+    HAS_QUESTIONS,
 )
 _OWED = (
     select(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -32,6 +35,19 @@ def world(tmp_path: Path, database_url: str) -> World:
 
 def _notify(world: World, headers: dict[str, str]) -> None:
     assert accept(world.ports, [Notification(headers["X-Channel"], headers["X-Secret"])]) == 1
+
+
+class HandPulse:
+    """Beats when the test says so."""
+
+    def __init__(self) -> None:
+        self.beats: list[Callable[[], bool]] = []
+
+    @contextmanager
+    def beating(self, beat: Callable[[], bool]) -> Iterator[None]:
+        self.beats.append(beat)
+        yield
+        self.beats.remove(beat)
 
 
 def calls(world: World) -> Counter[tuple[str, str]]:
@@ -132,4 +148,29 @@ def test_a_wish_that_waits_for_a_writer_that_died_is_found_by_the_sweep(world: W
 
     world.wait(5)
 
+    assert world.titles("right") == world.titles("left") == ["Dinner", "Lunch"]
+
+
+def test_a_change_that_waits_for_another_calendar_waits_no_longer_than_for_a_beat_of_its_slow_run(
+    world: World,
+) -> None:
+    pulse = HandPulse()
+    world.ports = dataclasses.replace(world.ports, pulse=pulse)
+    known: list[list[str]] = []
+
+    def slow() -> None:
+        world.services["left"].before_listing = None
+        world.person_creates("right", timed("Dinner", NINE))
+        world.settle()
+        known.append(world.hub_titles())
+        world.clock.advance(2)
+        assert pulse.beats[0]()
+        world.settle()
+        known.append(world.hub_titles())
+
+    world.services["left"].before_listing = slow
+    world.person_creates("left", timed("Lunch", NINE))
+    world.settle()
+
+    assert known == [[], ["Dinner"]]
     assert world.titles("right") == world.titles("left") == ["Dinner", "Lunch"]

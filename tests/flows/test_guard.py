@@ -54,6 +54,28 @@ def test_a_few_deletions_travel_at_once(world: World) -> None:
     assert len(world.hub_events()) == len(world.remote("right")) == MANY - 5
 
 
+def test_a_link_is_not_told_in_sync_while_the_provider_is_asked_about_what_a_listing_did_not_show(
+    world: World, hub: HubApp
+) -> None:
+    left, _ = fill(world, 3)
+    assert state(world, left) == "in_sync"
+    world.queue.lossy = True
+    empty(world, 1)
+    world.queue.lossy = False
+    told: list[str] = []
+
+    def asked(hook: str) -> None:
+        if hook == "get_event":
+            told.append(state(world, left))
+
+    world.services["left"].fault = asked  # type: ignore[assignment]
+    hub.call("POST", f"/v1/links/{left}/sync", json={"full": True})
+    world.settle()
+
+    assert told == ["syncing"]
+    assert state(world, left) == "in_sync"
+
+
 @pytest.mark.parametrize("way", ["told", "found missing by a full listing"])
 def test_an_emptied_calendar_empties_no_other_and_says_so(world: World, hub: HubApp, way: str) -> None:
     left, _ = fill(world)

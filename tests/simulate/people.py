@@ -38,14 +38,16 @@ class People:
     def play(self, step: Step) -> None:
         self.world.kernel.note(step)
         if step.kind == "relist":
-            self._retried(lambda: self._on_link(step, self._relist))
+            self._retried(
+                lambda: self._on_link(step.place, lambda session, link: self._relist(session, link, step))
+            )
         elif step.kind == "pause":
-            self._retried(lambda: self._on_link(step, lambda session, link, step: linking.pause(link)))
+            self._retried(lambda: self._on_link(step.place, lambda session, link: linking.pause(link)))
             if self.world.link_row(step.place).state == LinkState.PAUSED:
                 self.world.paused[step.place] = self.world.kernel.now
             self.world.kernel.wait(8.0)
             self.world.paused.pop(step.place, None)
-            self._retried(lambda: self._on_link(step, self._resume))
+            self.resume(step.place)
         elif step.kind == "revoke":
             provider = step.place.partition(".")[0]
             self.world.revoked.add(provider)
@@ -186,11 +188,11 @@ class People:
     def _versions(session: Session) -> list[tuple[str, int]]:
         return [("", 0), *session.execute(select(Event.id, Event.version).order_by(Event.id))]
 
-    def _on_link(self, step: Step, act: Callable[[Session, Link, Step], None]) -> bool:
+    def _on_link(self, place: str, act: Callable[[Session, Link], None]) -> bool:
         """Do something to a link through the API; False if it failed."""
         try:
             with self.world.db.transaction() as session:
-                act(session, session.get_one(Link, self.world.links[step.place], with_for_update=True), step)
+                act(session, session.get_one(Link, self.world.links[place], with_for_update=True))
             return True
         except OperationalError:
             return False
@@ -198,7 +200,11 @@ class People:
     def _relist(self, session: Session, link: Link, step: Step) -> None:
         links.sync_now(session, self.world.ports, link, full=bool(step.n % 2))
 
-    def _resume(self, session: Session, link: Link, step: Step) -> None:
+    def resume(self, place: str) -> None:
+        """Set a link to work again, if it rests."""
+        self._retried(lambda: self._on_link(place, self._resume))
+
+    def _resume(self, session: Session, link: Link) -> None:
         if link.state != LinkState.ACTIVE:
             linking.resume(session, self.world.ports, link)
 

@@ -250,6 +250,7 @@ class _Run:
             self.kernel.now += self.world.settings.poll_interval * 1.25
         self.kernel.run(self.kernel.now + 2 * SWEEP + 5.0)
         self._reconnect()
+        self._resume()
         if kinds & LIES:
             self._ask_again()
 
@@ -261,6 +262,14 @@ class _Run:
         for provider in lost:
             self.kernel.spawn("person", lambda name=provider: self.people.reconnect(name))
         if lost:
+            self.kernel.run(self.kernel.now + SWEEP)
+
+    def _resume(self) -> None:
+        """The person resumes what rests still, since a process died that was told to pause or resume it."""
+        resting = [n for n in self.world.links if self.world.link_row(n).state == LinkState.PAUSED]
+        for name in resting:
+            self.kernel.spawn("person", lambda name=name: self.people.resume(name))
+        if resting:
             self.kernel.run(self.kernel.now + SWEEP)
 
     def _decide(self) -> None:
