@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from dateutil.rrule import rrulestr
 
-from hub.plugin.types import EventContent, SeriesException, When
+from hub.plugin.types import Conference, EventContent, Location, SeriesException, When
 
 MOST_STEPS = 50_000
 """How many occurrences of one rule are looked at before the search is given up."""
@@ -83,22 +83,39 @@ def span(when: When, floating_zone: str) -> tuple[datetime, datetime | None]:
 
 
 def occurrences(
-    when: When, start: datetime, end: datetime, floating_zone: str, limit: int = 1000
+    when: When,
+    start: datetime,
+    end: datetime,
+    floating_zone: str,
+    limit: int = 1000,
+    *,
+    cancelled: bool = False,
 ) -> list[Occurrence]:
     """Return the occurrences (of a series, or the single event) that overlap [start, end), by start.
+
+    Args:
+        cancelled: those that do not take place, too; each has its exception.
 
     Raises:
         RecurrenceError: the rule cannot be read.
     """
-    found = (o for o in _all(when, floating_zone, end) if _overlaps(o, start, end))
+    found = (o for o in _all(when, floating_zone, end, cancelled=cancelled) if _overlaps(o, start, end))
     return sorted(islice(found, limit), key=lambda o: o.starts_at)
+
+
+def occurrence_at(when: When, original: date | datetime, floating_zone: str) -> Occurrence:
+    """Return the occurrence that the rule puts at `original`, as it takes place or would take place."""
+    exception = next((e for e in when.exceptions if e.original_start == original), None)
+    return _changed(when, exception or SeriesException(original), floating_zone)
 
 
 def _overlaps(o: Occurrence, start: datetime, end: datetime) -> bool:
     return o.starts_at < end and (o.ends_at > start or o.starts_at == o.ends_at >= start)
 
 
-def _all(when: When, floating_zone: str, until: datetime | None = None) -> Iterator[Occurrence]:
+def _all(
+    when: When, floating_zone: str, until: datetime | None = None, *, cancelled: bool = False
+) -> Iterator[Occurrence]:
     if not when.is_series:
         yield _place(when, when.start, when.end, when.start, floating_zone)
         return
@@ -112,11 +129,18 @@ def _all(when: When, floating_zone: str, until: datetime | None = None) -> Itera
         if far is not None and occurrence.starts_at >= far:
             break
         yield occurrence
-    for original, exception in by_start.items():
-        if not exception.cancelled:
-            begin = exception.start if exception.start is not None else original
-            finish = exception.end if exception.end is not None else begin + length
-            yield _place(when, begin, finish, original, floating_zone, exception)
+    for exception in by_start.values():
+        if cancelled or not exception.cancelled:
+            yield _changed(when, exception, floating_zone)
+
+
+def _changed(when: When, exception: SeriesException, floating_zone: str) -> Occurrence:
+    original = exception.original_start
+    begin = exception.start if exception.start is not None else original
+    length = _wall(when.end) - _wall(when.start)
+    finish = exception.end if exception.end is not None else begin + length
+    is_bare = exception == SeriesException(original)
+    return _place(when, begin, finish, original, floating_zone, None if is_bare else exception)
 
 
 def _place(
@@ -134,10 +158,11 @@ def _place(
     return Occurrence(original, begin, finish, starts_at, ends_at, exception)
 
 
-_OVERRIDABLE = (
-    "title", "description", "location", "status", "show_as", "visibility", "reminders", "attendees",
-    "own_answer",
-)  # fmt: skip
+_NOT_CONTENT = frozenset({"original_start", "cancelled", "start", "end", "start_zone", "end_zone"})
+OVERRIDABLE = tuple(f.name for f in dataclasses.fields(SeriesException) if f.name not in _NOT_CONTENT)
+"""The fields besides its time that an occurrence may have otherwise than its series."""
+CLEARED: Mapping[str, object] = {"location": Location(""), "conference": Conference(""), "color": ""}
+"""What a field of an exception holds where the series has a value and the occurrence none."""
 
 
 def as_it_takes_place(content: EventContent, occurrence: Occurrence) -> EventContent:
@@ -145,7 +170,10 @@ def as_it_takes_place(content: EventContent, occurrence: Occurrence) -> EventCon
     exception = occurrence.exception
     if exception is None:
         return content
-    own = {name: getattr(exception, name) for name in _OVERRIDABLE if getattr(exception, name) is not None}
+    own = {name: getattr(exception, name) for name in OVERRIDABLE if getattr(exception, name) is not None}
+    own = {name: None if CLEARED.get(name) == value else value for name, value in own.items()}
+    if "description" in own:
+        own["description_html"] = None
     return dataclasses.replace(content, **own)
 
 
@@ -257,20 +285,29 @@ def _local_until(line: str, when: When) -> str:
 
 def _local_dates(line: str, when: When) -> str:
     """Return an RDATE line with bare local times."""
+    return "RDATE:" + ",".join(f"{_wall(date):%Y%m%dT%H%M%S}" for date in dates_of(line, when))
+
+
+def dates_of(line: str, when: When) -> list[date | datetime]:
+    """Return what an RDATE or EXDATE line lists: dates, or wall times in the series' own zone.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
     head, _, values = line.partition(":")
     zone = re.search(r"TZID=([^;:]+)", head)
-    moments = []
+    found: list[date | datetime] = []
     for value in values.split(","):
         text = value.split("/")[0]
         if len(text) == 8:
-            moments.append(f"{text}T000000")
+            found.append(datetime.strptime(text, "%Y%m%d").date())  # noqa: DTZ007
             continue
-        moment = datetime.strptime(text.rstrip("Z"), "%Y%m%dT%H%M%S")  # noqa: DTZ007
+        moment = datetime.strptime(text.removesuffix("Z"), "%Y%m%dT%H%M%S")  # noqa: DTZ007
         origin = ZoneInfo("UTC") if text.endswith("Z") else ZoneInfo(zone[1]) if zone else None
         if origin and when.start_zone:
             moment = moment.replace(tzinfo=origin).astimezone(ZoneInfo(when.start_zone)).replace(tzinfo=None)
-        moments.append(f"{moment:%Y%m%dT%H%M%S}")
-    return "RDATE:" + ",".join(moments)
+        found.append(moment)
+    return found
 
 
 def _is_bounded(when: When) -> bool:

@@ -178,6 +178,11 @@ class SeriesException:
     attendees: tuple[Attendee, ...] | None = None
     own_answer: Answer | None = None
     """Where the account's owner has answered for this occurrence alone."""
+    conference: Conference | None = None
+    """`Conference("")` means cleared."""
+    attachments: tuple[Attachment, ...] | None = None
+    categories: tuple[str, ...] | None = None
+    color: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

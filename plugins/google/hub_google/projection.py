@@ -28,6 +28,8 @@ MAX_TITLE = 1024
 MAX_DESCRIPTION = 8192
 MAX_MINUTES = 40320  # reference/events: reminders.overrides[].minutes
 MAX_REMINDERS = 5
+OF_THE_SERIES = ("visibility", "attendees", "conference", "attachments", "categories", "color")
+"""What an occurrence is not given otherwise than its series."""
 
 
 def project(content: EventContent) -> Projection:
@@ -94,6 +96,10 @@ def _fit_exception(exception: SeriesException) -> SeriesException:
         visibility=None,
         attendees=None,
         own_answer=None,
+        conference=None,
+        attachments=None,
+        categories=None,
+        color=None,
     )
 
 
@@ -165,5 +171,7 @@ def _lost_exceptions(when: When, fitted: When) -> Iterator[Loss]:
     kept = {e.original_start for e in fitted.exceptions}
     if any(e.original_start not in kept and not e.cancelled for e in when.exceptions):
         yield Loss("when", "A changed occurrence that the rule does not make is left out.")
-    if any(e.visibility is not None or e.attendees is not None for e in when.exceptions):
-        yield Loss("when", "Occurrences take visibility and guests from their series.")
+    own = {name for e in when.exceptions for name in OF_THE_SERIES if getattr(e, name) is not None}
+    if own:
+        names = ", ".join(name for name in OF_THE_SERIES if name in own)
+        yield Loss("when", f"Occurrences take these from their series: {names}.")

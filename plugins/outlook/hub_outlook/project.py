@@ -32,6 +32,8 @@ DEFAULT_REMINDER = (Reminder(15),)
 LONGEST_TITLE = 255
 MOST_STEPS = 50_000
 """Occurrences of a rule that are looked at for where its exceptions belong."""
+OF_THE_SERIES = ("conference", "attachments", "categories", "color")
+"""What an occurrence is not given otherwise than its series."""
 
 REASONS = {
     "title": "Outlook keeps titles on one line of at most 255 characters.",
@@ -255,6 +257,9 @@ def _exceptions(
             continue
         if change.attendees is not None:
             losses.append(Loss("attendees", REASONS["attendees"]))
+        own = [name for name in OF_THE_SERIES if getattr(change, name) is not None]
+        if own:
+            losses.append(Loss("when", f"Occurrences take these from their series: {', '.join(own)}."))
         shown = difference(held, _held_occurrence(held, change, original, move, asked), original)
         if shown:
             found.append(shown)

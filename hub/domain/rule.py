@@ -1,0 +1,72 @@
+"""The lines of a recurrence (RFC 5545 3.3.10, 3.8.5): read into their parts and written again. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from hub.domain.recurrence import instant
+from hub.plugin.types import When
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """An RRULE by its parts, in their order."""
+
+    parts: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def read(cls, line: str) -> Rule:
+        """Return the parts of a line; parameters of the line itself are dropped, since they mean nothing."""
+        pairs = (part.partition("=")[::2] for part in line.partition(":")[2].split(";") if part)
+        return cls(tuple((name.upper(), value) for name, value in pairs))
+
+    def __str__(self) -> str:
+        return "RRULE:" + ";".join(f"{name}={value}" for name, value in self.parts)
+
+    def get(self, name: str) -> str | None:
+        return next((value for known, value in self.parts if known == name), None)
+
+    def with_parts(self, **values: str | None) -> Rule:
+        """Return the rule with other values; None takes a part away, a new one comes last."""
+        kept = [(name, values.get(name, value)) for name, value in self.parts]
+        new = [(name, value) for name, value in values.items() if self.get(name) is None]
+        return Rule(tuple((name, value) for name, value in [*kept, *new] if value is not None))
+
+    @property
+    def count(self) -> int | None:
+        text = self.get("COUNT")
+        return None if text is None else int(text)
+
+
+def is_rule(line: str) -> bool:
+    return line.upper().startswith("RRULE")
+
+
+def is_dates(line: str) -> bool:
+    return line.upper().startswith("RDATE")
+
+
+def until(last: date | datetime, when: When) -> str:
+    """Return the UNTIL that ends a series with the occurrence `last`: of the kind that its start asks for."""
+    if not isinstance(last, datetime):
+        return f"{last:%Y%m%d}"
+    if when.start_zone is None:
+        return f"{last:%Y%m%dT%H%M%S}"
+    return f"{instant(last, when.start_zone, 'UTC'):%Y%m%dT%H%M%SZ}"
+
+
+def dates_line(dates: Iterable[date | datetime], when: When) -> str:
+    """Return the RDATE line of dates, or of wall times in the series' zone."""
+    ordered = sorted(dates)
+    if not isinstance(ordered[0], datetime):
+        return "RDATE;VALUE=DATE:" + ",".join(f"{d:%Y%m%d}" for d in ordered)
+    zone = f";TZID={when.start_zone}" if when.start_zone else ""
+    return f"RDATE{zone}:" + ",".join(f"{d:%Y%m%dT%H%M%S}" for d in ordered)
+
+
+def alone(when: When, line: str) -> When:
+    """Return a time that repeats by one line only."""
+    return dataclasses.replace(when, recurrence=(line,), exceptions=())
