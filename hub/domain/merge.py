@@ -24,6 +24,9 @@ ALL_FIELDS = frozenset(CONTENT_FIELDS)
 READ_ONLY = frozenset({"own_answer"})
 """Belongs to the copy that shows it: taken over from there, never owed to another and never a clash."""
 _ANSWERED = frozenset(Answer) - {Answer.NEEDS_ACTION}
+_TEXTS = frozenset({"title", "description"})
+_AT_THE_CUT = 20
+"""An edit that leaves so many characters at the end of a cut text as they are did not reach the cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +140,10 @@ def merge(
             or (name == "when" and _is_half_written(theirs[name], ground[name], shown()[name], tried[name]))
         ):
             left_over.add(name)
+        elif name == "conference" and _lacks_the_line(ground, theirs):
+            (left_over if name in ours_changed else settled).add(name)
         elif name not in ours_changed:
-            taken[name] = value
+            taken[name] = _with_cut_end(value, ground.get(name), own) if name in _TEXTS else value
         else:
             clashes.append(Clash(name, value_of(ours, name), value_of(theirs, name), winner))
             if winner == "provider":
@@ -151,6 +156,19 @@ def merge(
     owed |= {clash.field for clash in clashes if clash.kept == "hub"}
     kept = {n: marks[n] for n in owed & marks.keys() if n not in theirs_changed}
     return Merged(content, names, owed, in_step(content, theirs, owed) | kept, tuple(clashes))
+
+
+def _lacks_the_line(base: Plain, theirs: Plain) -> bool:
+    """Whether a person only took the hub's line out of a text; a meeting of the provider's own has a name."""
+    was = base.get("conference")
+    return was is not None and "conference" not in theirs and not was.get("provider")
+
+
+def _with_cut_end(value: str | None, before: str | None, own: str | None) -> str | None:
+    """Return an edited text with the end that the provider never showed, unless the edit reached the cut."""
+    if not value or not before or not own or own == before or not own.startswith(before):
+        return value
+    return value + own[len(before) :] if value.endswith(before[-_AT_THE_CUT:]) else value
 
 
 class _Once:

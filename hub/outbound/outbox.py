@@ -234,6 +234,9 @@ def settled(session: Session, ports: Ports, link: Link, work: Work, remote: Remo
     if remote is not None and _was_touched(work, remote):
         _found(session, ports, copy, remote)
         return
+    if remote is not None and _is_granted(work, remote):
+        _learn_meeting(session, ports, copy, work, remote)
+        return
     copy.pushed_version = max(copy.pushed_version, work.version)
     copy.attempts, copy.due_at, copy.problem = 0, None, None
     if remote is not None and work.push is not None:
@@ -272,6 +275,23 @@ def _found(session: Session, ports: Ports, copy: EventCopy, remote: RemoteEvent)
     """Keep where an earlier create was found; a listing merges what people have made of it since."""
     copy.remote_id, copy.remote_version, copy.shown_at = remote.remote_id, "", None
     copy.create_id, copy.uncertain, copy.doubted = None, False, True
+    copy.attempts, copy.due_at, copy.problem = 0, None, None
+    ask_for_pull(session, ports, copy.link_id)
+
+
+def _is_granted(work: Work, remote: RemoteEvent) -> bool:
+    """Whether the provider has made the online meeting that the event asked for."""
+    wish, made = work.content.conference, remote.content.conference
+    return wish is not None and not wish.url and made is not None and bool(made.url)
+
+
+def _learn_meeting(session: Session, ports: Ports, copy: EventCopy, work: Work, remote: RemoteEvent) -> None:
+    """Take what was written as seen without its meeting: a listing brings that, as a change of theirs."""
+    seen = dataclasses.replace(remote.content, conference=None)
+    _set(copy, shown(remote, to_json(seen)))
+    copy.synced = in_step(to_json(work.content), copy.base or {})
+    copy.pushed_version = max(copy.pushed_version, work.version)
+    copy.remote_version, copy.shown_at, copy.doubted = "", None, True
     copy.attempts, copy.due_at, copy.problem = 0, None, None
     ask_for_pull(session, ports, copy.link_id)
 

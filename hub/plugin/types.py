@@ -135,7 +135,11 @@ class Reminder:
 
 @dataclass(frozen=True, slots=True)
 class Conference:
-    """A way to join: `provider` as the calendar service names it, `url` for people to open."""
+    """A way to join: `provider` as the calendar service names it, `url` for people to open.
+
+    Without `provider` it is only an address in the event's text (`hub.plugin.text`); without `url` a wish:
+    the calendar service that `provider` names makes the meeting, and the hub learns its address.
+    """
 
     url: str
     provider: str = ""

@@ -149,11 +149,16 @@ class AttendeeSchema(Strict):
 
 
 class ConferenceSchema(Strict):
-    """A way to join."""
+    """A way to join; without `url` a wish that the calendar service named by `provider` make one."""
 
-    url = Text(2000, 1, required=True, validate=[http_url])
+    url = Text(2000, 1, load_default="", validate=[http_url])
     provider = Text(100, load_default="")
     label = Text(200, load_default="")
+
+    @validates_schema
+    def check(self, data: dict[str, Any], **_: Any) -> None:
+        if not data.get("url") and not data.get("provider"):
+            raise ValidationError("must be given, unless provider says who is to make it", "url")
 
     @post_load
     def make(self, data: dict[str, Any], **_: Any) -> types.Conference:

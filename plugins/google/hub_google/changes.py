@@ -21,7 +21,7 @@ from hub.plugin.types import Call, ChangePage, RemoteCalendar, RemoteChange, Sco
 from hub_google import series, times
 from hub_google.client import Client
 from hub_google.errors import About
-from hub_google.translate import from_remote
+from hub_google.translate import from_remote, is_left_out
 from hub_google.wire import Event, EventList
 
 BUNDLE = 20
@@ -146,6 +146,8 @@ def _sort_out(items: Iterable[Event], zone: str, place: _Place, since: datetime 
     instances: dict[str, list[Event]] = {}
     changes: list[RemoteChange] = []
     for item in {item["id"]: item for item in items}.values():  # The later entry counts.
+        if is_left_out(item):
+            continue
         if owner := item.get("recurringEventId"):
             instances.setdefault(owner, []).append(item)
         elif item.get("status") == "cancelled":
@@ -206,7 +208,8 @@ def _read_series(
 ) -> list[RemoteChange]:
     zone = calendar.zone or "UTC"
     try:
-        return [read(*series.read_family(client, calendar, remote_id, waiting.uid), zone)]
+        family = series.read_family(client, calendar, remote_id, waiting.uid)
+        return [] if is_left_out(family[0]) else [read(*family, zone)]
     except GoneError as e:
         if e.code == "cancelled" or not waiting.instances:
             return [RemoteChange(remote_id)]

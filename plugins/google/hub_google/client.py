@@ -22,6 +22,7 @@ from googleapiclient.errors import HttpError  # type: ignore[import-untyped]
 
 from hub.plugin.errors import RetryLaterError
 from hub.plugin.paging import START
+from hub.plugin.text import clean_json
 from hub.plugin.types import Call
 from hub_google.errors import About, error_for
 
@@ -132,4 +133,4 @@ class Client:
         except requests.RequestException as e:
             raise RetryLaterError(f"Google could not be reached ({type(e).__name__}).") from None
         info = {k.lower(): v for k, v in answer.headers.items()} | {"status": str(answer.status_code)}
-        return httplib2.Response(info), answer.content
+        return httplib2.Response(info), clean_json(answer.content)

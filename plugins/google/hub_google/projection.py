@@ -10,7 +10,9 @@ import dataclasses
 from collections.abc import Iterator
 from datetime import datetime
 
+from hub.plugin.text import clean, one_line
 from hub.plugin.types import (
+    Conference,
     EventContent,
     Location,
     Loss,
@@ -37,13 +39,15 @@ def project(content: EventContent) -> Projection:
     if reason := refusal(content.when):
         return Projection(content, refusal=reason)
     try:
-        when = _fit_when(content.when)
+        when = _fit_when(content.when, _url_of(content))
     except ValueError as e:
         return Projection(content, refusal=f"Google Calendar cannot hold this recurrence: {e}.")
+    html = content.description_html
     fitted = dataclasses.replace(
         content,
-        title=text.one_line(content.title)[:MAX_TITLE].strip(),
-        description=text.clean(text.clean(content.description)[:MAX_DESCRIPTION]),
+        title=_cut_line(content.title),
+        description=text.fitted(content.description, MAX_DESCRIPTION, _url_of(content)),
+        description_html=html if html is not None and len(html) <= MAX_DESCRIPTION else None,
         location=_cut(content.location),
         reminders=_fit_reminders(content.reminders),
         when=when,
@@ -68,7 +72,7 @@ def refusal(when: When) -> str | None:
     return None
 
 
-def _fit_when(when: When) -> When:
+def _fit_when(when: When, join: str) -> When:
     """Return the times in the form that Google's would be read into."""
     start, end, end_zone = when.start, when.end, when.end_zone or when.start_zone
     if isinstance(start, datetime) and isinstance(end, datetime):
@@ -79,18 +83,21 @@ def _fit_when(when: When) -> When:
     exceptions |= {e.original_start: e for e in when.exceptions}
     real = recurrence.hits(rules, start, when.start_zone, exceptions) if rules else set()
     kept = sorted((exceptions[d] for d in real), key=lambda e: times.at_midnight(e.original_start))
-    fitted = (_fit_exception(e) for e in kept)
+    fitted = (_fit_exception(e, join) for e in kept)
     return When(start, end, when.start_zone, end_zone, rules, tuple(fitted))
 
 
-def _fit_exception(exception: SeriesException) -> SeriesException:
+def _fit_exception(exception: SeriesException, join: str) -> SeriesException:
     if exception.cancelled:
         return SeriesException(exception.original_start, cancelled=True)
     location = exception.location
     if location is not None and location != Location(""):
         location = _cut(location)
+    title, description = exception.title, exception.description
     return dataclasses.replace(
         exception,
+        title=None if title is None else _cut_line(title),
+        description=None if description is None else text.fitted(description, MAX_DESCRIPTION, join),
         location=location,
         reminders=_fit_reminders(exception.reminders),
         visibility=None,
@@ -101,6 +108,10 @@ def _fit_exception(exception: SeriesException) -> SeriesException:
         categories=None,
         color=None,
     )
+
+
+def _url_of(content: EventContent) -> str:
+    return content.conference.url if content.conference else ""
 
 
 def _instance(exception: SeriesException, series: EventContent) -> Event:
@@ -114,8 +125,12 @@ def _instance(exception: SeriesException, series: EventContent) -> Event:
 def _cut(location: Location | None) -> Location | None:
     if location is None:
         return None
-    name = (text.one_line(location.name) or text.one_line(location.address))[:MAX_TITLE].strip()
+    name = _cut_line(values.write_location(location))
     return Location(name) if name else None
+
+
+def _cut_line(line: str) -> str:
+    return one_line(line)[:MAX_TITLE].strip()
 
 
 def _fit_reminders(reminders: tuple[Reminder, ...] | None) -> tuple[Reminder, ...] | None:
@@ -129,12 +144,12 @@ def _fit_reminders(reminders: tuple[Reminder, ...] | None) -> tuple[Reminder, ..
 
 
 def _losses(content: EventContent, fitted: EventContent, shown: EventContent) -> Iterator[Loss]:
-    if len(text.one_line(content.title)) > MAX_TITLE:
+    if len(one_line(content.title)) > MAX_TITLE:
         yield Loss("title", f"Google Calendar keeps the first {MAX_TITLE} characters of a title.")
-    if len(text.clean(content.description)) > MAX_DESCRIPTION:
+    if len(clean(content.description)) > len(fitted.description):
         yield Loss("description", f"Google Calendar keeps the first {MAX_DESCRIPTION} characters of a text.")
     if content.location and content.location not in (fitted.location, Location("")):
-        yield Loss("location", "Google Calendar keeps one line of a place, without address and position.")
+        yield Loss("location", "Google Calendar keeps a place as one line, without its position.")
     if content.show_as not in (ShowAs.FREE, ShowAs.BUSY):
         yield Loss("show_as", f"Google Calendar shows “{content.show_as.replace('_', ' ')}” as busy.")
     if content.visibility in (Visibility.PERSONAL, Visibility.CONFIDENTIAL):
@@ -157,8 +172,10 @@ def _dropped(content: EventContent) -> Iterator[Loss]:
         yield Loss("attendees", "Guests are not copied, so that nobody is invited twice.")
     if content.own_answer:
         yield Loss("own_answer", "A copy is nobody's invitation, so there is nothing to answer.")
-    if content.conference:
-        yield Loss("conference", "Conferences are not copied.")
+    if content.conference and not content.conference.url:
+        yield Loss("conference", "Google Calendar is asked for a meeting only where it is one of its own.")
+    elif content.conference and content.conference != Conference(content.conference.url):
+        yield Loss("conference", "How to join another event's meeting stands in the text, by its address.")
     if content.attachments:
         yield Loss("attachments", "Attachments are not copied.")
     if content.categories:

@@ -6,6 +6,7 @@ updates and deletions by If-Match (guides/version-resources).
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -46,6 +47,14 @@ def _fitted(content: EventContent) -> EventContent:
     return projection.content
 
 
+def _without_own_meeting(content: EventContent, shown: EventContent) -> EventContent:
+    """Return what is to be written beside the conference that Google itself holds for the event."""
+    own = shown.conference
+    if own and own.provider and content.conference and content.conference.url == own.url:
+        return dataclasses.replace(content, conference=None)
+    return content
+
+
 class _Writer:
     def __init__(self, client: Client, calendar: RemoteCalendar) -> None:
         self.client = client
@@ -60,7 +69,7 @@ class _Writer:
         body["id"] = push.create_id
         body["extendedProperties"] = {"private": {translate.TAG_KEY: push.tag}}
         try:
-            item: Event = self._run(self.events.insert, body=body)
+            item: Event = self._insert(body | translate.new_meeting(push.content, push.create_id))
         except RefusedError as e:
             if e.code != "duplicate":
                 raise
@@ -69,6 +78,17 @@ class _Writer:
             series.confirm_calendar(self.client, self.calendar)
             raise
         return self._settle((item, []), wanted)
+
+    def _insert(self, body: Event) -> Event:
+        """Make an event; one whose meeting Google does not make comes without it."""
+        try:
+            made: Event = self._run(self.events.insert, body=body)
+        except RefusedError as e:
+            if e.code == "duplicate" or "conferenceData" not in body:
+                raise
+            del body["conferenceData"]
+            made = self._run(self.events.insert, body=body)
+        return made
 
     def _adopt(self, push: PushCreate, wanted: EventContent) -> RemoteEvent:
         """Return what an earlier try made, as people have left it."""
@@ -88,17 +108,19 @@ class _Writer:
     # --- update ---
 
     def update(self, push: PushUpdate) -> RemoteEvent:
-        wanted, base = _fitted(push.content), project(push.base).content
+        wanted = _fitted(_without_own_meeting(push.content, push.base))
+        base = project(_without_own_meeting(push.base, push.base)).content
         fields = push.fields
         if push.version:
             fields &= changed_fields(base, wanted)
         fields &= translate.FIELD_KEYS.keys()
-        if not fields:
+        meeting = translate.changed_meeting(push)
+        if not fields and not meeting:
             return series.whole(self._family(push.remote_id), self.calendar)
         with self._telling_gone(push.remote_id):
-            if "when" in fields and (base.when.is_series or wanted.when.is_series):
+            if (meeting or "when" in fields) and (base.when.is_series or wanted.when.is_series):
                 return self._update_series(push, wanted, fields)
-            body = self._patch_body(fields, wanted)
+            body = self._patch_body(fields, wanted) | meeting
             item = self._run(
                 self.events.patch, translate.etag_of(push.version), eventId=push.remote_id, body=body
             )
@@ -110,7 +132,7 @@ class _Writer:
         family = self._family(push.remote_id)
         self._check_version(family, push.version)
         shown = series.whole(family, self.calendar).content
-        body = self._patch_body(fields, wanted)
+        body = self._patch_body(fields, wanted) | translate.changed_meeting(push)
         if not self._lines_differ(family[0], shown, wanted):
             for key in translate.FIELD_KEYS["when"]:
                 body.pop(key, None)  # type: ignore[misc]
@@ -201,6 +223,8 @@ class _Writer:
             raise
 
     def _run(self, method: Any, if_match: str = "", **arguments: Any) -> Any:
+        if "conferenceData" in arguments.get("body", ()):
+            arguments["conferenceDataVersion"] = 1  # Without it Google says yes and leaves it as it is.
         request = method(calendarId=self.calendar.remote_id, sendUpdates="none", **arguments)
         return self.client.run(request, About.WRITE, if_match)
 

@@ -10,26 +10,13 @@ import html
 import re
 from html.parser import HTMLParser
 
+from hub.plugin.text import clean, join_line, without_join_line
+
 _MARKUP = re.compile(r"</?[a-zA-Z][^<>]*>|<!--|&(?:#\d+|#[xX][0-9a-fA-F]+|[a-zA-Z][a-zA-Z0-9]*);")
-_UNSENDABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_CONFERENCE_BLOCK = re.compile(r"\s*-::~[:~]*::-.*?-::~[:~]*::-\s*", re.DOTALL)
+"""What Google itself writes into exported descriptions, and takes out of those that it is given."""
 _BREAKS = {"br", "tr"}
 _BLOCKS = {"p", "div", "ul", "ol", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "table"}
-
-
-def clean(text: str) -> str:
-    """Return the text with LF line ends and without trailing blanks and characters JSON peers refuse."""
-    if " \n" not in text and text.replace("\n", "").isprintable():
-        return text.rstrip()  # Most texts: of all that is mended below, blanks at the end are left.
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\xa0", " ")
-    lines = (line.rstrip() for line in _UNSENDABLE.sub("", text).split("\n"))
-    return "\n".join(lines).rstrip("\n")
-
-
-def one_line(text: str) -> str:
-    """Return the text as a title or place: one line without blanks around it."""
-    if text.isprintable():
-        return text.strip()
-    return " ".join(part for part in clean(text).replace("\t", " ").split("\n") if part).strip()
 
 
 def is_html(text: str) -> bool:
@@ -40,17 +27,43 @@ def is_html(text: str) -> bool:
 def read_description(text: str) -> str:
     """Return the plain text of a description as Google holds it."""
     if not is_html(text):
-        return clean(text)
+        return _own(text)
     reader = _Reader()
     reader.feed(text.replace("\r\n", "\n"))
     reader.close()
-    return clean("".join(reader.parts))
+    return _own("".join(reader.parts))
 
 
-def write_description(text: str) -> str:
-    """Return what to send, so that `read_description` gives the same text again."""
-    text = clean(text)
-    return text if read_description(text) == text else html.escape(text, quote=False)
+def read_texts(text: str) -> tuple[str, str | None]:
+    """Return the plain text of a description, and the address that the hub's line in it names."""
+    return without_join_line(read_description(text))
+
+
+def fitted(text: str, most: int, join: str = "") -> str:
+    """Return what of a description Google keeps, with room for how to join."""
+    text = clean(_own(text)[:most])
+    room = most - len(join_line(text, join))
+    return text if len(text) <= room else clean(text[:room])
+
+
+def write_description(text: str, html_text: str | None = None, join: str = "") -> str:
+    """Return what to send, so that `read_texts` gives the same text and address again.
+
+    Args:
+        html_text: the HTML that the text was read from, which is sent in its place if it still says the same.
+        join: where to join a meeting that Google does not hold.
+    """
+    text = _own(text)
+    line = join_line(text, join)
+    if html_text is not None and read_description(html_text) == text:
+        return html_text + html.escape(line, quote=False)
+    whole = text + line
+    return whole if read_description(whole) == whole else html.escape(whole, quote=False)
+
+
+def _own(text: str) -> str:
+    """Return the text as people wrote it."""
+    return clean(_CONFERENCE_BLOCK.sub("\n\n", text) if "-::~" in text else text)
 
 
 class _Reader(HTMLParser):

@@ -13,10 +13,13 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from hub.plugin.text import one_line
 from hub.plugin.types import (
     Attachment,
+    Conference,
     EventContent,
     Location,
+    PushUpdate,
     RemoteEvent,
     SeriesException,
     ShowAs,
@@ -32,6 +35,7 @@ TAG_KEY = "coordinoterHub"
 FIELD_KEYS: Mapping[str, tuple[str, ...]] = {
     "title": ("summary",),
     "description": ("description",),
+    "conference": ("description",),
     "location": ("location",),
     "status": ("status",),
     "show_as": ("transparency",),
@@ -44,12 +48,13 @@ FIELD_KEYS: Mapping[str, tuple[str, ...]] = {
 """Which keys of Google's event carry a field; the fields that are not here are never written."""
 
 _TYPES = {
+    "default": "",
     "birthday": "a birthday from the contacts",
     "fromGmail": "made by Gmail from a message",
     "focusTime": "a focus time",
     "outOfOffice": "an out-of-office time",
-    "workingLocation": "a working location",
 }
+"""The types of events that take part, and what they are called where that makes them read-only."""
 
 
 # --- from Google -------------------------------------------------------------------------------------
@@ -111,6 +116,11 @@ def etag_of(version: str) -> str:
     return version.partition("~")[0]
 
 
+def is_left_out(item: Event) -> bool:
+    """Whether an item is no event to people: a working location, or of a type that is not known yet."""
+    return item.get("eventType", "default") not in _TYPES
+
+
 def read_only(item: Event) -> str | None:
     """Return why the hub must leave the event alone, or None."""
     kind = item.get("eventType", "default")
@@ -129,21 +139,21 @@ def _is_guest_copy(item: Event) -> bool:
 
 def content_from(item: Event, instances: Iterable[Event], zone: str) -> EventContent:
     """Return what an event means."""
-    description = item.get("description", "")
+    description, join = text.read_texts(item.get("description", ""))
     return EventContent(
         when=_when(item, instances, zone),
-        title=text.one_line(item.get("summary", "")),
-        description=text.read_description(description),
-        description_html=description if text.is_html(description) else None,
+        title=one_line(item.get("summary", "")),
+        description=description,
+        description_html=_html(item),
         location=values.read_location(item.get("location", "")),
         status=values.read_status(item.get("status")),
-        show_as=values.read_show_as(item.get("transparency")),
+        show_as=values.read_show_as(item.get("transparency"), item.get("eventType")),
         visibility=values.read_visibility(item.get("visibility")),
         reminders=values.read_reminders(item.get("reminders")),
         organizer=values.read_organizer(item),
         attendees=values.read_attendees(item),
         own_answer=values.read_own_answer(item),
-        conference=values.read_conference(item),
+        conference=Conference(join) if join else values.read_conference(item),
         attachments=tuple(
             Attachment(a["fileUrl"], a.get("title", ""), a.get("mimeType", ""))
             for a in item.get("attachments", ())
@@ -152,6 +162,13 @@ def content_from(item: Event, instances: Iterable[Event], zone: str) -> EventCon
         color=color_value(item.get("colorId")),
         url=(item.get("source") or {}).get("url"),
     )
+
+
+def _html(item: Event) -> str | None:
+    """Return a description as HTML, if it is some and holds nothing of the hub's own."""
+    shown = item.get("description", "")
+    is_own = text.is_html(shown) and text.read_texts(shown)[1] is None
+    return shown if is_own else None
 
 
 def _when(item: Event, instances: Iterable[Event], zone: str) -> When:
@@ -205,10 +222,10 @@ def exception_from(instance: Event, master: Event, series: EventContent) -> Seri
         end=end if moved else None,
         start_zone=start_zone if timed and when.start_zone and start_zone != when.start_zone else None,
         end_zone=end_zone if timed and when.end_zone and end_zone != when.end_zone else None,
-        title=_other(text.one_line(instance.get("summary", "")), text.one_line(master.get("summary", ""))),
+        title=_other(one_line(instance.get("summary", "")), one_line(master.get("summary", ""))),
         description=_other(
-            text.read_description(instance.get("description", "")),
-            text.read_description(master.get("description", "")),
+            text.read_texts(instance.get("description", ""))[0],
+            text.read_texts(master.get("description", ""))[0],
         ),
         location=_other(
             values.read_location(instance.get("location", "")),
@@ -263,12 +280,17 @@ def _other(value: Any, of_series: Any, cleared: Any = None) -> Any:
 def to_remote(content: EventContent) -> Event:
     """Return the whole event as a patch: what is cleared is null, so that the merge clears it.
 
-    Guests, conferences and attachments are never written: a mirrored event mails nobody.
+    Guests and attachments are never written: a mirrored event mails nobody. How to join a meeting stands
+    in the description, since one event's conference must not be used for another.
     """
     when = content.when
     return {
-        "summary": text.one_line(content.title),
-        "description": text.write_description(content.description),
+        "summary": one_line(content.title),
+        "description": text.write_description(
+            content.description,
+            content.description_html,
+            content.conference.url if content.conference else "",
+        ),
         "location": values.write_location(content.location),
         "status": content.status.value,
         "transparency": "transparent" if content.show_as is ShowAs.FREE else "opaque",
@@ -280,6 +302,24 @@ def to_remote(content: EventContent) -> Event:
         "end": times.write_time(when.end, when.end_zone or when.start_zone),
         "recurrence": recurrence_lines(when) or None,
     }
+
+
+def new_meeting(content: EventContent, request_id: str) -> Event:
+    """Return what asks Google to make a video meeting, where one of Google's is wished for."""
+    wish = content.conference
+    if wish is None or wish.url or wish.provider not in values.MEETS:
+        return {}
+    request = {"requestId": request_id, "conferenceSolutionKey": {"type": values.MEETS[wish.provider]}}
+    return {"conferenceData": {"createRequest": request}}
+
+
+def changed_meeting(push: PushUpdate) -> Event:
+    """Return what makes a video meeting of Google's, or ends it, if that is what the update says."""
+    if "conference" not in push.fields:
+        return {}
+    if push.content.conference is None and push.base.conference and push.base.conference.provider:
+        return {"conferenceData": None}
+    return new_meeting(push.content, f"{push.remote_id}{push.version}")
 
 
 def recurrence_lines(when: When) -> list[str]:
@@ -327,6 +367,7 @@ def occurrence(exception: SeriesException, series: EventContent) -> EventContent
         show_as=_given(exception.show_as, series.show_as),
         visibility=series.visibility,
         reminders=_given(exception.reminders, series.reminders),
+        conference=series.conference,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from hub.plugin.text import one_line
 from hub.plugin.types import (
     Answer,
     Attendee,
@@ -18,9 +19,12 @@ from hub.plugin.types import (
     ShowAs,
     Visibility,
 )
-from hub_google import text
 from hub_google.wire import Event, Reminders
 
+MEET = "Google Meet"
+"""What Google calls its own conferences."""
+MEETS = {MEET: "hangoutsMeet", "hangoutsMeet": "hangoutsMeet"}
+"""Names under which consumers may wish for one: their keys at Google."""
 _VISIBILITY = {v.value: v for v in (Visibility.DEFAULT, Visibility.PUBLIC, Visibility.PRIVATE)}
 _ANSWERS = {
     "needsAction": Answer.NEEDS_ACTION,
@@ -32,7 +36,7 @@ _ANSWERS = {
 
 def read_location(value: str) -> Location | None:
     """Return the place, if there is one."""
-    name = text.one_line(value)
+    name = one_line(value)
     return Location(name) if name else None
 
 
@@ -41,8 +45,10 @@ def read_status(value: str | None) -> EventStatus:
     return EventStatus.TENTATIVE if value == "tentative" else EventStatus.CONFIRMED
 
 
-def read_show_as(value: str | None) -> ShowAs:
-    """Return how the time counts."""
+def read_show_as(value: str | None, kind: str | None = None) -> ShowAs:
+    """Return how the time counts; `kind` is the event's type."""
+    if kind == "outOfOffice":
+        return ShowAs.OUT_OF_OFFICE
     return ShowAs.FREE if value == "transparent" else ShowAs.BUSY
 
 
@@ -97,7 +103,7 @@ def read_own_answer(item: Event) -> Answer | None:
 
 
 def read_conference(item: Event) -> Conference | None:
-    """Return the way to join, video first."""
+    """Return the way to join that Google itself holds, video first."""
     if "conferenceData" not in item and "hangoutLink" not in item:
         return None
     data = item.get("conferenceData", {})
@@ -106,12 +112,16 @@ def read_conference(item: Event) -> Conference | None:
     url = video.get("uri") or item.get("hangoutLink")
     if not url:
         return None
-    return Conference(url, data.get("conferenceSolution", {}).get("name", ""), video.get("label", ""))
+    name = data.get("conferenceSolution", {}).get("name") or MEET
+    return Conference(url, name, video.get("label", ""))
 
 
 def read_instant(stamp: str | None) -> datetime | None:
-    """Return a timestamp of Google's."""
-    return datetime.fromisoformat(stamp) if stamp else None
+    """Return a timestamp of Google's; None for the year 0 and the like, which imported events have."""
+    try:
+        return datetime.fromisoformat(stamp) if stamp else None
+    except ValueError:
+        return None
 
 
 # --- to Google ---
@@ -128,7 +138,10 @@ def write_location(location: Location | None) -> str:
     """Return the one line that Google has for a place."""
     if location is None:
         return ""
-    return text.one_line(location.name) or text.one_line(location.address)
+    name, address = one_line(location.name), one_line(location.address)
+    if not address or address.casefold() in name.casefold():
+        return name
+    return address if address.casefold().startswith(name.casefold()) else f"{name}, {address}"
 
 
 def write_visibility(value: Visibility) -> str:

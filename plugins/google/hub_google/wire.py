@@ -68,7 +68,7 @@ class Event(TypedDict, total=False):
     attendees: list[WirePerson]
     extendedProperties: dict[str, dict[str, str]]
     hangoutLink: str
-    conferenceData: dict[str, Any]
+    conferenceData: dict[str, Any] | None
     guestsCanModify: bool
     locked: bool
     reminders: Reminders

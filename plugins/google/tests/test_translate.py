@@ -136,7 +136,7 @@ def test_every_field_that_is_lost_is_told() -> None:
         organizer=Person("eve@example.test"),
         attendees=(Attendee("bob@example.test"),),
         own_answer=Answer.DECLINED,
-        conference=Conference("https://meet.example.test/a"),
+        conference=Conference("https://meet.example.test/a", "Teams"),
         categories=("red",),
         color="#123456",
         priority=1,

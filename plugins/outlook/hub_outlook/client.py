@@ -44,6 +44,7 @@ from msgraph.graph_service_client import GraphServiceClient
 from msgraph_core import GraphClientFactory
 
 from hub.plugin.errors import RetryLaterError
+from hub.plugin.text import clean_json
 from hub.plugin.types import Call
 from hub_outlook.errors import About, raise_for
 
@@ -250,6 +251,6 @@ def api_url(settings: Mapping[str, str]) -> str:
 
 def _json(response: httpx.Response) -> Any:
     try:
-        return response.json()
+        return json.loads(clean_json(response.content))
     except ValueError:
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import date, datetime
@@ -10,7 +9,9 @@ from functools import lru_cache
 from itertools import islice
 from typing import TypeVar
 
+from hub.plugin.text import clean, join_line, one_line
 from hub.plugin.types import (
+    Conference,
     EventContent,
     EventStatus,
     Location,
@@ -37,27 +38,32 @@ OF_THE_SERIES = ("conference", "attachments", "categories", "color")
 
 REASONS = {
     "title": "Outlook keeps titles on one line of at most 255 characters.",
-    "description": "Outlook keeps no spaces at the ends of lines.",
+    "description": "Outlook keeps no blanks at the ends of lines and no empty lines around a text.",
     "status": "Outlook has no tentative events of one's own; it shows the time as tentative instead.",
     "visibility": "Outlook has no public events: they follow the calendar's sharing.",
     "reminders": "Outlook keeps one popup reminder per event, and no calendar default.",
     "organizer": "Outlook names the mailbox's owner as the organiser of what the hub writes.",
     "attendees": "Outlook would mail every guest, so guests are not written there.",
     "own_answer": "A copy is nobody's invitation, so there is nothing to answer.",
-    "conference": "Outlook cannot take the online meeting of another calendar service.",
+    "conference": "Outlook shows how to join another service's meeting as the last line of the text.",
     "attachments": "Outlook takes files, not links to files.",
     "categories": "Outlook keeps categories as a set of names without blanks around them.",
     "color": "Outlook colours events by category only.",
     "priority": "Outlook knows only high, normal and low importance.",
     "url": "Outlook has no page address on events.",
-    "location": "Outlook keeps places without blanks around them.",
+    "location": "Outlook keeps places on one line, without blanks around it.",
 }
 
 
 def plain(text: str) -> str:
-    """Return text as both sides write it: LF line ends, plain blanks, nothing trailing."""
-    unified = text.replace("\r\n", "\n").replace("\r", "\n").replace("\xa0", " ")
-    return "\n".join(line.rstrip() for line in unified.split("\n")).strip("\n")
+    """Return text as both sides write it: LF line ends, plain blanks, no empty lines around it."""
+    return clean(text).strip("\n")
+
+
+def joined(content: EventContent) -> Conference | None:
+    """Return the meeting as the last line of the text tells of it, if that is not said there already."""
+    url = content.conference.url if content.conference else ""
+    return Conference(url) if join_line(plain(content.description), url) else None
 
 
 @lru_cache(maxsize=4096)
@@ -81,7 +87,7 @@ def project(content: EventContent) -> Projection:
         organizer=None,
         attendees=(),
         own_answer=None,
-        conference=None,
+        conference=joined(content),
         attachments=(),
         categories=categories(content.categories),
         color=None,
@@ -101,13 +107,13 @@ def categories(names: tuple[str, ...] | list[str]) -> tuple[str, ...]:
 
 
 def _title(title: str) -> str:
-    return re.sub(r"[\r\n\t]+", " ", title).strip()[:LONGEST_TITLE].rstrip()
+    return one_line(title)[:LONGEST_TITLE].rstrip()
 
 
 def _location(location: Location | None) -> Location | None:
     if location is None:
         return None
-    held = replace(location, name=location.name.strip(), address=location.address.strip())
+    held = replace(location, name=one_line(location.name), address=one_line(location.address))
     if held.latitude is None or held.longitude is None:
         held = replace(held, latitude=None, longitude=None)
     return held if held != Location("") else None
@@ -125,7 +131,8 @@ def _show_as(content: EventContent) -> ShowAs:
 def _reminders(reminders: tuple[Reminder, ...] | None) -> tuple[Reminder, ...]:
     if reminders is None:
         return DEFAULT_REMINDER
-    return (Reminder(max(0, min(r.minutes for r in reminders))),) if reminders else ()
+    popups = [r.minutes for r in reminders if r.method == "popup"] or [r.minutes for r in reminders]
+    return (Reminder(min(popups)),) if reminders else ()
 
 
 def _priority(priority: int) -> int:

@@ -14,6 +14,7 @@ from kiota_abstractions.method import Method
 from hub.plugin.errors import RefusedError, RetryLaterError, VersionMovedError
 from hub.plugin.types import (
     CONTENT_FIELDS,
+    Conference,
     EventContent,
     PushCreate,
     PushDelete,
@@ -28,18 +29,19 @@ from hub_outlook.errors import About
 from hub_outlook.events import read_event, read_series, understood
 from hub_outlook.exceptions import instant, write_exceptions
 from hub_outlook.project import project
-from hub_outlook.translate import etag, from_remote, to_remote
+from hub_outlook.translate import PICTURE, etag, from_remote, to_remote
 from hub_outlook.wire import TAG_ID, Event
 
 WRITABLE = frozenset(CONTENT_FIELDS) - {
     "organizer",
     "attendees",
     "own_answer",
-    "conference",
     "attachments",
     "color",
     "url",
 }
+MEETINGS = frozenset({"teamsForBusiness", "skypeForBusiness", "skypeForConsumer"})
+"""What Graph can make (Graph: onlineMeetingProviderType)."""
 DUPLICATE = "errorduplicatetransactionid"
 
 
@@ -55,9 +57,8 @@ def create(graph: Graph, calendar: RemoteCalendar, push: PushCreate) -> RemoteEv
         "transactionId": push.create_id,
         "singleValueExtendedProperties": [mark],
     }
-    builder = graph.me.calendars.by_calendar_id(calendar.remote_id).events
     try:
-        made = cast(Event, graph.write(Method.POST, builder, About.CALENDAR, body, prefer=AS_TEXT))
+        made = _post(graph, calendar, body, push.content.conference)
     except VersionMovedError as error:
         # A create names no version: Exchange gave way to another write, and may have kept this one.
         raise RetryLaterError(error.message, code=error.code) from None
@@ -78,19 +79,46 @@ def create(graph: Graph, calendar: RemoteCalendar, push: PushCreate) -> RemoteEv
     return replace(read_series(graph, event.remote_id), tag=push.tag)
 
 
+def _post(
+    graph: Graph, calendar: RemoteCalendar, body: dict[str, Any], conference: Conference | None
+) -> Event:
+    """Make an event, with an online meeting if one of Microsoft's is wished for and made."""
+    builder = graph.me.calendars.by_calendar_id(calendar.remote_id).events
+    if conference and not conference.url and conference.provider in MEETINGS:
+        wish = {"isOnlineMeeting": True, "onlineMeetingProvider": conference.provider}
+        try:
+            return cast(Event, graph.write(Method.POST, builder, About.CALENDAR, body | wish, prefer=AS_TEXT))
+        except RefusedError as error:
+            if (error.code or "").casefold() == DUPLICATE:
+                raise
+    return cast(Event, graph.write(Method.POST, builder, About.CALENDAR, body, prefer=AS_TEXT))
+
+
 def update(graph: Graph, calendar: RemoteCalendar, push: PushUpdate) -> RemoteEvent:
     """Write the fields that changed, if the event is still as the hub knows it."""
     wanted, base = held(push.content), project(push.base).content
     fields = push.fields & changed_fields(base, wanted) & WRITABLE
-    if "description" in fields and push.base.conference:
-        raise RefusedError(
-            "Outlook keeps how to join the online meeting in its text, so the text is not changed."
-        )
+    if fields & {"description", "conference"}:
+        _refuse_to_spoil(push.base)
     if wanted.when.is_series or base.when.is_series:
         return _update_series(graph, calendar, push, fields, wanted)
     if not fields:
         return read_event(graph, calendar.remote_id, push.remote_id)
     return understood(_patch(graph, push.remote_id, to_remote(wanted, fields), push.version))
+
+
+def _refuse_to_spoil(shown: EventContent) -> None:
+    """Raise for a text that holds what a plain text cannot.
+
+    Raises:
+        RefusedError: to write it would take something away from people.
+    """
+    if shown.conference and shown.conference.provider:
+        raise RefusedError(
+            "Outlook keeps how to join the online meeting in its text, so the text is not changed."
+        )
+    if PICTURE in shown.description:
+        raise RefusedError("There is a picture in this text in Outlook, so the text is not changed.")
 
 
 def delete(graph: Graph, push: PushDelete) -> None:

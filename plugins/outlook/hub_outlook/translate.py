@@ -14,8 +14,10 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from hub.plugin.errors import RefusedError
+from hub.plugin.text import join_line, one_line, without_join_line
 from hub.plugin.types import (
     Answer,
+    Attachment,
     Attendee,
     Conference,
     EventContent,
@@ -67,6 +69,11 @@ JOIN_BLOCK = re.compile(
     r"(?:^|\n)[ \t]*_{20,}[ \t]*\n.*(?:teams\.(?:microsoft|live)\.com|Microsoft Teams)", re.S
 )
 """Where Exchange appends how to join an online meeting (Graph: outlook-calendar-online-meetings)."""
+
+
+_PICTURE = re.compile(r"\[cid:[^\]\s]*\]")
+PICTURE = "[picture]"
+"""What stands in the text for a picture in it: Exchange writes the name of the part that holds it."""
 
 
 class UnreadableError(RefusedError):
@@ -198,19 +205,21 @@ def _content(event: Event, zone: str | None) -> EventContent:
     reminder = (
         (Reminder(int(event.get("reminderMinutesBeforeStart") or 0)),) if event.get("isReminderOn") else ()
     )
+    description, join = without_join_line(_description(event))
     guests = tuple(_attendee(a) for a in event.get("attendees") or [] if _address(a))
     return EventContent(
         when=_when(event, zone),
-        title=(event.get("subject") or "").strip(),
-        description=_description(event),
-        location=_location(event.get("location")),
+        title=one_line(event.get("subject") or ""),
+        description=description,
+        location=_location(event),
         show_as=SHOW_AS.get((event.get("showAs") or "").casefold(), ShowAs.BUSY),
         visibility=SENSITIVITY.get((event.get("sensitivity") or "").casefold(), Visibility.DEFAULT),
         reminders=reminder,
         organizer=_organizer(event, bool(guests)),
         attendees=guests,
         own_answer=_own_answer(event),
-        conference=_conference(event),
+        conference=Conference(join) if join else _conference(event),
+        attachments=_attachments(event),
         categories=categories(event.get("categories") or []),
         priority=IMPORTANCE.get((event.get("importance") or "").casefold(), 0),
     )
@@ -222,7 +231,7 @@ def _description(event: Event) -> str:
     if event.get("isOnlineMeeting"):
         found = JOIN_BLOCK.search(text)
         text = plain(text[: found.start()]) if found else text
-    return text
+    return _PICTURE.sub(PICTURE, text)
 
 
 def _address(person: Recipient | None) -> str:
@@ -257,27 +266,39 @@ def _own_answer(event: Event) -> Answer | None:
     return ANSWERS.get(str(status.get("response")).casefold(), Answer.NEEDS_ACTION)
 
 
-def _location(location: dict[str, Any] | None) -> Location | None:
-    shown = location or {}
+def _location(event: Event) -> Location | None:
+    """Return the place; where there are several, their names together and the rest of the first."""
+    shown = event.get("location") or {}
+    names = [one_line(place.get("displayName") or "") for place in event.get("locations") or []]
+    name = one_line(shown.get("displayName") or "")
+    if len(names) > 1 and name == names[0]:
+        name = "; ".join(filter(None, names))
     address = shown.get("address") or {}
     at = shown.get("coordinates") or {}
     known = at.get("latitude") is not None and at.get("longitude") is not None
     held = Location(
-        (shown.get("displayName") or "").strip(),
-        ", ".join(str(address[part]).strip() for part in ADDRESS_PARTS if address.get(part)),
+        name,
+        one_line(", ".join(str(address[part]).strip() for part in ADDRESS_PARTS if address.get(part))),
         float(at["latitude"]) if known else None,
         float(at["longitude"]) if known else None,
     )
     return held if held != Location("") else None
 
 
+def _attachments(event: Event) -> tuple[Attachment, ...]:
+    """Return where the files of an event can be seen; they themselves are never fetched."""
+    link = event.get("webLink")
+    return (Attachment(link, "Files in Outlook"),) if event.get("hasAttachments") and link else ()
+
+
 def _conference(event: Event) -> Conference | None:
     url = (event.get("onlineMeeting") or {}).get("joinUrl") or event.get("onlineMeetingUrl")
-    return Conference(url, event.get("onlineMeetingProvider") or "") if url else None
+    return Conference(url, event.get("onlineMeetingProvider") or "unknown") if url else None
 
 
 def _at(value: str | None) -> datetime | None:
-    return datetime.fromisoformat(value[:19]).replace(tzinfo=UTC) if value else None
+    """Return an instant; None for the year 1, which stands for "never"."""
+    return datetime.fromisoformat(value[:19]).replace(tzinfo=UTC) if value and value > "0002" else None
 
 
 # --- series ---
@@ -333,8 +354,10 @@ def to_remote(content: EventContent, fields: Collection[str]) -> dict[str, Any]:
     body: dict[str, Any] = {}
     if "title" in fields:
         body["subject"] = content.title
-    if "description" in fields:
-        body["body"] = {"contentType": "text", "content": content.description.replace("\n", "\r\n")}
+    if "description" in fields or "conference" in fields:
+        text = content.description
+        text += join_line(text, content.conference.url if content.conference else "")
+        body["body"] = {"contentType": "text", "content": text.replace("\n", "\r\n")}
     if "location" in fields:
         body["location"] = _to_location(content.location)
     if "show_as" in fields:

@@ -90,6 +90,8 @@ Event = TypedDict(
         "originalEndTimeZone": str | None,
         "recurrence": Recurrence | None,
         "location": dict[str, Any] | None,
+        "locations": list[dict[str, Any]] | None,
+        "hasAttachments": bool,
         "showAs": str | None,
         "sensitivity": str | None,
         "importance": str | None,
@@ -119,9 +121,10 @@ Event = TypedDict(
 
 EVENT_SELECT = (
     "id,changeKey,iCalUId,type,seriesMasterId,occurrenceId,originalStart,subject,body,start,end,isAllDay,"
-    "originalStartTimeZone,originalEndTimeZone,recurrence,location,showAs,sensitivity,importance,categories,"
-    "isReminderOn,reminderMinutesBeforeStart,attendees,organizer,isOrganizer,responseStatus,isCancelled,"
-    "isDraft,isOnlineMeeting,onlineMeeting,onlineMeetingProvider,onlineMeetingUrl,webLink,createdDateTime,"
+    "originalStartTimeZone,originalEndTimeZone,recurrence,location,locations,hasAttachments,showAs,"
+    "sensitivity,importance,categories,isReminderOn,reminderMinutesBeforeStart,attendees,organizer,"
+    "isOrganizer,responseStatus,isCancelled,isDraft,isOnlineMeeting,onlineMeeting,onlineMeetingProvider,"
+    "onlineMeetingUrl,webLink,createdDateTime,"
     "lastModifiedDateTime"
 )
 """What is asked for where Graph wants a $select (cancelledOccurrences comes only with one)."""

@@ -121,7 +121,7 @@ def test_each_loss_is_named() -> None:
         visibility=Visibility.PUBLIC,
         reminders=(Reminder(30), Reminder(10)),
         attendees=(Attendee("bob@example.test"),),
-        conference=Conference("https://meet.example.test/1"),
+        conference=Conference("https://meet.example.test/1", "Meet"),
         color="tomato",
         priority=3,
         url="https://example.test/",

@@ -28,6 +28,7 @@ ALL = frozenset(
     {
         "title",
         "description",
+        "conference",
         "location",
         "show_as",
         "visibility",
