@@ -106,7 +106,7 @@ def read_conference(item: Event) -> Conference | None:
     """Return the way to join that Google itself holds, video first."""
     if "conferenceData" not in item and "hangoutLink" not in item:
         return None
-    data = item.get("conferenceData", {})
+    data = item.get("conferenceData") or {}
     entries = [e for e in data.get("entryPoints", ()) if e.get("uri")]
     video = next((e for e in entries if e.get("entryPointType") == "video"), entries[0] if entries else {})
     url = video.get("uri") or item.get("hangoutLink")
