@@ -106,6 +106,10 @@ class ProviderWorld(HubWorld):
     def outlook(self) -> Side:
         return self.sides["outlook"]
 
+    @property
+    def linked(self) -> list[Side]:
+        return [side for side in self.sides.values() if side.link_id]
+
     # --- setting up ---
 
     def connect(self, name: str, user_id: str = "usr_1") -> str:
@@ -196,7 +200,7 @@ class ProviderWorld(HubWorld):
     def disagreements(self) -> list[str]:
         """Compare the hub's events with what each provider holds, as far as it can hold them."""
         found: list[str] = []
-        for side in self.sides.values():
+        for side in self.linked:
             events = self.hub_events(self.get_link(side.link_id).calendar_id)
             shown = side.events()
             copied: set[str] = set()
@@ -261,8 +265,8 @@ class ProviderWorld(HubWorld):
             assert (link.state, link.problem) == ("active", None)
 
     def relist(self) -> None:
-        """Let both links list everything anew."""
-        for side in self.sides.values():
+        """Let all links list everything anew."""
+        for side in self.linked:
             with self.ports.db.transaction() as session:
                 linking.ask_for_pull(session, self.ports, side.link_id, fresh=True)
         self.settle()
@@ -274,14 +278,21 @@ def agenda(content: EventContent) -> list[tuple[datetime, datetime]]:
 
 
 @contextmanager
-def provider_world(url: str, home: Path, **settings: str) -> Iterator[ProviderWorld]:
-    """Serve both sandboxes and the hub's app while the block runs."""
+def provider_world(
+    url: str, home: Path, front: Callable[[str, Any], Any] = lambda _name, app: app, **settings: str
+) -> Iterator[ProviderWorld]:
+    """Serve both sandboxes and the hub's app while the block runs.
+
+    Args:
+        front: puts something before the app of a provider's sandbox.
+    """
     with ExitStack() as stack:
         controls = {}
         for name, plugin in PLUGINS.items():
             port = free_port()
             sandbox = plugin.sandbox(SandboxOptions(f"http://127.0.0.1:{port}", seed=7))
-            stack.enter_context(serving(sandbox, port))
+            app = front(name, sandbox.app)
+            stack.enter_context(serving(Sandbox(app, sandbox.settings, sandbox.close), port))
             controls[name] = SandboxControl(f"http://127.0.0.1:{port}")
             settings |= {f"{name}_{key.lower()}": value for key, value in sandbox.settings.items()}
         hub_port = free_port()

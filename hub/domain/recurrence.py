@@ -59,6 +59,15 @@ def instant(value: date | datetime, zone: str | None, floating_zone: str) -> dat
         return wall.replace(tzinfo=UTC)
 
 
+@lru_cache(maxsize=1024)
+def is_known_zone(name: str | None) -> bool:
+    """Whether a zone can be computed with; None is floating."""
+    try:
+        return name is None or ZoneInfo(name) is not None
+    except (KeyError, ValueError, OSError):
+        return False
+
+
 def _wall(value: date | datetime) -> datetime:
     return value if isinstance(value, datetime) else datetime.combine(value, time.min)
 
@@ -125,7 +134,7 @@ def _all(
     for original in starts(when):
         if original in by_start:
             continue
-        occurrence = _place(when, original, original + length, original, floating_zone)
+        occurrence = _place(when, original, _after(original, length), original, floating_zone)
         if far is not None and occurrence.starts_at >= far:
             break
         yield occurrence
@@ -138,9 +147,16 @@ def _changed(when: When, exception: SeriesException, floating_zone: str) -> Occu
     original = exception.original_start
     begin = exception.start if exception.start is not None else original
     length = _wall(when.end) - _wall(when.start)
-    finish = exception.end if exception.end is not None else begin + length
+    finish = exception.end if exception.end is not None else _after(begin, length)
     is_bare = exception == SeriesException(original)
     return _place(when, begin, finish, original, floating_zone, None if is_bare else exception)
+
+
+def _after(start: date | datetime, length: timedelta) -> date | datetime:
+    try:
+        return start + length
+    except OverflowError:
+        return start
 
 
 def _place(

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from hub.db import forget
 from hub.domain.page import Draft, Plan, Terms, is_leftover, plain_of
 from hub.domain.plain import Plain
-from hub.domain.recurrence import fault_of
+from hub.domain.recurrence import fault_of, is_known_zone
 from hub.inbound import moves, rows
 from hub.inbound.pairing import Pair, Pairing
 from hub.inbound.rows import Rows
@@ -28,11 +28,15 @@ from hub.outbound import kept
 from hub.outbound.edit import Author, note_changes, revive_copies
 from hub.outbound.outbox import visible
 from hub.outbound.spread import spread
+from hub.plugin.checking import fault_in
 from hub.plugin.codec import content_from_json, to_json
 from hub.plugin.types import RemoteChange, RemoteEvent
 from hub.ports import Ports
 
 log = get_logger()
+
+LONGEST_ID = 1024
+"""Bytes of an id or a UID: columns and their indexes take no more."""
 
 
 def apply_page(
@@ -48,7 +52,7 @@ def apply_page(
     Args:
         moved: by remote id, the copies in other links that new events were before (`hub.inbound.moves`).
     """
-    latest = {change.remote_id: change for change in changes}
+    latest = {change.remote_id: change for change in changes if _is_storable(change.remote_id)}
     if latest:
         _Page(session, ports, link, run_id, moved).apply(latest)
 
@@ -234,9 +238,25 @@ def _faults(changes: dict[str, RemoteChange]) -> dict[str, str]:
     """Return why items cannot be taken in: the plugin could not read them, or the rule makes no sense."""
     faults: dict[str, str] = {}
     for remote_id, change in changes.items():
-        fault = change.fault
-        if not fault and change.event is not None and change.event.content.when.is_series:
-            fault = fault_of(change.event.content.when)
+        fault = change.fault or (_fault_of(change.event) if change.event is not None else None)
         if fault:
             faults[remote_id] = fault
     return faults
+
+
+def _fault_of(event: RemoteEvent) -> str | None:
+    """Return why an event cannot be stored; each would cost the whole page."""
+    fault = fault_in(event)
+    if fault:
+        return f"What the provider shows makes no sense: {fault[:200]}."
+    when = event.content.when
+    if not is_known_zone(when.start_zone) or not is_known_zone(when.end_zone):
+        return f"The time zone {when.start_zone or when.end_zone} is not known here."
+    if len((event.uid or "").encode()) > LONGEST_ID:
+        return "Its UID is longer than any."
+    return fault_of(when) if when.is_series else None
+
+
+def _is_storable(remote_id: str) -> bool:
+    """Whether an id can stand in a row: nothing can be noted of an event without one."""
+    return "" != remote_id.strip("\0") == remote_id and len(remote_id.encode(errors="replace")) <= LONGEST_ID

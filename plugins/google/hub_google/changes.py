@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
-from typing import Any
+from typing import Any, TypeGuard
 
 from hub.plugin.errors import CursorExpiredError, GoneError, RetryLaterError
 from hub.plugin.paging import START, Circle
@@ -30,7 +30,7 @@ BUNDLE = 20
 FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
 """The end of what a full listing covers: Google is asked without an upper bound."""
 
-UNREADABLE = (ValueError, KeyError, TypeError, AttributeError)
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 """What translating an item that makes no sense raises."""
 
 
@@ -107,7 +107,7 @@ def _list(
     else:
         query["timeMin"] = window.start.astimezone(UTC).isoformat()
     answer: EventList = client.run(client.events.list(pageToken=place.token, **query), About.CALENDAR)
-    items = [i for i in answer.get("items") or () if isinstance(i, dict) and isinstance(i.get("id"), str)]
+    items = [i for i in answer.get("items") or () if isinstance(i, dict) and is_id(i.get("id"))]
     _go_on(place, answer, [item["id"] for item in items])
     zone = answer.get("timeZone") or calendar.zone or "UTC"
     whole = cursor is None and place.sync is not None and place.pages == 1
@@ -148,7 +148,10 @@ def _sort_out(items: Iterable[Event], zone: str, place: _Place, since: datetime 
     for item in {item["id"]: item for item in items}.values():  # The later entry counts.
         if is_left_out(item):
             continue
-        if owner := item.get("recurringEventId"):
+        owner = item.get("recurringEventId")
+        if owner and not is_id(owner):
+            changes.append(RemoteChange(item["id"], fault="Google does not say which series it is of."))
+        elif owner:
             instances.setdefault(owner, []).append(item)
         elif item.get("status") == "cancelled":
             changes.append(RemoteChange(item["id"]))
@@ -167,6 +170,11 @@ def _sort_out(items: Iterable[Event], zone: str, place: _Place, since: datetime 
         if owner not in gone:
             _note(place, owner, members)
     return changes
+
+
+def is_id(value: object) -> TypeGuard[str]:
+    """Whether a value can be the id of anything (reference/events: at most 1024 characters)."""
+    return isinstance(value, str) and 0 < len(value) <= 1024 and value.isprintable()
 
 
 def _note(place: _Place, owner: str, members: list[Event]) -> None:

@@ -41,7 +41,7 @@ def project(content: EventContent) -> Projection:
     try:
         when = _fit_when(content.when, _url_of(content))
     except ValueError as e:
-        return Projection(content, refusal=f"Google Calendar cannot hold this recurrence: {e}.")
+        return Projection(content, refusal=f"Google Calendar cannot hold this time: {e}.")
     html = content.description_html
     fitted = dataclasses.replace(
         content,
@@ -78,6 +78,7 @@ def _fit_when(when: When, join: str) -> When:
     if isinstance(start, datetime) and isinstance(end, datetime):
         start = times.settle(start, when.start_zone or "UTC")
         end = times.settle(end, end_zone or "UTC")
+    end = times.ordered_end(start, end, when.start_zone, end_zone)
     rules, left_out = recurrence.read_lines(when.recurrence, start, when.start_zone)
     exceptions = {d: SeriesException(d, cancelled=True) for d in left_out}
     exceptions |= {e.original_start: e for e in when.exceptions}

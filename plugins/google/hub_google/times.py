@@ -27,13 +27,22 @@ def known_zone(name: str | None, otherwise: str) -> str:
 
 
 def to_utc(wall: datetime, zone: str) -> datetime:
-    """Return the instant of a wall time; one that a change of clocks skips is moved on, as people do."""
-    return wall.replace(tzinfo=find_zone(zone) or UTC).astimezone(UTC)
+    """Return the instant of a wall time; one that a change of clocks skips is moved on, as people do.
+
+    At the ends of time (years 1 and 9999) it has the same digits.
+    """
+    try:
+        return wall.replace(tzinfo=find_zone(zone) or UTC).astimezone(UTC)
+    except OverflowError:
+        return wall.replace(tzinfo=UTC)
 
 
 def to_wall(instant: datetime, zone: str) -> datetime:
     """Return the naive wall time of an instant, in whole seconds (Google drops fractions)."""
-    local = instant.astimezone(find_zone(zone) or UTC)
+    try:
+        local = instant.astimezone(find_zone(zone) or UTC)
+    except OverflowError:
+        local = instant
     return local.replace(tzinfo=None, microsecond=0, fold=0)
 
 
@@ -83,9 +92,29 @@ def instance_id(master_id: str, original: Time, zone: str | None) -> str:
 
 def shift(start: Time, span: timedelta, start_zone: str | None, end_zone: str | None) -> Time:
     """Return the end of an occurrence that starts at `start` and lasts `span`."""
-    if isinstance(start, datetime):
-        return to_wall(to_utc(start, start_zone or "UTC") + span, end_zone or start_zone or "UTC")
-    return start + span
+    try:
+        if isinstance(start, datetime):
+            return to_wall(to_utc(start, start_zone or "UTC") + span, end_zone or start_zone or "UTC")
+        return start + span
+    except OverflowError:
+        return start
+
+
+def ordered_end(start: Time, end: Time, start_zone: str | None, end_zone: str | None) -> Time:
+    """Return the end, where it is not before the start as Google has it: a day is at least one day long.
+
+    Raises:
+        ValueError: time itself ends that day.
+    """
+    if isinstance(start, datetime) and isinstance(end, datetime):
+        zone, own = start_zone or "UTC", end_zone or start_zone or "UTC"
+        begins, ends = to_utc(start, zone), to_utc(end, own)
+        return end if ends >= begins else to_wall(begins, own)
+    if end > start:
+        return end
+    if start == date.max:
+        raise ValueError("it would end after the year 9999")
+    return start + timedelta(days=1)
 
 
 def span_of(start: Time, end: Time, start_zone: str | None, end_zone: str | None) -> timedelta:

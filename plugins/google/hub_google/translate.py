@@ -118,12 +118,13 @@ def etag_of(version: str) -> str:
 
 def is_left_out(item: Event) -> bool:
     """Whether an item is no event to people: a working location, or of a type that is not known yet."""
-    return item.get("eventType", "default") not in _TYPES
+    kind = item.get("eventType") or "default"
+    return isinstance(kind, str) and kind not in _TYPES
 
 
 def read_only(item: Event) -> str | None:
     """Return why the hub must leave the event alone, or None."""
-    kind = item.get("eventType", "default")
+    kind = item.get("eventType") or "default"
     if kind != "default":
         return _TYPES.get(kind, f"a special event of Google Calendar ({kind})")
     if item.get("locked"):
@@ -133,7 +134,7 @@ def read_only(item: Event) -> str | None:
 
 def _is_guest_copy(item: Event) -> bool:
     organizer = item.get("organizer")
-    is_plain = item.get("eventType", "default") == "default" and not item.get("locked")
+    is_plain = (item.get("eventType") or "default") == "default" and not item.get("locked")
     return bool(is_plain and organizer and not organizer.get("self") and not item.get("guestsCanModify"))
 
 
@@ -358,6 +359,7 @@ def occurrence(exception: SeriesException, series: EventContent) -> EventContent
     end_zone = exception.end_zone or exception.start_zone or when.end_zone or start_zone
     start = exception.start if exception.start is not None else exception.original_start
     end = exception.end if exception.end is not None else times.shift(start, span, start_zone, end_zone)
+    end = times.ordered_end(start, end, start_zone, end_zone)
     return EventContent(
         when=When(start, end, start_zone, end_zone),
         title=_given(exception.title, series.title),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 from hub.plugin.errors import CursorExpiredError, GoneError, RefusedError, RetryLaterError
 from hub.plugin.paging import START
@@ -23,6 +23,7 @@ from hub_outlook.wire import Event
 
 SIZED = "odata.maxpagesize=200"
 SERIES_A_PAGE = 20
+LONGEST_ID = 1024
 MARGIN = timedelta(days=1)
 """All-day events count by an instant of their own zone at the window's edges (docs-contrib#471)."""
 SHORTEST_LEG = timedelta(days=20)
@@ -87,12 +88,14 @@ def _read_page(
     series: dict[str, None] = {}
     for item in items:
         event_id = item.get("id")
-        if not isinstance(event_id, str):
+        if not is_id(event_id):
             continue
         master_id = item.get("seriesMasterId") or (event_id if item.get("recurrence") else None)
         if "@removed" in item:
             series.pop(event_id, None)
             changes[event_id] = RemoteChange(event_id, certain=False)
+        elif master_id and not is_id(master_id):
+            changes[event_id] = RemoteChange(event_id, fault="Outlook does not say which series it is of.")
         elif master_id:
             changes.pop(master_id, None)
             series[master_id] = None
@@ -109,6 +112,11 @@ def _read_page(
     if circle.is_closed:
         return _another_way(token)
     return replace(token, link=link, circle=circle)
+
+
+def is_id(value: object) -> TypeGuard[str]:
+    """Whether a value can be the id of anything."""
+    return isinstance(value, str) and 0 < len(value) <= LONGEST_ID and value.isprintable()
 
 
 def _another_way(token: PageToken) -> PageToken:

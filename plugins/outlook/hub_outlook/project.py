@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
 from typing import TypeVar
@@ -36,6 +36,7 @@ MOST_STEPS = 50_000
 OF_THE_SERIES = ("conference", "attachments", "categories", "color")
 """What an occurrence is not given otherwise than its series."""
 
+NO_LENGTH = "Outlook has no event that ends before it begins, and no day without length."
 REASONS = {
     "title": "Outlook keeps titles on one line of at most 255 characters.",
     "description": "Outlook keeps no blanks at the ends of lines and no empty lines around a text.",
@@ -146,7 +147,9 @@ def _priority(priority: int) -> int:
 
 def _when(when: When) -> tuple[When, list[Loss]]:
     if when.all_day:
-        return _ruled(replace(when, start_zone=None, end_zone=None)), []
+        end = _ordered_end(when.start, when.end)
+        losses = [] if end == when.end else [Loss("when", NO_LENGTH)]
+        return _ruled(replace(when, end=end, start_zone=None, end_zone=None)), losses
     assert isinstance(when.start, datetime) and isinstance(when.end, datetime)
     zone, reason = _zone(when)
     losses = [Loss("when", reason)] if reason else []
@@ -155,7 +158,21 @@ def _when(when: When) -> tuple[When, list[Loss]]:
     if end_source != source and not losses:
         losses.append(Loss("when", "Outlook keeps one time zone for the start and the end of an event."))
     start, end = _moved(when.start, source, zone), _moved(when.end, end_source, zone)
+    if end < start:
+        end = start
+        losses.append(Loss("when", NO_LENGTH))
     return _ruled(replace(when, start=start, end=end, start_zone=zone, end_zone=zone)), losses
+
+
+def _ordered_end(start: date | datetime, end: date | datetime) -> date | datetime:
+    """Return the end, where it is not before the start as Outlook has it: a day is at least one day long."""
+    if isinstance(start, datetime):
+        return max(start, end)
+    if end > start:
+        return end
+    if start == date.max:
+        raise recurrence.UnmappableError("Outlook cannot hold an event that ends after the year 9999.")
+    return start + timedelta(days=1)
 
 
 def _moved(wall: datetime, source: str, target: str) -> datetime:
@@ -310,7 +327,7 @@ def _held_occurrence(
     end = start + recurrence.length(held.when.start, held.when.end)
     if change.end is not None:
         end = move(change.end, change.end_zone or change.start_zone or asked.end_zone)
-    end = max(end, start)
+    end = _ordered_end(start, end)
     projected = replace(
         change,
         original_start=original,

@@ -74,6 +74,8 @@ JOIN_BLOCK = re.compile(
 _PICTURE = re.compile(r"\[cid:[^\]\s]*\]")
 PICTURE = "[picture]"
 """What stands in the text for a picture in it: Exchange writes the name of the part that holds it."""
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What translating JSON that makes no sense raises."""
 
 
 class UnreadableError(RefusedError):
@@ -91,7 +93,7 @@ def from_remote(event: Event) -> RemoteEvent:
     """
     try:
         return _from_remote(event)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except UNREADABLE as error:
         raise UnreadableError(f"Outlook shows an event that cannot be read: {error}") from error
 
 

@@ -53,6 +53,8 @@ _DESCRIBED = re.compile(
 _SAMPLE_YEARS = range(2025, 2029)
 """Within these years a zone with one offset is taken for one that has it always."""
 
+_EARLY, _LATE = datetime(2, 1, 1), datetime(9997, 12, 31)
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -181,13 +183,19 @@ def held_as(iana: str) -> str | None:
 
 
 def to_utc(wall: datetime, iana: str) -> datetime:
-    """Return the naive UTC time of a wall time."""
-    return wall.replace(tzinfo=ZoneInfo(iana)).astimezone(UTC).replace(tzinfo=None, fold=0)
+    """Return the naive UTC time of a wall time, at the ends of time (years 1 and 9999) the same digits."""
+    try:
+        return wall.replace(tzinfo=ZoneInfo(iana)).astimezone(UTC).replace(tzinfo=None, fold=0)
+    except OverflowError:
+        return wall
 
 
 def to_wall(utc: datetime, iana: str) -> datetime:
-    """Return the wall time of a naive UTC time."""
-    return utc.replace(tzinfo=UTC).astimezone(ZoneInfo(iana)).replace(tzinfo=None, fold=0)
+    """Return the wall time of a naive UTC time, at the ends of time the same digits."""
+    try:
+        return utc.replace(tzinfo=UTC).astimezone(ZoneInfo(iana)).replace(tzinfo=None, fold=0)
+    except OverflowError:
+        return utc
 
 
 def is_plain(wall: datetime, iana: str) -> bool:
@@ -200,5 +208,6 @@ def is_plain(wall: datetime, iana: str) -> bool:
 def agree(one: str, other: str, wall: datetime) -> bool:
     """Whether two zones show the same clock around a time: then one can stand for the other."""
     a, b = ZoneInfo(one), ZoneInfo(other)
+    wall = min(max(wall, _EARLY), _LATE)
     times = (wall + timedelta(days=91 * n) for n in range(-1, 5))
     return all(t.replace(tzinfo=a).utcoffset() == t.replace(tzinfo=b).utcoffset() for t in times)

@@ -1,0 +1,1 @@
+"""Answers of providers in which something is not as it should be."""
