@@ -13,17 +13,15 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from hub.domain.fingerprint import fingerprint
+from hub.domain.people import PEOPLE, merged, with_people, without_people
 from hub.domain.plain import IN_ORDER, Plain, differing, value_of, with_fields
-from hub.plugin.types import CONTENT_FIELDS, Answer
+from hub.plugin.types import CONTENT_FIELDS
 
 Side = Literal["hub", "provider"]
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 STRANGERS: Mapping[str, str] = MappingProxyType({"": ""})
 """`EventCopy.synced` of a copy that has to be compared anew: its base is no common ground."""
 ALL_FIELDS = frozenset(CONTENT_FIELDS)
-READ_ONLY = frozenset({"own_answer"})
-"""Belongs to the copy that shows it: taken over from there, never owed to another and never a clash."""
-_ANSWERED = frozenset(Answer) - {Answer.NEEDS_ACTION}
 _TEXTS = frozenset({"title", "description"})
 _AT_THE_CUT = 20
 """An edit that leaves so many characters at the end of a cut text as they are did not reach the cut."""
@@ -57,10 +55,14 @@ class Merged:
 def behind(ours: Plain, base: Plain, synced: Mapping[str, str]) -> set[str]:
     """Return the fields that the hub has changed since the provider's copy was in step.
 
+    People are not among them: nothing is written for their sake (`hub.domain.people`).
+
     Args:
         synced: by field, the fingerprint of the hub's value that `base` stands for where it shows another.
     """
-    changed = differing(ours, base) - READ_ONLY
+    changed = differing(ours, base) - PEOPLE
+    if "when" in changed and without_people(ours["when"]) == without_people(base["when"]):
+        changed.remove("when")
     return {n for n in changed if n not in synced or fingerprint(value_of(ours, n)) != synced[n]}
 
 
@@ -121,9 +123,11 @@ def merge(
     """
     ground, marks = (_empty_ground(theirs, ours, fields, shapes), NOTHING) if base is None else (base, synced)
     ours_changed = behind(ours, ground, marks)
-    theirs_changed = differing(ground, theirs) & fields
-    shown = _Once(project, ours)
+    theirs_changed = (differing(ground, theirs) - PEOPLE) & fields
     taken: dict[str, Any] = {}
+    if "when" in theirs_changed and without_people(theirs["when"]) == without_people(ground["when"]):
+        theirs_changed.remove("when")
+    shown = _Once(project, ours)
     clashes: list[Clash] = []
     settled: set[str] = set()
     left_over: set[str] = set()
@@ -148,11 +152,12 @@ def merge(
             clashes.append(Clash(name, value_of(ours, name), value_of(theirs, name), winner))
             if winner == "provider":
                 taken[name] = value
+    owed = frozenset(ours_changed - taken.keys() - settled) | left_over
+    taken |= _people(base, theirs, ours, taken.get("when"), fields)
     names = frozenset(taken)
     if "description" in taken:
         taken["description_html"] = theirs.get("description_html")
     content = with_fields(ours, taken) if taken else ours
-    owed = frozenset(ours_changed - names - settled) | left_over
     owed |= {clash.field for clash in clashes if clash.kept == "hub"}
     kept = {n: marks[n] for n in owed & marks.keys() if n not in theirs_changed}
     return Merged(content, names, owed, in_step(content, theirs, owed) | kept, tuple(clashes))
@@ -169,6 +174,24 @@ def _with_cut_end(value: str | None, before: str | None, own: str | None) -> str
     if not value or not before or not own or own == before or not own.startswith(before):
         return value
     return value + own[len(before) :] if value.endswith(before[-_AT_THE_CUT:]) else value
+
+
+def _people(
+    base: Plain | None, theirs: Plain, ours: Plain, when: Plain | None, fields: frozenset[str]
+) -> dict[str, Any]:
+    """Return the fields that change for what a provider shows of people, occurrence by occurrence too.
+
+    Args:
+        when: what is taken over of the event's time, if anything is.
+    """
+    found = {name: value for name, value in merged(base, theirs, ours).items() if name in fields}
+    taken = {name: value for name, value in found.items() if value != ours.get(name)}
+    if "when" in fields:
+        own = ours["when"]
+        peopled = with_people(own if when is None else when, base and base["when"], theirs["when"], own)
+        if peopled != own:
+            taken["when"] = peopled
+    return taken
 
 
 class _Once:
@@ -189,10 +212,10 @@ def _empty_ground(theirs: Plain, ours: Plain, fields: frozenset[str], shapes: Se
 
     A field that only one side has filled is then that side's edit, and one that both filled
     differently is a clash, unless ours is what another provider can hold of theirs. What the provider's
-    side may not change is taken to be in step, and so is an answer that was given elsewhere.
+    side may not change is taken to be in step.
     """
-    when = ours["when"] if ours["when"] == theirs["when"] else ours["when"] | {"end": ours["when"]["start"]}
+    is_alike = without_people(ours["when"]) == without_people(theirs["when"])
+    when = ours["when"] if is_alike else ours["when"] | {"end": ours["when"]["start"]}
     ground = {name: value for name, value in ours.items() if name not in fields} | {"when": when}
     held = {n for shape in shapes for n in CONTENT_FIELDS if ours.get(n) == shape.get(n) != ground.get(n)}
-    ground = with_fields(ground, {name: ours.get(name) for name in held})
-    return with_fields(ground, {n: theirs.get(n) for n in READ_ONLY if ours.get(n) in _ANSWERED})
+    return with_fields(ground, {name: ours.get(name) for name in held})

@@ -19,6 +19,7 @@ from hub.plugin.types import (
     Attendee,
     EventContent,
     Location,
+    Person,
     SeriesException,
     ShowAs,
     When,
@@ -184,3 +185,61 @@ def test_an_occurrence_that_a_person_changed_in_a_half_written_series_is_an_edit
     edited = series("Standup", NINE, "FREQ=DAILY;COUNT=5", SeriesException(NINE, title="Theirs"))
     result = merged(None, edited, whole, tried=tried(whole))
     assert content_of(result).when == edited.when
+
+
+ANN, BOB, CAT, DAN = (Attendee(f"{name}@example.test") for name in ("ann", "bob", "cat", "dan"))
+
+
+def test_guests_that_both_sides_have_added_and_taken_away_are_one_list() -> None:
+    base, theirs, ours = (
+        dataclasses.replace(LUNCH, attendees=guests)
+        for guests in (
+            (ANN, BOB, CAT),
+            (ANN, dataclasses.replace(CAT, answer=Answer.ACCEPTED), DAN),
+            (BOB, CAT),
+        )
+    )
+    result = merged(base, theirs, ours, "hub")
+    assert content_of(result).attendees == (dataclasses.replace(CAT, answer=Answer.ACCEPTED), DAN)
+    assert (result.owed, result.clashes) == (frozenset(), ())
+
+
+def test_guests_in_another_order_or_with_other_capitals_are_the_same() -> None:
+    theirs = dataclasses.replace(LUNCH, attendees=(BOB, Attendee("ANN@example.test")))
+    ours = dataclasses.replace(LUNCH, attendees=(ANN, BOB))
+    assert merged(ours, theirs, ours).taken == frozenset() == merged(None, theirs, ours).taken
+
+
+def test_guests_of_two_invitations_to_one_meeting_are_all_of_them() -> None:
+    yes = dataclasses.replace(ANN, answer=Answer.ACCEPTED)
+    theirs = dataclasses.replace(LUNCH, attendees=(ANN, BOB), organizer=Person("boss@example.test"))
+    ours = dataclasses.replace(LUNCH, attendees=(yes,), organizer=Person("boss@example.test", "Boss"))
+    for winner in ("hub", "provider"):
+        result = merged(None, theirs, ours, winner)
+        assert content_of(result).attendees == (yes, BOB)
+        assert content_of(result).organizer == Person("boss@example.test", "Boss")
+        assert (result.owed, result.clashes) == (frozenset(), ())
+
+
+def test_an_occurrence_s_answer_and_guests_are_no_edit_of_the_time() -> None:
+    tuesday = NINE + timedelta(days=1)
+    plain = series("Daily", NINE, "FREQ=DAILY;COUNT=3")
+
+    def with_change(**values: object) -> EventContent:
+        change = SeriesException(tuesday, **values)  # type: ignore[arg-type]
+        return dataclasses.replace(plain, when=dataclasses.replace(plain.when, exceptions=(change,)))
+
+    moved = {"start": tuesday + timedelta(hours=1), "end": tuesday + timedelta(hours=2)}
+    declined = with_change(own_answer=Answer.DECLINED)
+    assert content_of(merged(plain, declined, plain)) == declined
+    both = merged(plain, declined, with_change(**moved), "provider")
+    assert content_of(both) == with_change(own_answer=Answer.DECLINED, **moved)
+    assert (both.owed, both.clashes) == ({"when"}, ())
+    mirror = merged(plain, with_change(**moved), with_change(attendees=(BOB,)), held=declined)
+    assert content_of(mirror) == with_change(attendees=(BOB,), **moved)
+    for first in (plain, declined):
+        met = merged(None, first, with_change(own_answer=Answer.ACCEPTED))
+        assert content_of(met) == with_change(own_answer=Answer.ACCEPTED)
+        assert (met.owed, met.clashes) == (frozenset(), ())
+    back = merged(declined, plain, declined)
+    assert (content_of(back), back.owed) == (plain, frozenset())
