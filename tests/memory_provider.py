@@ -11,7 +11,7 @@ import dataclasses
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -47,6 +47,7 @@ from hub.plugin.types import (
     ProviderInfo,
     ProviderRequest,
     Push,
+    PushAnswer,
     PushCreate,
     PushDelete,
     Reception,
@@ -57,14 +58,18 @@ from hub.plugin.types import (
     Sandbox,
     SandboxOptions,
     Scope,
+    SeriesException,
     Setting,
     SubscribeRequest,
     Subscription,
     Tokens,
+    When,
     Window,
 )
 
 SERVICES: dict[str, MemoryService] = {}
+PEOPLE = ("organizer", "attendees", "own_answer")
+NOBODY = EventContent(When(date(2026, 1, 1), date(2026, 1, 2)))
 TOKEN_LIFE = timedelta(hours=1)
 
 
@@ -128,6 +133,7 @@ class MemoryService:
         self.refresh: dict[str, str] = {}
         self.channels: dict[str, tuple[SubscribeRequest, str, str]] = {}
         self.calls: list[dict[str, Any]] = []
+        self.mails: list[dict[str, str]] = []
         self.faults: list[_Fault] = []
         self.page_size = 50
         self.can_watch = True
@@ -186,6 +192,20 @@ class MemoryService:
         calendar.events[remote_id] = event
         self.notify(calendar)
         return event
+
+    def mail(
+        self, content: EventContent, kind: str, before: EventContent | None = None, *, notify: bool
+    ) -> None:
+        """Tell the guests of a change, if that is wished for: who comes, who goes, and who stays."""
+        now = {a.email for a in content.attendees}
+        was = now if before is None else {a.email for a in before.attendees}
+        told = [(kind, now & was), ("invitation", now - was), ("cancellation", was - now)]
+        self.mails += [
+            {"to": to, "kind": what, "subject": content.title}
+            for what, people in told
+            for to in sorted(people)
+            if notify
+        ]
 
     def remove(self, calendar: _Calendar, remote_id: str) -> None:
         event = calendar.events[remote_id]
@@ -265,6 +285,7 @@ def _shown(event: _Event) -> RemoteEvent:
         uid=event.uid or f"{event.remote_id}@memory",
         tag=event.tag,
         updated_at=event.at,
+        read_only="organised by someone else" if event.content.own_answer else None,
     )
 
 
@@ -428,6 +449,8 @@ class MemoryPlugin:
                 raise RefusedError("the calendar is read-only", scope="calendar")
             if isinstance(push, PushCreate):
                 content = self.project(push.content).content
+                if push.notify:
+                    content = dataclasses.replace(content, attendees=push.content.attendees)
                 known = found.events.get(push.create_id)
                 if known and known.deleted:
                     raise GoneError("it was deleted")
@@ -435,18 +458,32 @@ class MemoryPlugin:
                     raise RetryLaterError("it is there already")
                 if known:
                     return _shown(known)
+                service.mail(content, "invitation", notify=push.notify)
                 return _shown(service.write(found, push.create_id, content, push.tag))
             known = found.events.get(push.remote_id)
             if known is None or known.deleted:
                 raise GoneError("there is no such event")
+            if isinstance(push, PushAnswer):
+                answered = _answered(known, push, service.access[call.access_token][0])
+                if answered == known.content:
+                    return _shown(known)
+                boss = known.content.organizer
+                mail = {"to": boss.email if boss else "", "kind": "reply", "subject": known.content.title}
+                service.mails += [mail] if push.notify else []
+                return _shown(service.write(found, push.remote_id, answered))
             if push.version not in ("", str(known.version)):
                 raise VersionMovedError("it was changed meanwhile")
             if isinstance(push, PushDelete):
                 service.remove(found, push.remote_id)
+                service.mail(known.content, "cancellation", notify=push.notify)
                 return None
             wanted = self.project(push.content).content
             changes = {name: getattr(wanted, name) for name in push.fields}
-            return _shown(service.write(found, push.remote_id, dataclasses.replace(known.content, **changes)))
+            if push.notify and "attendees" in push.fields:
+                changes["attendees"] = push.content.attendees
+            new = dataclasses.replace(known.content, **changes)
+            service.mail(new, "update", known.content, notify=push.notify)
+            return _shown(service.write(found, push.remote_id, new))
 
         def interrupted() -> RemoteEvent | None:
             interrupt, service.before_write = service.before_write, None
@@ -463,16 +500,47 @@ class MemoryPlugin:
 
     @hookimpl
     def project(self, content: EventContent) -> Projection:
+        """Guests are nobody's to copy: they are written only with `notify`."""
+        held = self.held(content)
+        when = dataclasses.replace(held.when, exceptions=tuple(map(_without_people, held.when.exceptions)))
+        bare = dataclasses.replace(held, when=when, **{name: getattr(NOBODY, name) for name in PEOPLE})
+        lost = [name for name in (*self.lossy, *PEOPLE) if getattr(content, name) != getattr(bare, name)]
+        return Projection(bare, tuple(Loss(name, f"This calendar keeps no {name}.") for name in lost))
+
+    def held(self, content: EventContent) -> EventContent:
+        """Return what the provider holds of an event that is its own."""
         plain = EventContent(when=content.when)
         kept = {name: getattr(plain, name) for name in self.lossy}
-        lost = [name for name, value in kept.items() if getattr(content, name) != value]
-        losses = tuple(Loss(name, f"This calendar keeps no {name}.") for name in lost)
-        return Projection(dataclasses.replace(content, description_html=None, **kept), losses)
+        return dataclasses.replace(content, description_html=None, **kept)
 
     @hookimpl
     def sandbox(self, options: SandboxOptions) -> Sandbox:
         service = MemoryService(f"{self.name}-{options.base_url}")
         return Sandbox(_control_app(service, self), {"SERVICE": service.name}, lambda: None)
+
+
+def _without_people(exception: SeriesException) -> SeriesException:
+    return dataclasses.replace(exception, attendees=None, own_answer=None)
+
+
+def _answered(event: _Event, push: PushAnswer, email: str) -> EventContent:
+    """Return an invitation with its owner's answer."""
+    content = event.content
+    if content.own_answer is None:
+        raise RefusedError("the account's owner is no guest of this event")
+    if push.original_start is not None:
+        others = [e for e in content.when.exceptions if e.original_start != push.original_start]
+        own = next(
+            (e for e in content.when.exceptions if e.original_start == push.original_start),
+            SeriesException(push.original_start),
+        )
+        changed = [*others, dataclasses.replace(own, own_answer=push.answer)]
+        in_order = tuple(sorted(changed, key=lambda e: str(e.original_start)))
+        return dataclasses.replace(content, when=dataclasses.replace(content.when, exceptions=in_order))
+    rows = tuple(
+        dataclasses.replace(a, answer=push.answer) if a.email == email else a for a in content.attendees
+    )
+    return dataclasses.replace(content, own_answer=push.answer, attendees=rows)
 
 
 def _since(person: _Person, cursor: str | None) -> int:
@@ -546,7 +614,7 @@ def _control_app(service: MemoryService, plugin: MemoryPlugin) -> Callable[..., 
                 remote_id = body["remote_id"]
                 old = to_json(calendar.events[remote_id].content)
                 content = from_json(EventContent, old | body["content"])
-            event = service.write(calendar, remote_id, plugin.project(content).content)
+            event = service.write(calendar, remote_id, plugin.held(content))
             return {"remote_id": remote_id, "content": to_json(event.content)}, 201
 
     @app.post("/_control/consent")
@@ -558,8 +626,9 @@ def _control_app(service: MemoryService, plugin: MemoryPlugin) -> Callable[..., 
     def ledger() -> Any:
         if request.method == "DELETE":
             service.calls.clear()
+            service.mails.clear()
             return "", 204
-        return {"calls": service.calls, "mails": []}
+        return {"calls": service.calls, "mails": service.mails}
 
     @app.route("/_control/faults", methods=["POST", "DELETE"])
     def faults() -> Any:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from hub.domain.fingerprint import fingerprint
 from hub.domain.merge import ALL_FIELDS, NOTHING, Clash, Merged, Side, common_ground, merge
+from hub.domain.people import guests_differ
 from hub.domain.plain import Plain, beginning, differences, differing, value_of, with_fields
 from hub.domain.recurrence import span, with_details
 from hub.plugin.codec import from_json, to_json
@@ -33,6 +34,10 @@ NEW_COPY: Mapping[str, Any] = {
     "web_link": None,
     "read_only": None,
     "own_fields": [],
+    "notify_only": None,
+    "partial_fields": [],
+    "notify_version": 0,
+    "reply": None,
     "notice": None,
     "base": None,
     "shown_at": None,
@@ -168,6 +173,8 @@ def shown(remote: RemoteEvent, content: Plain) -> dict[str, Any]:
         "web_link": remote.web_link,
         "read_only": remote.read_only,
         "own_fields": sorted(remote.own_fields),
+        "notify_only": remote.notify_only,
+        "partial_fields": sorted(remote.partial_fields),
         "notice": remote.notice,
         "removed_at": None,
         "missing_at": None,
@@ -189,6 +196,9 @@ def lost(create_id: str) -> dict[str, Any]:
         "uncertain": False,
         "read_only": None,
         "own_fields": [],
+        "notify_only": None,
+        "partial_fields": [],
+        "reply": None,
         "notice": None,
         "removed_at": None,
         "missing_at": None,
@@ -210,6 +220,11 @@ def lost_later(replaced: Mapping[str, str], base: Plain, theirs: Plain) -> froze
         for name, before in replaced.items()
         if theirs.get(name) != base.get(name) and fingerprint(value_of(theirs, name)) == before
     )
+
+
+def is_asked_for(notify_version: int, reply: Plain | None, ours: Plain, base: Plain) -> bool:
+    """Whether somebody has asked for what only a person may ask for: to invite guests, or to answer."""
+    return bool(reply) or (notify_version > 0 and guests_differ(ours, base))
 
 
 def is_leftover(copy: Draft) -> bool:
@@ -360,13 +375,14 @@ class Plan:
         for clash in merged.clashes:
             self._note(event, clash, ours, remote)
         version = event.version
-        if merged.owed and self.terms.direction != "import":
+        is_owed = merged.owed and self.terms.direction != "import"
+        if is_owed or is_asked_for(copy["notify_version"], copy["reply"], event.content, copy["base"]):
             pushed: dict[str, Any] = {
                 "pushed_version": min(copy["pushed_version"], version - 1),
                 "due_at": None,
             }
         else:
-            pushed = {"pushed_version": version, **UNTROUBLED}
+            pushed = {"pushed_version": version, "notify_version": 0, **UNTROUBLED}
         made = {"wanted_version": version, "synced": merged.synced, "uncertain": False, "create_id": None}
         copy.set(made | pushed)
 
@@ -571,7 +587,13 @@ def _when(content: Plain) -> When:
     return from_json(When, content["when"])
 
 
-def plain_of(remote: RemoteEvent) -> Plain:
-    """Return what a provider shows as the store holds it."""
+def plain_of(remote: RemoteEvent, base: Plain | None) -> Plain:
+    """Return what a provider shows as the store holds it.
+
+    Args:
+        base: what it showed before; that stands for what it shows a part of.
+    """
     content: Plain = to_json(remote.content)
+    if base and remote.partial_fields:
+        content = with_fields(content, {name: base.get(name) for name in remote.partial_fields})
     return content

@@ -32,6 +32,14 @@ def merged(base: Plain | None, theirs: Plain, ours: Plain) -> Plain:
     }
 
 
+def guests_differ(ours: Plain, base: Plain) -> bool:
+    """Whether others are invited than a provider shows, or in another role; their answers are their own."""
+    own, shown = (
+        {(g["email"].casefold(), g.get("role")) for g in side.get("attendees", ())} for side in (ours, base)
+    )
+    return own != shown
+
+
 def _latest(base: Plain | None, theirs: Plain, ours: Plain, name: str) -> Any:
     if base is None:
         return ours.get(name) or theirs.get(name)

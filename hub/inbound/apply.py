@@ -165,14 +165,14 @@ class _Page:
         if remote is None:
             self.plan.removed(copy, event)
             return
-        theirs = plain_of(remote)
+        theirs = plain_of(remote, copy["base"])
         if _has_version(copy, remote) and theirs == copy["base"] and not is_leftover(copy):
             self.plan.seen(copy)
         else:
             self.plan.changed(copy, event, remote, theirs)
 
     def _bring_in(self, read: Rows, remote: RemoteEvent, pair: Pair | None) -> None:
-        theirs = plain_of(remote)
+        theirs = plain_of(remote, None)
         event = read.events.get(pair.event_id) if pair else None
         copy = read.copies[pair.copy_id][0] if pair and pair.copy_id else None
         moved_from = self.moved.get(remote.remote_id)

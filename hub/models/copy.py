@@ -47,6 +47,10 @@ class EventCopy(Base):
     """Why the hub must not write to it."""
     own_fields: Mapped[list[str]] = mapped_column(default=list)
     """What it may write to it all the same."""
+    notify_only: Mapped[str | None] = mapped_column(Text)
+    """Why the hub must not write to it unless its guests are to be told."""
+    partial_fields: Mapped[list[str]] = mapped_column(default=list)
+    """Of what the provider shows a part only: `base` keeps what it showed before."""
     notice: Mapped[str | None] = mapped_column(Text)
     """What of it could not be understood, in a sentence for people."""
     base: Mapped[dict[str, Any] | None]
@@ -66,6 +70,11 @@ class EventCopy(Base):
     """How often the provider took a write and did not keep it."""
     doubted: Mapped[bool] = mapped_column(default=False)
     """The provider has a newer version than `remote_version`: read it before the next write."""
+    notify_version: Mapped[int] = mapped_column(default=0)
+    """Above 0: the event's version of which its guests are to be told from here; 0 once that is done."""
+    reply: Mapped[dict[str, Any] | None]
+    """What the owner has answered in the hub to the invitation that this is, until the provider has it:
+    by occurrence ("" for all), `answer`, `comment` and `notify`."""
     wanted_version: Mapped[int] = mapped_column(default=0)
     pushed_version: Mapped[int] = mapped_column(default=0)
     create_id: Mapped[str | None] = mapped_column(String(64))

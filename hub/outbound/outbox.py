@@ -17,10 +17,11 @@ from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from hub.domain.merge import behind, in_step
-from hub.domain.page import lost, shown
+from hub.domain.page import lost, plain_of, shown
+from hub.domain.people import guests_differ
 from hub.models import Detail, Event, EventCopy, Link, LinkSignal
 from hub.models.content import content_of
-from hub.outbound import conflicts, kept
+from hub.outbound import asked, conflicts, kept
 from hub.outbound.lease import Lease
 from hub.outbound.linking import ask_for_pull
 from hub.outbound.owed import COPY_IS_DUE, UNWRITTEN, may_write
@@ -31,6 +32,7 @@ from hub.plugin.errors import ProviderError, RetryLaterError, VersionMovedError
 from hub.plugin.types import (
     EventContent,
     Push,
+    PushAnswer,
     PushCreate,
     PushDelete,
     PushUpdate,
@@ -196,41 +198,54 @@ def plan_push(ports: Ports, provider: str, link: Link, copy: EventCopy, event: E
     seen = content
     refusal: str | None = None
     held_back: frozenset[str] = frozenset()
+    notify = copy.notify_version > 0
+    barrier = asked.barrier(copy)
     if event.deleted_at is not None and not copy.uncertain:
-        push = PushDelete(copy.remote_id, copy.remote_version) if copy.remote_id else None
-        refusal = copy.read_only if push else None
+        push = PushDelete(copy.remote_id, copy.remote_version, notify) if copy.remote_id else None
+        refusal = barrier
+    elif copy.reply and copy.remote_id and copy.base:
+        push, refusal = asked.next_answer(copy), None
     else:
         projection = ports.gateway.plain(provider, "project", content=content)
-        seen = projection.content
-        refusal = copy.read_only or projection.refusal
+        refusal = barrier or projection.refusal
+        base = content_from_json(copy.base) if copy.base else None
+        seen = asked.with_guests(projection.content, content, base) if notify else projection.content
         if copy.remote_id is None:
             create_id = copy.create_id or ports.ids.bare()
             copy.create_id = create_id
             attempt = max(copy.attempts, 1) if copy.uncertain else 0
-            push = PushCreate(create_id, copy.id, content, attempt)
+            push = PushCreate(create_id, copy.id, content, attempt, notify)
         else:
-            push = _update(copy, content, seen)
-            if copy.read_only and push and (own := push.fields & frozenset(copy.own_fields)):
+            push = _update(copy, content, seen, notify=notify)
+            if push and "attendees" in push.fields & frozenset(copy.partial_fields):
+                refusal = refusal or asked.PARTLY_SHOWN
+            if barrier and push and (own := push.fields & frozenset(copy.own_fields)):
                 held_back, refusal = push.fields - own, projection.refusal
                 push = dataclasses.replace(push, fields=own)
     return Work(copy.id, event.id, version, content, push, seen, refusal if push else None, held_back)
 
 
-def _update(copy: EventCopy, content: EventContent, seen: EventContent) -> PushUpdate | None:
+def _update(copy: EventCopy, content: EventContent, seen: EventContent, *, notify: bool) -> PushUpdate | None:
     """Return the write of those changed fields that the provider would show differently."""
     assert copy.remote_id is not None
     assert copy.base is not None
     base = content_from_json(copy.base)
-    changed = behind(to_json(content), copy.base, copy.synced)
+    ours = to_json(content)
+    changed = behind(ours, copy.base, copy.synced)
     fields = frozenset(name for name in changed if getattr(seen, name) != getattr(base, name))
+    if notify and guests_differ(ours, copy.base):
+        fields |= {"attendees"}
     if not fields:
         return None
-    return PushUpdate(copy.remote_id, copy.remote_version, content, base, fields)
+    return PushUpdate(copy.remote_id, copy.remote_version, content, base, fields, notify)
 
 
 def settled(session: Session, ports: Ports, link: Link, work: Work, remote: RemoteEvent | None) -> None:
     """Write down a success: what the provider now shows is the copy's new base."""
     copy, version, deleted_at = session.execute(_CLAIMED, {"copy_id": work.copy_id}).one()
+    if isinstance(work.push, PushAnswer):
+        _answered(session, ports, copy, work.push)
+        return
     if remote is not None and _was_touched(work, remote):
         _found(session, ports, copy, remote)
         return
@@ -239,8 +254,10 @@ def settled(session: Session, ports: Ports, link: Link, work: Work, remote: Remo
         return
     copy.pushed_version = max(copy.pushed_version, work.version)
     copy.attempts, copy.due_at, copy.problem = 0, None, None
+    if copy.notify_version <= work.version:
+        copy.notify_version = 0
     if remote is not None and work.push is not None:
-        _set(copy, shown(remote, to_json(remote.content)))
+        _set(copy, shown(remote, plain_of(remote, copy.base)))
     if isinstance(work.push, PushDelete) and copy.wanted_version > work.version:
         recreate(ports, copy)  # Restored meanwhile; if deleted once more, there is nothing left to do.
     elif isinstance(work.push, PushDelete) or (work.push is None and copy.remote_id is None):
@@ -248,7 +265,7 @@ def settled(session: Session, ports: Ports, link: Link, work: Work, remote: Remo
     else:
         copy.synced = in_step(to_json(work.content), copy.base or {}, work.held_back)
         if work.held_back:
-            copy.parked_at, copy.problem = ports.clock.now(), copy.read_only
+            copy.parked_at, copy.problem = ports.clock.now(), copy.read_only or copy.notify_only
     if remote is not None and work.push is not None:
         copy.seen_generation = link.generation
         unkept = kept.lost_at_once(work.push, work.shown, remote.content)
@@ -263,6 +280,13 @@ def settled(session: Session, ports: Ports, link: Link, work: Work, remote: Remo
             kept.not_kept(session, ports, link, copy, session.get_one(Event, work.event_id), unkept)
     link.pushed_at = ports.clock.now()
     link.failures = 0
+
+
+def _answered(session: Session, ports: Ports, copy: EventCopy, push: PushAnswer) -> None:
+    """Forget an answer that the provider has; the next listing shows it, as any other."""
+    asked.forget_answer(copy, push)
+    copy.attempts, copy.due_at, copy.problem = 0, None, None
+    ask_for_pull(session, ports, copy.link_id)
 
 
 def _was_touched(work: Work, remote: RemoteEvent) -> bool:
@@ -319,7 +343,9 @@ def gone(session: Session, ports: Ports, link: Link, work: Work) -> None:
         copy.attempts, copy.due_at, copy.problem = 0, None, None
         return
     is_edited = is_newer or behind(to_json(work.content), copy.base or {}, copy.synced)
-    if isinstance(work.push, PushCreate) and not is_edited:
+    if isinstance(work.push, PushAnswer):
+        copy.reply = None
+    if isinstance(work.push, PushCreate | PushAnswer) and not is_edited:
         _made_and_deleted(session, ports, copy, work)
         return
     note_deletion_conflict(session, ports, link, session.get_one(Event, copy.event_id), work.content)
@@ -327,7 +353,7 @@ def gone(session: Session, ports: Ports, link: Link, work: Work) -> None:
 
 
 def _made_and_deleted(session: Session, ports: Ports, copy: EventCopy, work: Work) -> None:
-    """Take it for a person's deletion that what an earlier create had made is gone: the guard judges it."""
+    """Take it for a person's deletion that what the hub knew to be there is gone: the guard judges it."""
     copy.uncertain, copy.pushed_version = False, work.version
     copy.missing_at = copy.missing_at or ports.clock.now()
     copy.attempts, copy.due_at, copy.problem = 0, None, None
@@ -377,6 +403,8 @@ def failed(
         copy.parked_at, copy.due_at = now, None
     if was_refused:
         copy.uncertain = False
+        if isinstance(work.push, PushAnswer):
+            asked.forget_answer(copy, work.push)
 
 
 def not_sent(session: Session, rest: tuple[Work, ...]) -> None:

@@ -41,7 +41,7 @@ _FRESH: dict[str, Any] = {"due_at": None, "parked_at": None, "attempts": 0, "unk
 _ANEW: dict[str, Any] = {
     "removed_at": None, "remote_id": None, "remote_version": "", "base": None, "synced": {}, "tried": {},
     "replaced": {}, "shown_at": None, "doubted": False, "read_only": None, "own_fields": [],
-    "notice": None,
+    "notice": None, "notify_only": None, "partial_fields": [], "notify_version": 0, "reply": None,
     "pushed_version": 0,
 }  # fmt: skip
 """What was removed is wanted as a new event."""

@@ -15,9 +15,10 @@ make things go wrong. All bodies are JSON; an unknown person, calendar or event 
 | POST events | `{person, calendar, content, uid?, made_at?, remote_id?}` | 201 `{remote_id, content}` |
 | PATCH events | `{person, calendar, remote_id, content: {changed fields}}` | `{remote_id, content}` |
 | DELETE events | `{person, calendar, remote_id}` | 204 |
+| POST events/answer | `{person, calendar, remote_id, answer, original_start?}` | `{remote_id, content}`; the person answers an invitation |
 | POST events/move | `{person, calendar, remote_id, to, new_id?}` | `{remote_id}`; to another calendar of the person |
 | POST consent | `{authorization_url, person, decision: "allow" or "deny", scopes?}` | `{callback_url}` |
-| GET ledger | | `{"calls": [{method, path, query, status, write, person, if_match, body}], "mails": [{to, subject}]}` |
+| GET ledger | | `{"calls": [{method, path, query, status, write, person, if_match, body}], "mails": [{to, kind, subject}]}` |
 | DELETE ledger | | 204 |
 | POST faults | `{kind, times?, skip?, method?, path?, query?, …}` | 201; see below |
 | DELETE faults | | 204 |
@@ -27,7 +28,10 @@ make things go wrong. All bodies are JSON; an unknown person, calendar or event 
 | POST notifications | `{person, calendar?, times?, secret?}` | 204; tells all channels, though nothing changed |
 | POST switches | `{name: value, …}`, the sandbox's own | all of them |
 
-A person's own edits notify as the provider does, and are never counted in the ledger. `uid` makes an
+`kind` of a mail is `invitation`, `update`, `cancellation`, `reply` (to the organiser) or `forward`. Invitations come into the
+calendars of guests who are people here.
+
+A person's own edits notify as the provider does, and are never counted in the ledger, nor are their mails. `uid` makes an
 event the copy of a meeting that others have too, `made_at` one that was made, and last changed, at that
 instant of the past, `remote_id` gives it an id that is like no other, but for a letter's case perhaps. A moved event keeps its id as far as the provider keeps it, unless `new_id` asks for
 another one (an archive, an import, a moved mailbox). `write` is true for a call that creates, changes or
@@ -65,7 +69,7 @@ from typing import Any
 import requests
 
 from hub.plugin.codec import content_from_json, to_json
-from hub.plugin.types import EventContent, Sandbox
+from hub.plugin.types import Answer, EventContent, Sandbox
 
 
 class SandboxControl:
@@ -111,6 +115,15 @@ class SandboxControl:
 
     def delete(self, person: str, calendar: str, remote_id: str) -> None:
         self._call("DELETE", "events", {"person": person, "calendar": calendar, "remote_id": remote_id})
+
+    def answer(
+        self, person: str, calendar: str, remote_id: str, answer: Answer, original_start: Any = None
+    ) -> None:
+        """Answer an invitation, or its occurrence of `original_start`, as the person."""
+        body = {"person": person, "calendar": calendar, "remote_id": remote_id, "answer": answer.value}
+        if original_start is not None:
+            body["original_start"] = original_start.isoformat()
+        self._call("POST", "events/answer", body)
 
     def move(self, person: str, calendar: str, remote_id: str, to: str, *, new_id: bool = False) -> str:
         """Move an event to another calendar of the person; return the id it has there."""

@@ -158,8 +158,9 @@ def get_event(call: Call, calendar: RemoteCalendar, remote_id: str) -> RemoteEve
 def push_event(call: Call, calendar: RemoteCalendar, push: Push) -> RemoteEvent | None:
     """Write one event; return it as the provider now shows it (None after a deletion).
 
-    Nobody is mailed: the event's guests are data. May be repeated after a crash: a `PushCreate` by its
-    `create_id`, the others by their `version`.
+    Nobody is mailed: the event's guests are data, which no copy carries; only a push with `notify` is told
+    to them. May be repeated after a crash: a `PushCreate` by its `create_id`, a `PushAnswer` by what is
+    answered, the others by their `version`.
 
     Raises:
         VersionMovedError: the event was changed meanwhile; nothing was written.

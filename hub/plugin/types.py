@@ -288,7 +288,13 @@ class RemoteEvent:
     """Why the hub must not write to it (someone else's meeting, a birthday …); None if it may."""
     own_fields: frozenset[str] = frozenset()
     """Where `read_only` is set: the fields of `EventContent` that are the account owner's own all the same
-    (a guest's reminders …), and may be written without anybody being told."""
+    (a guest's reminders …), and may be written without anybody being told. Likewise for `notify_only`."""
+    notify_only: str | None = None
+    """Set where the provider mails the guests of every change, whatever it is asked: why the hub writes it
+    only with `notify`."""
+    partial_fields: frozenset[str] = frozenset()
+    """The fields of which the provider shows a part only (a long guest list): what is not there is not
+    gone, and the hub never writes them."""
     notice: str | None = None
     """What could not be understood of it and how it is kept instead (a time zone that nobody knows …): one
     sentence for people, shown beside the event; None if all of it was."""
@@ -507,6 +513,8 @@ class PushCreate:
     attempt: int = 0
     """Above 0: an earlier try may have been applied; read before writing, and write nothing if it was.
     What it made and somebody has deleted since is a `GoneError`, where the provider can tell."""
+    notify: bool = False
+    """Invite the guests of `content` and have them told; else it is made without guests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -520,6 +528,9 @@ class PushUpdate:
     base: EventContent
     """What the provider last showed: the plugin writes the difference, as few calls as it can."""
     fields: frozenset[str]
+    notify: bool = False
+    """Have the guests told. Only then may `fields` hold `attendees`: exactly those of `content` are then
+    invited, and who was and stays keeps answer and all. Else guests are left alone and nobody is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -528,9 +539,29 @@ class PushDelete:
 
     remote_id: str
     version: str
+    notify: bool = False
+    """Have the guests told that it is cancelled; else nobody is told."""
 
 
-Push = PushCreate | PushUpdate | PushDelete
+@dataclass(frozen=True, slots=True)
+class PushAnswer:
+    """Answer an invitation for the account's owner, who is a guest: nothing else of it is touched.
+
+    What is answered so already is not answered again.
+    """
+
+    remote_id: str
+    base: EventContent
+    """What the provider last showed."""
+    answer: Answer
+    comment: str = ""
+    notify: bool = True
+    """Have the organiser told, where the provider leaves a choice."""
+    original_start: date | datetime | None = None
+    """Set: the answer is for this occurrence of a series alone."""
+
+
+Push = PushCreate | PushUpdate | PushDelete | PushAnswer
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """`push_event`: one event written, with as few calls as Google allows.
 
-Every call says `sendUpdates=none` and never names a guest. A create is guarded by its own event id,
-updates and deletions by If-Match (guides/version-resources).
+Every call says `sendUpdates=none` and names no guest, unless the hub says that the guests are to be told. A
+create is guarded by its own event id, updates and deletions by If-Match (guides/version-resources).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from hub.plugin.types import (
     Call,
     EventContent,
     Push,
+    PushAnswer,
     PushCreate,
     PushDelete,
     PushUpdate,
@@ -24,7 +25,7 @@ from hub.plugin.types import (
     SeriesException,
     changed_fields,
 )
-from hub_google import recurrence, series, times, translate, values
+from hub_google import people, recurrence, series, times, translate, values
 from hub_google.client import Client
 from hub_google.errors import About
 from hub_google.projection import project
@@ -33,10 +34,12 @@ from hub_google.wire import Event
 
 def push(call: Call, calendar: RemoteCalendar, push: Push) -> RemoteEvent | None:
     """Write one event and return it as Google shows it (the hook `push_event`)."""
-    writer = _Writer(Client(call), calendar)
+    writer = _Writer(Client(call), calendar, notify=push.notify)
     if isinstance(push, PushDelete):
         writer.delete(push)
         return None
+    if isinstance(push, PushAnswer):
+        return writer.answer(push, call)
     return writer.create(push) if isinstance(push, PushCreate) else writer.update(push)
 
 
@@ -56,10 +59,11 @@ def _without_own_meeting(content: EventContent, shown: EventContent) -> EventCon
 
 
 class _Writer:
-    def __init__(self, client: Client, calendar: RemoteCalendar) -> None:
+    def __init__(self, client: Client, calendar: RemoteCalendar, *, notify: bool) -> None:
         self.client = client
         self.calendar = calendar
         self.events = client.events
+        self.send_updates = "all" if notify else "none"
 
     # --- create ---
 
@@ -68,6 +72,8 @@ class _Writer:
         body: Event = values.without_nulls(translate.to_remote(wanted))
         body["id"] = push.create_id
         body["extendedProperties"] = {"private": {translate.TAG_KEY: push.tag}}
+        if push.notify and push.content.attendees:
+            body["attendees"] = people.guests(push.content.attendees, {})
         try:
             item: Event = self._insert(body | translate.new_meeting(push.content, push.create_id))
         except RefusedError as e:
@@ -114,12 +120,14 @@ class _Writer:
         if push.version:
             fields &= changed_fields(base, wanted)
         fields &= translate.FIELD_KEYS.keys()
-        meeting = translate.changed_meeting(push)
+        meeting = translate.changed_meeting(push) | self._guests(push)
         if not fields and not meeting:
             return series.whole(self._family(push.remote_id), self.calendar)
         with self._telling_gone(push.remote_id):
-            if (meeting or "when" in fields) and (base.when.is_series or wanted.when.is_series):
-                return self._update_series(push, wanted, fields)
+            if ("conferenceData" in meeting or "when" in fields) and (
+                base.when.is_series or wanted.when.is_series
+            ):
+                return self._update_series(push, wanted, fields, meeting)
             body = self._patch_body(fields, wanted) | meeting
             item = self._run(
                 self.events.patch, translate.etag_of(push.version), eventId=push.remote_id, body=body
@@ -127,12 +135,28 @@ class _Writer:
         family = self._family(push.remote_id, item) if item.get("recurrence") else (item, [])
         return self._alive(family)
 
-    def _update_series(self, push: PushUpdate, wanted: EventContent, fields: frozenset[str]) -> RemoteEvent:
+    def _guests(self, push: PushUpdate) -> Event:
+        """Return the patch that changes who is invited; Google's own list is read for it."""
+        if not push.notify or "attendees" not in push.fields:
+            return {}
+        with self._telling_gone(push.remote_id):
+            item = series.get_item(self.client, self.calendar, push.remote_id)
+            if item.get("status") == "cancelled":
+                raise GoneError("The event was deleted.", code="cancelled")
+            if push.version and item.get("etag", "") != translate.etag_of(push.version):
+                raise VersionMovedError("The event was changed meanwhile.")
+        wanted = people.guests(push.content.attendees, item)
+        now, then = ({a.get("email"): a for a in rows} for rows in (item.get("attendees") or [], wanted))
+        return {"attendees": wanted} if now != then else {}
+
+    def _update_series(
+        self, push: PushUpdate, wanted: EventContent, fields: frozenset[str], meeting: Event
+    ) -> RemoteEvent:
         """Write rule, times and exceptions: the master first, then the occurrences that differ."""
         family = self._family(push.remote_id)
         self._check_version(family, push.version)
         shown = series.whole(family, self.calendar).content
-        body = self._patch_body(fields, wanted) | translate.changed_meeting(push)
+        body = self._patch_body(fields, wanted) | meeting
         if not self._lines_differ(family[0], shown, wanted):
             for key in translate.FIELD_KEYS["when"]:
                 body.pop(key, None)  # type: ignore[misc]
@@ -198,6 +222,23 @@ class _Writer:
             if not exception.cancelled:
                 raise RefusedError("Google does not know this occurrence of the series.") from None
 
+    # --- answer ---
+
+    def answer(self, push: PushAnswer, call: Call) -> RemoteEvent:
+        """Answer an invitation, or one occurrence of it, in the owner's own row."""
+        event_id = push.remote_id
+        if push.original_start is not None:
+            zone = push.base.when.start_zone
+            event_id = times.instance_id(push.remote_id, push.original_start, zone)
+        item = series.get_item(self.client, self.calendar, event_id)
+        if item.get("status") == "cancelled":
+            raise GoneError("The event was deleted.", code="cancelled")
+        body = people.answered(item, push, call, self.calendar)
+        if body is not None:
+            with self._telling_gone(event_id):
+                self._run(self.events.patch, item.get("etag", ""), eventId=event_id, body=body)
+        return self._alive(self._family(push.remote_id))
+
     # --- delete ---
 
     def delete(self, push: PushDelete) -> None:
@@ -225,7 +266,7 @@ class _Writer:
     def _run(self, method: Any, if_match: str = "", **arguments: Any) -> Any:
         if "conferenceData" in arguments.get("body", ()):
             arguments["conferenceDataVersion"] = 1  # Without it Google says yes and leaves it as it is.
-        request = method(calendarId=self.calendar.remote_id, sendUpdates="none", **arguments)
+        request = method(calendarId=self.calendar.remote_id, sendUpdates=self.send_updates, **arguments)
         return self.client.run(request, About.WRITE, if_match)
 
     def _family(self, remote_id: str, item: Event | None = None) -> series.Family:

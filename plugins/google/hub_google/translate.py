@@ -16,6 +16,7 @@ from typing import Any
 from hub.plugin.text import one_line
 from hub.plugin.types import (
     Attachment,
+    Attendee,
     Conference,
     EventContent,
     Location,
@@ -25,7 +26,7 @@ from hub.plugin.types import (
     ShowAs,
     When,
 )
-from hub_google import recurrence, text, times, values
+from hub_google import people, recurrence, text, times, values
 from hub_google.colors import color_id, color_value
 from hub_google.wire import Event
 
@@ -86,6 +87,7 @@ def from_remote(item: Event, instances: Iterable[Event], zone: str) -> RemoteEve
         updated_at=values.read_instant(item.get("updated")),
         read_only=read_only(item),
         own_fields=GUEST_FIELDS if _is_guest_copy(item) else frozenset(),
+        partial_fields=frozenset({"attendees"}) if people.is_partly_shown(item) else frozenset(),
         notice=_notice(item, content.when),
     )
 
@@ -240,7 +242,7 @@ def exception_from(instance: Event, master: Event, series: EventContent) -> Seri
         reminders=_other(
             values.read_reminders(instance.get("reminders")), values.read_reminders(master.get("reminders"))
         ),
-        attendees=_other(values.read_attendees(instance), values.read_attendees(master)),
+        attendees=_other_guests(instance, master),
         own_answer=_other(values.read_own_answer(instance), values.read_own_answer(master)),
     )
 
@@ -267,6 +269,16 @@ def _as_original(wall: datetime, zone: str, usual: times.Time) -> datetime:
 def _usual_end(original: times.Time, when: When) -> times.Time:
     span = times.span_of(when.start, when.end, when.start_zone, when.end_zone)
     return times.shift(original, span, when.start_zone, when.end_zone)
+
+
+def _other_guests(instance: Event, master: Event) -> tuple[Attendee, ...] | None:
+    """Return the guests of an instance, if they are shown and others than its series'."""
+    if people.is_partly_shown(instance) or people.is_partly_shown(master):
+        return None
+    guests: tuple[Attendee, ...] | None = _other(
+        values.read_attendees(instance), values.read_attendees(master)
+    )
+    return guests
 
 
 def _other(value: Any, of_series: Any, cleared: Any = None) -> Any:

@@ -32,6 +32,7 @@ _ANSWERS = {
     "tentative": Answer.TENTATIVE,
     "declined": Answer.DECLINED,
 }
+TO_ANSWER = {answer: name for name, answer in _ANSWERS.items()}
 
 
 def read_location(value: str) -> Location | None:
@@ -70,7 +71,7 @@ def _ordered(reminders: Iterable[Reminder]) -> tuple[Reminder, ...]:
 
 def read_organizer(item: Event) -> Person | None:
     """Return the organizer where it tells something: of a meeting, or if it is somebody else."""
-    who = item.get("organizer", {})
+    who = item.get("organizer") or {}
     if not who.get("email") or (who.get("self") and not item.get("attendees")):
         return None
     return Person(who["email"], who.get("displayName", ""))

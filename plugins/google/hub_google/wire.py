@@ -25,7 +25,9 @@ class WirePerson(TypedDict, total=False):
     self: bool
     optional: bool
     resource: bool
+    organizer: bool
     responseStatus: str
+    comment: str
 
 
 class Override(TypedDict):
@@ -66,6 +68,8 @@ class Event(TypedDict, total=False):
     transparency: str
     visibility: str
     attendees: list[WirePerson]
+    attendeesOmitted: bool
+    guestsCanSeeOtherGuests: bool
     extendedProperties: dict[str, dict[str, str]]
     hangoutLink: str
     conferenceData: dict[str, Any] | None

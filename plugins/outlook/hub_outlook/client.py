@@ -135,6 +135,8 @@ class Graph:
     token: str = field(repr=False)
     now: datetime
     deadline: float
+    owner: str = ""
+    """Address of the mailbox's owner."""
     _end: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -147,7 +149,7 @@ class Graph:
 
     @classmethod
     def of(cls, call: Call) -> Graph:
-        return cls(call.settings, call.access_token, call.now, call.deadline)
+        return cls(call.settings, call.access_token, call.now, call.deadline, call.account.email)
 
     @property
     def me(self) -> Any:

@@ -48,7 +48,7 @@ def _write(
 ) -> None:
     if before.cancelled:
         raise RefusedError("Outlook cannot bring a cancelled occurrence of a series back.")
-    found = _instance(graph, master_id, wanted.when, before)
+    found = instance_of(graph, master_id, wanted.when, before)
     if after.cancelled:
         if found:
             _delete(graph, found["id"])
@@ -72,7 +72,7 @@ def _delete(graph: Graph, remote_id: str) -> None:
         pass  # An earlier try got this far.
 
 
-def _instance(graph: Graph, master_id: str, when: When, change: SeriesException) -> Event | None:
+def instance_of(graph: Graph, master_id: str, when: When, change: SeriesException) -> Event | None:
     """Return the occurrence that the rule puts at a start, wherever it was moved to."""
     for around in {
         instant(change.original_start, when),

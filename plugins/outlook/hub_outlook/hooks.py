@@ -22,6 +22,7 @@ from hub.plugin.types import (
     ProviderInfo,
     ProviderRequest,
     Push,
+    PushAnswer,
     PushCreate,
     PushUpdate,
     Reception,
@@ -35,7 +36,7 @@ from hub.plugin.types import (
     Tokens,
     Window,
 )
-from hub_outlook import calendars, changes, events, oauth, push, subscriptions
+from hub_outlook import calendars, changes, events, oauth, people, push, subscriptions
 from hub_outlook import project as projection
 from hub_outlook.client import DEFAULT_API, Graph
 
@@ -140,7 +141,7 @@ def get_event(call: Call, calendar: RemoteCalendar, remote_id: str) -> RemoteEve
 
 @hookimpl
 def push_event(call: Call, calendar: RemoteCalendar, push: Push) -> RemoteEvent | None:
-    """Write one event without mailing anyone."""
+    """Write one event; nobody is mailed unless the hub says so."""
     return _push(Graph.of(call), calendar, push)
 
 
@@ -163,5 +164,7 @@ def _push(graph: Graph, calendar: RemoteCalendar, wish: Push) -> RemoteEvent | N
         return push.create(graph, calendar, wish)
     if isinstance(wish, PushUpdate):
         return push.update(graph, calendar, wish)
+    if isinstance(wish, PushAnswer):
+        return people.answer(graph, calendar, wish)
     push.delete(graph, wish)
     return None

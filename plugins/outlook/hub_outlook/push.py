@@ -1,4 +1,4 @@
-"""Writing events: as few calls as can be, none that mails anyone, each safe to repeat.
+"""Writing events: as few calls as can be, none that mails anyone unasked, each safe to repeat.
 
 A series is written as its master first; its exceptions are occurrences of their own at Graph, found
 through /instances and written one by one.
@@ -24,6 +24,7 @@ from hub.plugin.types import (
     When,
     changed_fields,
 )
+from hub_outlook import people
 from hub_outlook.client import AS_TEXT, Graph
 from hub_outlook.errors import About
 from hub_outlook.events import read_event, read_series, understood
@@ -57,6 +58,8 @@ def create(graph: Graph, calendar: RemoteCalendar, push: PushCreate) -> RemoteEv
         "transactionId": push.create_id,
         "singleValueExtendedProperties": [mark],
     }
+    if push.notify and push.content.attendees:
+        body["attendees"] = people.guests(push.content.attendees, graph.owner)
     try:
         made = _post(graph, calendar, body, push.content.conference)
     except VersionMovedError as error:
@@ -98,13 +101,28 @@ def update(graph: Graph, calendar: RemoteCalendar, push: PushUpdate) -> RemoteEv
     """Write the fields that changed, if the event is still as the hub knows it."""
     wanted, base = held(push.content), project(push.base).content
     fields = push.fields & changed_fields(base, wanted) & WRITABLE
+    guests = _guests(graph, push)
+    if fields:
+        people.refuse_to_mail(push)
     if fields & {"description", "conference"}:
         _refuse_to_spoil(push.base)
     if wanted.when.is_series or base.when.is_series:
-        return _update_series(graph, calendar, push, fields, wanted)
-    if not fields:
+        return _update_series(graph, calendar, push, fields, wanted, guests)
+    if not fields and not guests:
         return read_event(graph, calendar.remote_id, push.remote_id)
-    return understood(_patch(graph, push.remote_id, to_remote(wanted, fields), push.version))
+    return understood(_patch(graph, push.remote_id, to_remote(wanted, fields) | guests, push.version))
+
+
+def _guests(graph: Graph, push: PushUpdate) -> dict[str, Any]:
+    """Return the patch that changes who is invited; what is there is read for it."""
+    if not push.notify or "attendees" not in push.fields:
+        return {}
+    builder = graph.me.events.by_event_id(push.remote_id)
+    shown = cast(Event, graph.get(builder, About.EVENT, prefer=AS_TEXT))
+    if push.version and shown.get("changeKey") != push.version.partition("~")[0]:
+        raise VersionMovedError("The event was changed in Outlook meanwhile.")
+    organizer = ((shown.get("organizer") or {}).get("emailAddress") or {}).get("address") or ""
+    return {"attendees": people.guests(push.content.attendees, organizer, shown)}
 
 
 def _refuse_to_spoil(shown: EventContent) -> None:
@@ -198,13 +216,14 @@ def _update_series(
     push: PushUpdate,
     fields: frozenset[str],
     wanted: EventContent,
+    guests: dict[str, Any],
 ) -> RemoteEvent:
     """Write the master, then its occurrences: a new rule or time drops what was changed in them."""
     shown = read_event(graph, calendar.remote_id, push.remote_id)
     if push.version and shown.version != push.version:
         raise VersionMovedError("The series was changed in Outlook meanwhile.")
     now = project(shown.content).content
-    body = to_remote(wanted, fields - {"when"})
+    body = to_remote(wanted, fields - {"when"}) | guests
     if "when" in fields and (_frame(now.when) != _frame(wanted.when) or _restores(now.when, wanted.when)):
         body |= to_remote(wanted, {"when"})
         if not wanted.when.is_series:

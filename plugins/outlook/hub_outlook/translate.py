@@ -65,6 +65,10 @@ ANSWERS = {
     "declined": Answer.DECLINED,
 }
 ADDRESS_PARTS = ("street", "city", "state", "postalCode", "countryOrRegion")
+NOTIFY_ONLY = (
+    "Outlook mails the guests of a meeting whenever it is changed, so it is changed only if they are to be "
+    "told."
+)
 JOIN_BLOCK = re.compile(
     r"(?:^|\n)[ \t]*_{20,}[ \t]*\n.*(?:teams\.(?:microsoft|live)\.com|Microsoft Teams)", re.S
 )
@@ -112,6 +116,8 @@ def _from_remote(event: Event) -> RemoteEvent:
         created_at=_at(event.get("createdDateTime")),
         updated_at=_at(event.get("lastModifiedDateTime")),
         read_only=_read_only(event, unknown),
+        notify_only=_notify_only(event),
+        partial_fields=_partial(event),
         notice=_notice(event, zone, unknown),
     )
 
@@ -162,6 +168,17 @@ def _notice(event: Event, zone: str | None, unknown: str | None) -> str | None:
     if event.get("recurrence"):
         text += " What the clocks do there over the year is not known."
     return text
+
+
+def _notify_only(event: Event) -> str | None:
+    """Return why an own meeting is written only if that is to be told: Exchange tells it in any case."""
+    is_meeting = any(e.get("attendees") for e in (event, *(event.get("exceptionOccurrences") or [])))
+    return NOTIFY_ONLY if is_meeting and event.get("isOrganizer") is not False else None
+
+
+def _partial(event: Event) -> frozenset[str]:
+    is_hidden = event.get("hideAttendees") and event.get("isOrganizer") is False
+    return frozenset({"attendees"}) if is_hidden else frozenset()
 
 
 def _zone(event: Event) -> tuple[str | None, str | None]:

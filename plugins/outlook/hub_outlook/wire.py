@@ -101,6 +101,7 @@ Event = TypedDict(
         "attendees": list[Recipient] | None,
         "organizer": Recipient | None,
         "isOrganizer": bool,
+        "hideAttendees": bool,
         "responseStatus": dict[str, str] | None,
         "isCancelled": bool,
         "isDraft": bool,
@@ -123,7 +124,7 @@ EVENT_SELECT = (
     "id,changeKey,iCalUId,type,seriesMasterId,occurrenceId,originalStart,subject,body,start,end,isAllDay,"
     "originalStartTimeZone,originalEndTimeZone,recurrence,location,locations,hasAttachments,showAs,"
     "sensitivity,importance,categories,isReminderOn,reminderMinutesBeforeStart,attendees,organizer,"
-    "isOrganizer,responseStatus,isCancelled,isDraft,isOnlineMeeting,onlineMeeting,onlineMeetingProvider,"
+    "isOrganizer,responseStatus,hideAttendees,isCancelled,isDraft,isOnlineMeeting,onlineMeeting,onlineMeetingProvider,"
     "onlineMeetingUrl,webLink,createdDateTime,"
     "lastModifiedDateTime"
 )

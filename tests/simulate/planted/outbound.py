@@ -18,22 +18,23 @@ BUGS = [
     Bug(
         "an update names no version, so that it overwrites whatever is there",
         OUTBOX,
-        "return PushUpdate(copy.remote_id, copy.remote_version, content, base, fields)",
-        'return PushUpdate(copy.remote_id, "", content, base, fields)',
+        "return PushUpdate(copy.remote_id, copy.remote_version, content, base, fields, notify)",
+        'return PushUpdate(copy.remote_id, "", content, base, fields, notify)',
         ("C2",),
     ),
     Bug(
         "an update names no version when it is tried again",
         OUTBOX,
-        "return PushUpdate(copy.remote_id, copy.remote_version, content, base, fields)",
-        "return PushUpdate(copy.remote_id, copy.remote_version * (not copy.attempts), content, base, fields)",
+        "return PushUpdate(copy.remote_id, copy.remote_version, content, base, fields, notify)",
+        "version = copy.remote_version * (not copy.attempts)\n"
+        "    return PushUpdate(copy.remote_id, version, content, base, fields, notify)",
         ("C2",),
     ),
     Bug(
         "a deletion names no version, so that it deletes what was just edited",
         OUTBOX,
-        "PushDelete(copy.remote_id, copy.remote_version)",
-        'PushDelete(copy.remote_id, "")',
+        "PushDelete(copy.remote_id, copy.remote_version, notify)",
+        'PushDelete(copy.remote_id, "", notify)',
         ("C2",),
     ),
     Bug(

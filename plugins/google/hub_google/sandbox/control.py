@@ -13,14 +13,14 @@ from werkzeug.exceptions import HTTPException
 
 from hub.plugin.codec import CodecError, content_from_json, to_json
 from hub.plugin.faults import Fault
-from hub.plugin.types import EventContent, SeriesException
+from hub.plugin.types import Answer, Attendee, EventContent, Role, SeriesException
 from hub_google import times, translate, values
 from hub_google.sandbox import channels, faults, oauth, people, render
 from hub_google.sandbox.events import Events
 from hub_google.sandbox.failure import ApiError, OAuthError
 from hub_google.sandbox.state import SWITCHES, CalendarState, Person, Record, State, stamped
 
-_EVERYTHING = {"conferenceDataVersion": "1", "supportsAttachments": "true", "sendUpdates": "none"}
+_EVERYTHING = {"conferenceDataVersion": "1", "supportsAttachments": "true", "sendUpdates": "quiet"}
 _ROLES = {"owner": "owner", "writer": "writer", "reader": "reader", "free_busy": "freeBusyReader"}
 
 
@@ -109,6 +109,21 @@ class Control:
         events.write(record.id, {k: whole[k] for k in names}, None, replace=False)
         if "when" in body["content"]:
             self._settle(events, events.find(record.id), content)
+        return self._view(events, events.find(record.id))
+
+    def answer(self) -> Any:
+        """Answer an invitation as the person does in Google's own pages."""
+        body = _body()
+        events = self._events(body)
+        record = self._record(events, body)
+        event_id, said = record.id, values.TO_ANSWER[Answer(body["answer"])]
+        if body.get("original_start"):
+            series = translate.content_from(*self._family(events, record), events.calendar.zone)
+            start = datetime.fromisoformat(body["original_start"])
+            original = start if isinstance(series.when.start, datetime) else start.date()
+            event_id = times.instance_id(record.id, original, series.when.start_zone)
+        own = {"email": events.calendar.id, "responseStatus": said}
+        events.write(event_id, {"attendees": [own], "attendeesOmitted": True}, None, replace=False)
         return self._view(events, events.find(record.id))
 
     def delete(self) -> Any:
@@ -259,7 +274,7 @@ def _extras(content: EventContent) -> dict[str, Any]:
     """Return what a person can write at Google and the plugin never does."""
     extras: dict[str, Any] = {}
     if content.attendees:
-        extras["attendees"] = [{"email": a.email, "displayName": a.name} for a in content.attendees]
+        extras["attendees"] = [_guest(a) for a in content.attendees]
     if content.attachments:
         extras["attachments"] = [{"fileUrl": a.url, "title": a.title} for a in content.attachments]
     if content.conference:
@@ -267,6 +282,12 @@ def _extras(content: EventContent) -> dict[str, Any]:
         solution = {"key": {"type": "hangoutsMeet"}, "name": content.conference.provider}
         extras["conferenceData"] = {"entryPoints": [entry], "conferenceSolution": solution}
     return extras
+
+
+def _guest(guest: Attendee) -> dict[str, Any]:
+    row = {"email": guest.email, "displayName": guest.name, "responseStatus": values.TO_ANSWER[guest.answer]}
+    more = {"optional": guest.role is Role.OPTIONAL, "resource": guest.role is Role.RESOURCE}
+    return row | {name: True for name, value in more.items() if value}
 
 
 def _lines(record: Record, content: EventContent) -> list[str]:
@@ -296,6 +317,7 @@ _ROUTES: tuple[tuple[str, str, str], ...] = (
     ("PATCH", "events", "update"),
     ("DELETE", "events", "delete"),
     ("POST", "events/move", "move"),
+    ("POST", "events/answer", "answer"),
     ("DELETE", "calendars", "delete_calendar"),
     ("POST", "consent", "consent"),
     ("GET", "ledger", "ledger"),

@@ -140,6 +140,7 @@ class Events:
         new = body.writable(sent, self.query)
         old = render.merged(self.calendar, record)
         self._may_change(record, new, old)
+        self._keep_others_rows(record, new, old)
         if new.get("status") == "cancelled" and not record.cancelled:
             self._cancel(record)
             return record
@@ -158,8 +159,35 @@ class Events:
         if data == old and not record.cancelled and not self.state.switches["noop_patch_moves_etag"]:
             return record
         self._store(record, old, data)
-        guests.follow(self.state, self.calendar, record, self._mails())
+        guests.follow(self.state, self.calendar, record, self._mails(), old)
+        if guests.tell_organizer(self.state, self.calendar, record, self._mails(), old):
+            self._bring_answer(record)
         return record
+
+    def _keep_others_rows(self, record: Record, new: dict[str, Any], old: dict[str, Any]) -> None:
+        """Take of a guest's list, and of one that says to be a part, the own row alone (sheet 4.4)."""
+        is_partial = new.pop("attendeesOmitted", False)
+        is_guest = record.organizer.get("email") != self.calendar.id
+        if "attendees" in new and (is_partial or (is_guest and not old.get("guestsCanModify"))):
+            new["attendees"] = guests.with_answer(
+                old.get("attendees") or [], new["attendees"], self.calendar.id
+            )
+
+    def _bring_answer(self, record: Record) -> None:
+        """Put a guest's answer into the organizer's event, from where all guests see it."""
+        home = self.state.calendars.get(record.organizer.get("email", ""))
+        if home is None:
+            return
+        there = Events(self.state, home, home.id, {"sendUpdates": "none"})
+        try:
+            original = there.find(record.id)
+        except ApiError:
+            return
+        rows = render.merged(self.calendar, record).get("attendees")
+        old = render.merged(home, original)
+        data = old | {"attendees": guests.with_answer(old.get("attendees") or [], rows, self.calendar.id)}
+        there._store(original, old, {"sequence": 0} | data)
+        guests.follow(self.state, home, original, "none", old)
 
     def _store(self, record: Record, old: dict[str, Any], data: dict[str, Any]) -> None:
         moved = any(old.get(k) != data.get(k) for k in ("start", "end", "recurrence"))

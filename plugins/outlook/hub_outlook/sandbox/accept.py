@@ -59,6 +59,10 @@ def changes(body: dict[str, Any], item: Item | None, own: dict[str, Any] | None 
     values = _values(body)
     fields: dict[str, Any] = {"values": values}
     now = own or {}
+    if "attendees" in values:
+        values["attendees"] = _with_answers(
+            values["attendees"], now.get("attendees", item.values["attendees"] if item else [])
+        )
     all_day = bool(values.get("isAllDay", now.get("isAllDay", item.values["isAllDay"] if item else False)))
     if {"start", "end", "isAllDay"} & body.keys():
         fields |= _times(body, item, now, all_day)
@@ -110,6 +114,17 @@ def _values(body: dict[str, Any]) -> dict[str, Any]:
         if name in body:
             values[name] = list(body[name] or [])
     return values
+
+
+def _with_answers(rows: list[dict[str, Any]], known: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return guests with the answers that they have given: who writes the list does not say them."""
+    said = {_address(row): row["status"] for row in known if row.get("status")}
+    bare = [{k: v for k, v in row.items() if k != "status"} for row in rows]
+    return [row | ({"status": said[_address(row)]} if _address(row) in said else {}) for row in bare]
+
+
+def _address(row: dict[str, Any]) -> str:
+    return ((row.get("emailAddress") or {}).get("address") or "").casefold()
 
 
 def stored_body(body: dict[str, Any]) -> dict[str, str]:

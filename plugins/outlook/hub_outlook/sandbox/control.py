@@ -12,9 +12,9 @@ from flask.typing import ResponseReturnValue
 
 from hub.plugin.codec import CodecError, content_from_json, to_json
 from hub.plugin.faults import Fault
-from hub.plugin.types import EventContent
+from hub.plugin.types import Answer, EventContent
 from hub_outlook.project import occurrence, project
-from hub_outlook.sandbox import accept, moves, query, reads, show
+from hub_outlook.sandbox import accept, meetings, moves, query, reads, show
 from hub_outlook.sandbox.faults import FaultyWire
 from hub_outlook.sandbox.login import Login, Refusal
 from hub_outlook.sandbox.model import Folder, Item, Model, Person
@@ -38,6 +38,11 @@ ALL = frozenset(
         "when",
     }
 )
+RESPONSES = {
+    Answer.ACCEPTED: "accepted",
+    Answer.TENTATIVE: "tentativelyAccepted",
+    Answer.DECLINED: "declined",
+}
 PLAIN = Preferences(immutable=True, text=True)
 WHOLE = {
     "$select": f"{EVENT_SELECT},exceptionOccurrences,cancelledOccurrences",
@@ -63,6 +68,7 @@ class Control:
                 "DELETE": self.delete,
             },
             "events/move": {"POST": self.move},
+            "events/answer": {"POST": self.answer},
             "calendars/rename": {"POST": self.rename_calendar},
             "people/renew": {"POST": self.renew},
             "notifications": {"POST": self.notify},
@@ -157,6 +163,8 @@ class Control:
             item.organizer = {"name": content.organizer.name, "address": content.organizer.email}
         item.uid = self._body.get("uid", item.uid)
         self._write_exceptions(item, content)
+        _say(item, content, person)
+        meetings.announce(self.model, item, [], set(), mail=False)
         if "made_at" in self._body:
             item.created = item.modified = datetime.fromisoformat(self._body["made_at"]).astimezone(UTC)
         return self._shown(item), 201
@@ -164,7 +172,7 @@ class Control:
     def update(self) -> tuple[Any, int]:
         person, _ = self._place(self._body)
         item, _ = self.model.find(person, self._body["remote_id"])
-        changes = self._body["content"]
+        changes, was = self._body["content"], meetings.invited(item)
         content = content_from_json(to_json(self._content(item)) | changes)
         body = _written(content, changes.keys())
         if item.recurrence and "when" in changes and not content.when.is_series:
@@ -172,7 +180,20 @@ class Control:
         self.model.update(item, accept.changes(body, item))
         if "when" in changes:
             self._write_exceptions(item, content)
+        if "attendees" in changes:
+            _say(item, content, person)
+        meetings.announce(self.model, item, was, set(changes), mail=False)
         return self._shown(item), 200
+
+    def answer(self) -> tuple[Any, int]:
+        person, _ = self._place(self._body)
+        item, _ = self.model.find(person, self._body["remote_id"])
+        start = self._body.get("original_start")
+        day = datetime.fromisoformat(start).date() if start else None
+        said = RESPONSES[Answer(self._body["answer"])]
+        action = next(action for action, name in meetings.RESPONSES.items() if name == said)
+        meetings.respond(self.model, item, day, action, mail=False)
+        return (self._shown(item) if not item.deleted else {}), 200
 
     def _write_exceptions(self, item: Item, content: EventContent) -> None:
         held = _held(content)
@@ -197,6 +218,7 @@ class Control:
             self.model.cancel_occurrence(item, day)
         else:
             self.model.delete(item)
+        meetings.cancel(self.model, item, day, mail=False)
         return None, 204
 
     def move(self) -> tuple[Any, int]:
@@ -294,6 +316,20 @@ def _written(content: EventContent, fields: Any) -> dict[str, Any]:
             for a in content.attendees
         ]
     return body
+
+
+def _say(item: Item, content: EventContent, person: Person) -> None:
+    """Write down what guests have answered, and the mailbox's owner among them."""
+    said = {a.email.casefold(): RESPONSES[a.answer] for a in content.attendees if a.answer in RESPONSES}
+    for row in item.values["attendees"]:
+        address = ((row.get("emailAddress") or {}).get("address") or "").casefold()
+        if address in said:
+            row["status"] = {"response": said[address], "time": show.stamp(item.modified)}
+    own = content.own_answer or next(
+        (a.answer for a in content.attendees if a.email.casefold() == person.email.casefold()), None
+    )
+    if not item.is_organizer and own in RESPONSES:
+        item.values["response"] = RESPONSES[own]
 
 
 def _date(value: date | datetime) -> date:

@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from flask import Blueprint, Response, request
 
-from hub_outlook.sandbox import accept, delta, query, reads, show
+from hub_outlook.sandbox import accept, delta, meetings, query, reads, show
 from hub_outlook.sandbox.grants import Grants
 from hub_outlook.sandbox.model import Folder, Item, Model, Person, touches
 from hub_outlook.sandbox.notifier import Notifier
@@ -194,6 +194,8 @@ class Call:
                 return self._patch(item, day)
             case ("DELETE", []):
                 return self._delete(item, day)
+            case ("POST", [("cancel" | "forward" | "accept" | "tentativelyaccept" | "decline") as action]):
+                return self._act(item, day, action)
             case ("GET", ["instances"]) if item.recurrence and day is None:
                 return self._instances(item)
         raise GraphError(400, "BadRequest", f"Resource not found for the segment '{'/'.join(parts)}'.")
@@ -269,13 +271,13 @@ class Call:
         self._check_editable(folder)
         body = self._body()
         item = self.model.create(folder, accept.new_event(body), body.get("transactionId"))
-        self._mail(item, "invitation")
+        meetings.announce(self.model, item, [], set(body))
         return 201, show.full(self.model, item, self.prefer)
 
     def _patch(self, item: Item, day: date | None) -> Answer:
         self._check_editable(self.model.folders[item.folder])
         self.model.require_version(item, request.headers.get("If-Match"))
-        body = self._body()
+        body, was = self._body(), meetings.invited(item)
         if day is None:
             self.model.update(item, accept.changes(body, item))
         else:
@@ -283,7 +285,7 @@ class Call:
             own = item.exceptions.get(day.isoformat(), {})
             now = {"start": start, "end": end, "zone": "UTC", "isAllDay": item.values["isAllDay"]} | own
             self.model.update_occurrence(item, day, accept.changes(body, item, now))
-        self._mail(item, "update")
+        meetings.announce(self.model, item, was, set(body))
         return 200, show.full(self.model, item, self.prefer, day)
 
     def _delete(self, item: Item, day: date | None) -> Answer:
@@ -293,14 +295,32 @@ class Call:
             self.model.delete(item)
         else:
             self.model.cancel_occurrence(item, day)
-        self._mail(item, "cancellation")
+        meetings.cancel(self.model, item, day)
         return 204, None
 
-    def _mail(self, item: Item, what: str) -> None:
-        """Exchange mails every guest at each write: there is no way to ask it not to."""
-        for guest in item.values["attendees"]:
-            to = (guest.get("emailAddress") or {}).get("address", "")
-            self.model.mails.append({"to": to, "subject": f"{what}: {item.values['subject']}"})
+    def _act(self, item: Item, day: date | None, action: str) -> Answer:
+        """Cancel, answer or forward a meeting; parameters come in either case of letters."""
+        said = {name.casefold(): value for name, value in self._body().items()}
+        match action:
+            case "cancel" if not item.is_organizer:
+                raise GraphError(400, "ErrorInvalidRequest", meetings.NOT_ORGANIZER)
+            case "cancel" if day is None:
+                self.model.delete(item)
+                meetings.cancel(self.model, item, None)
+            case "cancel" if day is not None:
+                self.model.cancel_occurrence(item, day)
+                meetings.cancel(self.model, item, day)
+            case "forward":
+                meetings.forward(self.model, item, list(said.get("torecipients") or []))
+                self.model.touch(item, "updated")
+            case _:
+                send = said.get("sendresponse")
+                if said.get("proposednewtime") and (
+                    send is False or not item.values["allowNewTimeProposals"]
+                ):
+                    raise GraphError(400, "ErrorInvalidRequest", "A new time cannot be proposed.")
+                meetings.respond(self.model, item, day, action, send=send is not False)
+        return 202, None
 
     def _events(self, folder: Folder) -> Answer:
         items = [item for item in map(self._seen, self.model.live(folder)) if item is not None]

@@ -118,7 +118,7 @@ def full(model: Model, item: Item, prefer: Preferences, day: date | None = None)
         "allowNewTimeProposals": values["allowNewTimeProposals"],
         "occurrenceId": occurrence_id(model, item, day) if day else None,
         "hideAttendees": values["hideAttendees"],
-        "responseStatus": {"response": "organizer" if item.is_organizer else "notResponded", "time": UNSET},
+        "responseStatus": _response(item, values),
         "body": {
             "contentType": "text" if prefer.text else "html",
             "content": body["text" if prefer.text else "html"],
@@ -127,7 +127,7 @@ def full(model: Model, item: Item, prefer: Preferences, day: date | None = None)
         "location": place,
         "locations": [place] if place["displayName"] else [],
         "recurrence": None if day else _recurrence(model, item),
-        "attendees": [_guest(a) for a in values["attendees"]],
+        "attendees": [] if _is_hidden(item) else [_guest(a) for a in values["attendees"]],
         "organizer": _organizer(item, person.name, person.email),
         "calendar@odata.associationLink": f"{link}/$ref",
         "calendar@odata.navigationLink": link,
@@ -191,6 +191,18 @@ def _guest(attendee: dict[str, Any]) -> dict[str, Any]:
     return {"type": attendee.get("type") or "required", "status": status} | {
         "emailAddress": attendee.get("emailAddress") or {}
     }
+
+
+def _is_hidden(item: Item) -> bool:
+    return bool(item.values["hideAttendees"]) and not item.is_organizer
+
+
+def _response(item: Item, values: dict[str, Any]) -> dict[str, str]:
+    """Return what the mailbox's owner has answered, here or (an occurrence) alone."""
+    if item.is_organizer:
+        return {"response": "organizer", "time": UNSET}
+    said = values.get("response") or "notResponded"
+    return {"response": said, "time": UNSET if said == "notResponded" else stamp(item.modified)}
 
 
 def _organizer(item: Item, name: str, email: str) -> dict[str, Any]:

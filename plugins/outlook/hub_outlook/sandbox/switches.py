@@ -8,6 +8,7 @@ SWITCHES: dict[str, Any] = {
     "duplicate_transaction_status": 400,
     "existing_event_id": False,
     "drop_exceptions": True,
+    "declined_stays": True,  # False: what the owner declines leaves the calendar at once
     "extra_updates": 1,
     "notify": True,
     "drop_notifications": 0,
