@@ -1,36 +1,29 @@
-"""Times: from wall time to instants, and from a rule to occurrences (RFC 5545 3.3.10), within bounds.
+"""Times: from wall time to instants, and from a series to its occurrences, within bounds.
 
-Expansion runs on naive wall times, so that 09:00 stays 09:00 when clocks change; each result is then
-placed in its zone. A wall time that does not exist is read with the offset before the gap, one that
-exists twice as the first (RFC 5545 3.3.5).
+Expansion runs on naive wall times (`hub.plugin.rules`), so that 09:00 stays 09:00 when clocks change; each
+result is then placed in its zone. A wall time that does not exist is read with the offset before the gap,
+one that exists twice as the first (RFC 5545 3.3.5).
 """
 
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
-from itertools import islice, takewhile
-from zoneinfo import ZoneInfo
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 
-from dateutil.rrule import rrulestr
-
+from hub.plugin import rules
+from hub.plugin.rules import MOST_STEPS, RecurrenceError
 from hub.plugin.types import Conference, EventContent, Location, SeriesException, When
 
-MOST_STEPS = 50_000
-"""How many occurrences of one rule are looked at before the search is given up."""
-LEAP_CYCLE = 40
-"""Years within which every weekday meets every date, leap days too, with some to spare."""
-_LIMITS = re.compile(r";?(UNTIL|COUNT|INTERVAL)=[^;]*", re.IGNORECASE)
-_NO_INTERVAL = re.compile(r"INTERVAL=0+(?![0-9])", re.IGNORECASE)
-_UNTIL = re.compile(r"UNTIL=(\d{8})(T\d{6})?(Z?)")
+__all__ = ["MOST_STEPS", "RecurrenceError"]
 
+COUNTED_OUT = 2_000
+"""The end of a series with more occurrences is not looked for; it ends with its UNTIL, or never."""
 
-class RecurrenceError(ValueError):
-    """A rule that cannot be read; the message names the line."""
+CLOCK_CHANGE = timedelta(hours=3)
+"""No change of clocks is longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,29 +40,17 @@ class Occurrence:
 
 def instant(value: date | datetime, zone: str | None, floating_zone: str) -> datetime:
     """Return the UTC instant of a wall time, or of the midnight that begins a date."""
-    wall = _wall(value)
-    try:
-        place = ZoneInfo(zone or floating_zone)
-    except (KeyError, ValueError, OSError):
-        place = ZoneInfo("UTC")
-    aware = wall.replace(tzinfo=place, fold=0)
+    wall = rules.at_midnight(value)
+    aware = wall.replace(tzinfo=rules.find_zone(zone or floating_zone) or UTC, fold=0)
     try:
         return aware.astimezone(UTC)
     except OverflowError:
         return wall.replace(tzinfo=UTC)
 
 
-@lru_cache(maxsize=1024)
 def is_known_zone(name: str | None) -> bool:
     """Whether a zone can be computed with; None is floating."""
-    try:
-        return name is None or ZoneInfo(name) is not None
-    except (KeyError, ValueError, OSError):
-        return False
-
-
-def _wall(value: date | datetime) -> datetime:
-    return value if isinstance(value, datetime) else datetime.combine(value, time.min)
+    return name is None or rules.find_zone(name) is not None
 
 
 def span(when: When, floating_zone: str) -> tuple[datetime, datetime | None]:
@@ -85,10 +66,28 @@ def span(when: When, floating_zone: str) -> tuple[datetime, datetime | None]:
     if not _is_bounded(when):
         return starts_at, None
     try:
-        last = max((o.ends_at for o in _all(when, floating_zone)), default=ends_at)
+        ends = [o.ends_at for o in islice(_all(when, floating_zone), COUNTED_OUT)]
+        last = _last_until(when) if len(ends) == COUNTED_OUT else None
     except RecurrenceError:
         return starts_at, None
-    return starts_at, max(ends_at, last)
+    if len(ends) < COUNTED_OUT:
+        return starts_at, max(ends_at, *ends) if ends else ends_at
+    if last is None:
+        return starts_at, None
+    length = ends_at - starts_at
+    return starts_at, max(ends_at, instant(last, when.start_zone, floating_zone) + max(length, timedelta(0)))
+
+
+def _last_until(when: When) -> datetime | None:
+    """Return the wall time by which all rules of a series have ended by their UNTIL; None if one has none."""
+    found = []
+    for line in when.recurrence:
+        name, _, value = rules.split(line)
+        parts = rules.parts_of(value, when.start) if name == "RRULE" else {}
+        if "UNTIL" not in parts:
+            return None
+        found.append(rules.until_of(parts["UNTIL"], when.start, when.start_zone))
+    return max(found)
 
 
 def occurrences(
@@ -108,7 +107,9 @@ def occurrences(
     Raises:
         RecurrenceError: the rule cannot be read.
     """
-    found = (o for o in _all(when, floating_zone, end, cancelled=cancelled) if _overlaps(o, start, end))
+    found = (
+        o for o in _all(when, floating_zone, start, end, cancelled=cancelled) if _overlaps(o, start, end)
+    )
     return sorted(islice(found, limit), key=lambda o: o.starts_at)
 
 
@@ -123,15 +124,21 @@ def _overlaps(o: Occurrence, start: datetime, end: datetime) -> bool:
 
 
 def _all(
-    when: When, floating_zone: str, until: datetime | None = None, *, cancelled: bool = False
+    when: When,
+    floating_zone: str,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    *,
+    cancelled: bool = False,
 ) -> Iterator[Occurrence]:
     if not when.is_series:
         yield _place(when, when.start, when.end, when.start, floating_zone)
         return
     by_start = {e.original_start: e for e in when.exceptions}
-    length = _wall(when.end) - _wall(when.start)
+    length = rules.at_midnight(when.end) - rules.at_midnight(when.start)
     far = None if until is None else until + timedelta(days=2)
-    for original in starts(when):
+    near = None if since is None else _wall_of(since, when, floating_zone) - CLOCK_CHANGE - abs(length)
+    for original in starts(when, near):
         if original in by_start:
             continue
         occurrence = _place(when, original, _after(original, length), original, floating_zone)
@@ -146,7 +153,7 @@ def _all(
 def _changed(when: When, exception: SeriesException, floating_zone: str) -> Occurrence:
     original = exception.original_start
     begin = exception.start if exception.start is not None else original
-    length = _wall(when.end) - _wall(when.start)
+    length = rules.at_midnight(when.end) - rules.at_midnight(when.start)
     finish = exception.end if exception.end is not None else _after(begin, length)
     is_bare = exception == SeriesException(original)
     return _place(when, begin, finish, original, floating_zone, None if is_bare else exception)
@@ -157,6 +164,11 @@ def _after(start: date | datetime, length: timedelta) -> date | datetime:
         return start + length
     except OverflowError:
         return start
+
+
+def _wall_of(moment: datetime, when: When, floating_zone: str) -> datetime:
+    place = rules.find_zone(when.start_zone or floating_zone) or UTC
+    return moment.astimezone(place).replace(tzinfo=None)
 
 
 def _place(
@@ -197,8 +209,8 @@ def without_orphans(when: When) -> When:
     """Return the time without exceptions for days that the rule does not make (any more)."""
     if not when.exceptions:
         return when
-    last = max(_wall(e.original_start) for e in when.exceptions)
-    made = set(takewhile(lambda start: _wall(start) <= last, starts(when))) if when.is_series else set()
+    wanted = [e.original_start for e in when.exceptions]
+    made = rules.hits(when.recurrence, when.start, when.start_zone, wanted) if when.is_series else set()
     kept = tuple(e for e in when.exceptions if e.original_start in made)
     return dataclasses.replace(when, exceptions=kept)
 
@@ -223,107 +235,36 @@ def with_details(shown: When, known: When) -> When:
     return without_orphans(dataclasses.replace(shown, exceptions=tuple(exceptions)))
 
 
-def starts(when: When) -> Iterator[date | datetime]:
-    """Yield where the rule puts occurrences, in order: wall times, or dates if all-day; at most MOST_STEPS.
+def starts(when: When, after: datetime | None = None) -> Iterator[date | datetime]:
+    """Yield where the rule puts occurrences, in order: wall times, or dates if all-day (`hub.plugin.rules`).
+
+    Args:
+        after: a wall time before which they need not be yielded.
 
     Raises:
-        RecurrenceError: the rule cannot be read.
+        RecurrenceError: the rule cannot be read, or has no occurrence.
     """
-    first = _wall(when.start)
-    if never_occurs(when.recurrence, when.start):
-        raise RecurrenceError(f"the rule {' '.join(when.recurrence)!r} has no occurrence")
-    lines = [_local_until(line, when) for line in when.recurrence]
-    try:
-        rules = rrulestr("\n".join(lines), dtstart=first, forceset=True, unfold=False)
-        if not any(line.upper().startswith("RRULE") for line in lines):
-            rules.rdate(first)
-        for moment in islice(rules, MOST_STEPS):
-            naive = moment.replace(tzinfo=None)
-            yield naive if isinstance(when.start, datetime) else naive.date()
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
-        raise RecurrenceError(f"the rule {' '.join(when.recurrence)!r} cannot be read: {error}") from error
+    return rules.starts(when.recurrence, when.start, when.start_zone, after)
 
 
 def fault_of(when: When) -> str | None:
     """Return why the rule of a series makes no sense, if it does not."""
-    return _fault_of(when.recurrence, when.start, when.start_zone)
-
-
-@lru_cache(maxsize=4096)
-def _fault_of(recurrence: tuple[str, ...], start: date | datetime, zone: str | None) -> str | None:
     try:
-        next(starts(When(start, start, zone, zone, recurrence)), None)
+        next(starts(when), None)
     except RecurrenceError as error:
         return str(error)
     return None
-
-
-@lru_cache(maxsize=4096)
-def never_occurs(recurrence: tuple[str, ...], start: date | datetime) -> bool:
-    """Say whether the rules have no occurrence at all, without a search until the end of time.
-
-    dateutil looks for a first occurrence up to the year 9999 (github.com/dateutil/dateutil/issues/1441)
-    and never ends for INTERVAL=0, so the rules are tried without end and interval from a start shortly
-    before that year.
-
-    Raises:
-        RecurrenceError: the rule cannot be read.
-    """
-    if not any(line.upper().startswith("RRULE") for line in recurrence):
-        return False
-    if any(_NO_INTERVAL.search(line) for line in recurrence):
-        return True
-    late = _wall(start).replace(year=9999 - LEAP_CYCLE, day=min(start.day, 28))
-    endless = [_LIMITS.sub("", line) for line in recurrence if line.upper().startswith("RRULE")]
-    try:
-        return next(iter(rrulestr("\n".join(endless), dtstart=late, forceset=True)), None) is None
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
-        raise RecurrenceError(f"the rule {' '.join(recurrence)!r} cannot be read: {error}") from error
-
-
-def _local_until(line: str, when: When) -> str:
-    """Return a rule line with its UNTIL as local wall time, as dateutil wants it beside a naive start."""
-
-    def local(match: re.Match[str]) -> str:
-        day, clock, utc = match.groups()
-        if clock is None:
-            return f"UNTIL={day}T235959"
-        moment = datetime.strptime(day + clock, "%Y%m%dT%H%M%S")  # noqa: DTZ007
-        if utc and when.start_zone:
-            moment = moment.replace(tzinfo=UTC).astimezone(ZoneInfo(when.start_zone)).replace(tzinfo=None)
-        return f"UNTIL={moment:%Y%m%dT%H%M%S}"
-
-    line = _UNTIL.sub(local, line)
-    if line.upper().startswith("RDATE"):
-        return _local_dates(line, when)
-    return line
-
-
-def _local_dates(line: str, when: When) -> str:
-    """Return an RDATE line with bare local times."""
-    return "RDATE:" + ",".join(f"{_wall(date):%Y%m%dT%H%M%S}" for date in dates_of(line, when))
 
 
 def dates_of(line: str, when: When) -> list[date | datetime]:
     """Return what an RDATE or EXDATE line lists: dates, or wall times in the series' own zone.
 
     Raises:
-        ValueError: it cannot be read.
+        RecurrenceError: it cannot be read.
     """
-    head, _, values = line.partition(":")
-    zone = re.search(r"TZID=([^;:]+)", head)
-    found: list[date | datetime] = []
-    for value in values.split(","):
-        text = value.split("/")[0]
-        if len(text) == 8:
-            found.append(datetime.strptime(text, "%Y%m%d").date())  # noqa: DTZ007
-            continue
-        moment = datetime.strptime(text.removesuffix("Z"), "%Y%m%dT%H%M%S")  # noqa: DTZ007
-        origin = ZoneInfo("UTC") if text.endswith("Z") else ZoneInfo(zone[1]) if zone else None
-        if origin and when.start_zone:
-            moment = moment.replace(tzinfo=origin).astimezone(ZoneInfo(when.start_zone)).replace(tzinfo=None)
-        found.append(moment)
-    return found
+    _, params, value = rules.split(line)
+    stamps = (text for text in value.split(",") if text)
+    return [rules.read_stamp(text, when.start, when.start_zone, params.get("TZID")) for text in stamps]
 
 
 def _is_bounded(when: When) -> bool:
@@ -342,10 +283,8 @@ def check(when: When) -> None:
     if isinstance(when.start, datetime) != isinstance(when.end, datetime):
         raise RecurrenceError("start and end must both be dates or both be times")
     for zone in (when.start_zone, when.end_zone):
-        try:
-            ZoneInfo(zone or "UTC")
-        except (KeyError, ValueError, OSError):
-            raise RecurrenceError(f"{zone!r} is not an IANA time zone") from None
+        if not is_known_zone(zone):
+            raise RecurrenceError(f"{zone!r} is not an IANA time zone")
     begin, finish = instant(when.start, when.start_zone, "UTC"), instant(when.end, when.end_zone, "UTC")
     if finish < begin or (when.all_day and finish == begin):
         raise RecurrenceError("the end is before the start")

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Iterator
 from datetime import datetime
 
+from hub.plugin import rules
 from hub.plugin.text import clean, one_line
 from hub.plugin.types import (
     Conference,
@@ -79,13 +80,13 @@ def _fit_when(when: When, join: str) -> When:
         start = times.settle(start, when.start_zone or "UTC")
         end = times.settle(end, end_zone or "UTC")
     end = times.ordered_end(start, end, when.start_zone, end_zone)
-    rules, left_out = recurrence.read_lines(when.recurrence, start, when.start_zone)
+    lines, left_out = recurrence.read_lines(when.recurrence, start, when.start_zone)
     exceptions = {d: SeriesException(d, cancelled=True) for d in left_out}
     exceptions |= {e.original_start: e for e in when.exceptions}
-    real = recurrence.hits(rules, start, when.start_zone, exceptions) if rules else set()
+    real = rules.hits(lines, start, when.start_zone, exceptions) if lines else set()
     kept = sorted((exceptions[d] for d in real), key=lambda e: times.at_midnight(e.original_start))
     fitted = (_fit_exception(e, join) for e in kept)
-    return When(start, end, when.start_zone, end_zone, rules, tuple(fitted))
+    return When(start, end, when.start_zone, end_zone, lines, tuple(fitted))
 
 
 def _fit_exception(exception: SeriesException, join: str) -> SeriesException:

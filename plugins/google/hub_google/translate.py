@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from hub.plugin import rules
 from hub.plugin.text import one_line
 from hub.plugin.types import (
     Attachment,
@@ -184,17 +185,14 @@ def _when(item: Event, instances: Iterable[Event], zone: str) -> When:
         raise ValueError("one end is a date and the other a time")
     timed = isinstance(start, datetime)
     wall_zone, end_wall_zone = (start_zone, end_zone) if timed else (None, None)
-    lines = item.get("recurrence")
-    if not lines:
+    if not item.get("recurrence"):
         return When(start, end, wall_zone, end_wall_zone)
-    rules, left_out = recurrence.read_lines(lines, start, start_zone)
-    series = When(start, end, wall_zone, end_wall_zone, rules)
-    if not rules:
+    lines, left_out = recurrence.read_lines(item["recurrence"], start, start_zone)
+    series = When(start, end, wall_zone, end_wall_zone, lines)
+    if not lines:
         return series
     bare = EventContent(series)
-    found = {
-        d: SeriesException(d, cancelled=True) for d in recurrence.hits(rules, start, start_zone, left_out)
-    }
+    found = {d: SeriesException(d, cancelled=True) for d in rules.hits(lines, start, start_zone, left_out)}
     for instance in instances:
         exception = exception_from(instance, item, bare)
         found.pop(exception.original_start, None)

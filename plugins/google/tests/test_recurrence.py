@@ -4,7 +4,8 @@ from datetime import date, datetime
 
 import pytest
 
-from hub_google.recurrence import hits, read_lines
+from hub.plugin.rules import hits
+from hub_google.recurrence import read_lines
 from hub_google.times import Time
 
 MONDAY = datetime(2027, 1, 4, 9)

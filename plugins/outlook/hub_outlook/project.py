@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
-from itertools import islice
 from typing import TypeVar
 
+from hub.plugin import rules
 from hub.plugin.text import clean, join_line, one_line
 from hub.plugin.types import (
     Conference,
@@ -31,8 +31,6 @@ T = TypeVar("T")
 DEFAULT_REMINDER = (Reminder(15),)
 """What Outlook does where nothing is said (Graph: user-post-events); it has no calendar default to show."""
 LONGEST_TITLE = 255
-MOST_STEPS = 50_000
-"""Occurrences of a rule that are looked at for where its exceptions belong."""
 OF_THE_SERIES = ("conference", "attachments", "categories", "color")
 """What an occurrence is not given otherwise than its series."""
 
@@ -293,19 +291,7 @@ def _exceptions(
 
 def _made(when: When, wanted: Collection[date | datetime]) -> set[date | datetime]:
     """Return those of the wanted starts that the rule makes: Outlook has no other occurrences."""
-    fitting = {w for w in wanted if isinstance(w, datetime) != when.all_day}
-    found: set[date | datetime] = set()
-    if not fitting:
-        return found
-    last = max(fitting)
-    rule = recurrence.occurrences(when.recurrence[0], when.start, when.start_zone)
-    for moment in islice(rule, MOST_STEPS):
-        start = moment.date() if when.all_day else moment
-        if start > last:
-            break
-        if start in fitting:
-            found.add(start)
-    return found
+    return rules.hits(when.recurrence, when.start, when.start_zone, wanted) if wanted else set()
 
 
 _Mover = Callable[[date | datetime, str | None], date | datetime]

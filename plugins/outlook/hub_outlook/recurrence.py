@@ -13,8 +13,7 @@ from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from itertools import islice, pairwise
 
-from dateutil.rrule import rrule, rrulestr
-
+from hub.plugin import rules
 from hub.plugin.types import When
 from hub_outlook import zones
 from hub_outlook.wire import Pattern, Range, Recurrence
@@ -34,6 +33,8 @@ POSITIONS = {name: position for position, name in INDEXES.items()}
 LONGEST = {"DAILY": 999, "WEEKLY": 99, "MONTHLY": 99, "YEARLY": 99}
 """Exchange's largest intervals (EWS: IntervalRecurrencePatternBaseType)."""
 KNOWN = {"FREQ", "INTERVAL", "COUNT", "UNTIL", "BYDAY", "BYMONTHDAY", "BYMONTH", "BYSETPOS", "WKST"}
+MOST_COUNTED = 999
+"""The most occurrences that a range counts; a longer series is given its last day instead."""
 SAMPLE = 64
 """How many occurrences are looked at to see whether they overlap."""
 
@@ -65,34 +66,31 @@ class _Rule:
         return any(ordinal is not None for ordinal, _ in self.days)
 
 
-def _parse(line: str) -> _Rule:
-    name, _, text = line.partition(":")
+def _parse(line: str, start: date | datetime) -> _Rule:
+    name, _, value = line.partition(":")
     if name.upper() != "RRULE":
         raise UnmappableError("Outlook has no extra dates (RDATE) beside a rule.")
-    parts = dict(p.upper().split("=", 1) for p in text.split(";") if "=" in p)
+    try:
+        parts = rules.parts_of(value, start)
+    except rules.RecurrenceError:
+        raise UnmappableError("The rule of this series cannot be read.") from None
     unknown = sorted(parts.keys() - KNOWN)
     if unknown:
         raise UnmappableError(f"Outlook has no rules with {unknown[0]}.")
-    named = {day[-2:] for day in _split(parts, "BYDAY")} | {parts.get("WKST", "MO")}
-    try:
-        if not named <= DAYS.keys():
-            raise ValueError
-        return _Rule(
-            parts.get("FREQ", ""),
-            int(parts.get("INTERVAL", "1")),
-            int(parts["COUNT"]) if "COUNT" in parts else None,
-            parts.get("UNTIL"),
-            tuple((int(d[:-2]) if d[:-2] else None, d[-2:]) for d in _split(parts, "BYDAY")),
-            tuple(int(d) for d in _split(parts, "BYMONTHDAY")),
-            tuple(int(d) for d in _split(parts, "BYMONTH")),
-            tuple(int(d) for d in _split(parts, "BYSETPOS")),
-            parts.get("WKST", "MO"),
-        )
-    except ValueError:
-        raise UnmappableError("The rule of this series cannot be read.") from None
+    return _Rule(
+        parts["FREQ"],
+        int(parts.get("INTERVAL", "1")),
+        int(parts["COUNT"]) if "COUNT" in parts else None,
+        parts.get("UNTIL"),
+        tuple((int(d[:-2]) if d[:-2] else None, d[-2:]) for d in _split(parts, "BYDAY")),
+        tuple(int(d) for d in _split(parts, "BYMONTHDAY")),
+        tuple(int(d) for d in _split(parts, "BYMONTH")),
+        tuple(int(d) for d in _split(parts, "BYSETPOS")),
+        parts.get("WKST", "MO"),
+    )
 
 
-def _split(parts: dict[str, str], name: str) -> list[str]:
+def _split(parts: rules.Parts, name: str) -> list[str]:
     return [p for p in parts.get(name, "").split(",") if p]
 
 
@@ -114,12 +112,12 @@ def _to_graph(
 ) -> Recurrence:
     if len(lines) != 1:
         raise UnmappableError("Outlook has only one rule for a series, and no extra dates.")
-    rule = _parse(lines[0])
+    rule = _parse(lines[0], start)
     if not 1 <= rule.interval <= LONGEST.get(rule.freq, 0):
         raise UnmappableError("Outlook has no series that repeat this often, or with such an interval.")
     pattern = _pattern(rule, start)
     pattern["interval"] = rule.interval
-    found: Recurrence = {"pattern": pattern, "range": _range(rule, start, start_zone)}
+    found: Recurrence = {"pattern": pattern, "range": _range(rule, lines[0], start, start_zone)}
     _check_occurrences(lines[0], start, end, start_zone)
     return found
 
@@ -212,14 +210,16 @@ def _clamped(rule: _Rule, start: date | datetime, shortest: int, month: int | No
     return day
 
 
-def _range(rule: _Rule, start: date | datetime, start_zone: str | None) -> Range:
+def _range(rule: _Rule, line: str, start: date | datetime, start_zone: str | None) -> Range:
     first = _date(start)
     found: Range = {"startDate": first.isoformat(), "recurrenceTimeZone": _windows(start_zone)}
-    if rule.count is not None:
-        return {**found, "type": "numbered", "numberOfOccurrences": rule.count}
-    if rule.until is None:
+    if rule.count is None and rule.until is None:
         return {**found, "type": "noEnd"}
-    last = _last_date(rule.until, start, start_zone)
+    if rule.until is None and rule.count is not None and rule.count <= MOST_COUNTED:
+        return {**found, "type": "numbered", "numberOfOccurrences": rule.count}
+    last = _last_date(rule.until, start, start_zone) if rule.until else date.max
+    if rule.count is not None and last >= first:
+        last = min(last, _counted_out(rule.count, line, start, start_zone, last))
     if last < first:
         raise UnmappableError("This series ends before it begins.")
     return {**found, "type": "endDate", "endDate": last.isoformat()}
@@ -232,31 +232,38 @@ def _windows(start_zone: str | None) -> str:
     return name
 
 
+def _counted_out(count: int, line: str, start: date | datetime, start_zone: str | None, last: date) -> date:
+    """Return the day of the last occurrence that is counted."""
+    days = [d for d in map(_date, _fitting(line, start, start_zone)) if d <= last]
+    if len(days) < count and last == date.max:
+        raise UnmappableError("This series repeats more often than Outlook counts.")
+    return days[-1] if days else last
+
+
 def _last_date(until: str, start: date | datetime, start_zone: str | None) -> date:
-    end = _until_wall(until, start_zone)
-    if isinstance(start, datetime) and len(until) > 8 and end.time() < start.time():
+    try:
+        end = rules.until_of(until, start, start_zone)
+    except rules.RecurrenceError:
+        raise UnmappableError("The end of this series cannot be read.") from None
+    if isinstance(start, datetime) and end.time() < start.time():
         return end.date() - timedelta(days=1)
     return end.date()
 
 
-def _until_wall(until: str, start_zone: str | None) -> datetime:
-    """Return UNTIL as wall time of the series; a date means the whole of that day."""
-    try:
-        if len(until) == 8:
-            return datetime.combine(date.fromisoformat(until), time(23, 59, 59))
-        end = datetime.fromisoformat(until.rstrip("Z"))
-    except ValueError:
-        raise UnmappableError("The end of this series cannot be read.") from None
-    return zones.to_wall(end, start_zone) if until.endswith("Z") and start_zone else end
-
-
 def _check_occurrences(line: str, start: date | datetime, end: date | datetime, zone: str | None) -> None:
-    found = list(islice(occurrences(line, start, zone), SAMPLE))
-    if not found or found[0] != _datetime(start):
+    found = [rules.at_midnight(moment) for moment in islice(_fitting(line, start, zone), SAMPLE)]
+    if not found or found[0] != rules.at_midnight(start):
         raise UnmappableError("The first occurrence of this series does not fit its rule.")
     span = length(start, end)
     if any(b - a < span for a, b in pairwise(found)):
         raise UnmappableError("Outlook has no series whose occurrences overlap.")
+
+
+def _fitting(line: str, start: date | datetime, zone: str | None) -> Iterator[date | datetime]:
+    try:
+        yield from rules.fitting(line, start, zone)
+    except rules.RecurrenceError:
+        raise UnmappableError("The rule of this series cannot be read.") from None
 
 
 # --- Graph -> RFC 5545 ---
@@ -350,43 +357,26 @@ def _end_parts(span: Range, start_zone: str | None) -> list[str]:
     last = date.fromisoformat(span["endDate"])
     if start_zone is None:
         return [f"UNTIL={last:%Y%m%d}"]
-    end = zones.to_utc(datetime.combine(last, time(23, 59, 59)), start_zone)
+    end = datetime.combine(last, time(23, 59, 59))
+    try:
+        end = zones.to_utc(end, start_zone)
+    except OverflowError:
+        pass  # The end of the last year that there is.
     return [f"UNTIL={end:%Y%m%dT%H%M%S}Z"]
 
 
 # --- both ---
 
 
-def occurrences(line: str, start: date | datetime, start_zone: str | None) -> Iterator[datetime]:
-    """Yield the starts that a rule computes, as wall times; `start` only if it fits the rule."""
-    head, _, until = line.upper().partition("UNTIL=")
-    if until:
-        value, _, tail = until.partition(";")
-        head = f"{head}UNTIL={_until_wall(value, start_zone):%Y%m%dT%H%M%S}" + (f";{tail}" if tail else "")
-    try:
-        computed = rrulestr(head.removeprefix("RRULE:"), dtstart=_datetime(start))
-    except (ValueError, KeyError):
-        raise UnmappableError("The rule of this series cannot be read.") from None
-    assert isinstance(computed, rrule)
-    return iter(computed)
-
-
 def first_start(line: str, start: date | datetime, start_zone: str | None) -> date | datetime:
     """Return the first occurrence: in Graph a series may start on a day that its pattern leaves out."""
-    first = next(occurrences(line, start, start_zone), None)
-    if first is None:
-        return start
-    return first if isinstance(start, datetime) else first.date()
+    return next(rules.fitting(line, start, start_zone), start)
 
 
 def length(start: date | datetime, end: date | datetime) -> timedelta:
     """Return how long an event lasts by the clock; both ends are of one kind."""
-    return _datetime(end) - _datetime(start)
+    return rules.at_midnight(end) - rules.at_midnight(start)
 
 
 def _date(value: date | datetime) -> date:
     return value.date() if isinstance(value, datetime) else value
-
-
-def _datetime(value: date | datetime) -> datetime:
-    return value if isinstance(value, datetime) else datetime.combine(value, time())

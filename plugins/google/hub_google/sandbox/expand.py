@@ -1,15 +1,16 @@
-"""Series of the sandbox: lines checked as Google does, occurrences counted in wall time."""
+"""Series of the sandbox: lines checked as Google does, occurrences counted in wall time, within bounds.
+
+The first start is always an occurrence, whatever the rules say (guides/concepts).
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from datetime import UTC, datetime, time
-from functools import lru_cache
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from dateutil.rrule import rrule, rruleset, rrulestr
-
+from hub.plugin import rules
 from hub_google.sandbox import moments
 from hub_google.sandbox.failure import ApiError, invalid
 
@@ -33,9 +34,15 @@ def check(data: dict[str, Any], calendar_zone: str) -> None:
         raise invalid("Invalid recurrence rule.")
     if any(not re.match(r"(RRULE|RDATE|EXDATE|EXRULE)[:;]", line) for line in lines):
         raise invalid("Invalid recurrence rule.")
+    start, zone = _start(data), _zone_name(data, calendar_zone)
     try:
-        rule_set(tuple(lines), moments.wall(data["start"]), _zone_name(data, calendar_zone))
-    except (ValueError, TypeError, KeyError, IndexError):
+        for line in lines:
+            name, params, value = rules.split(line)
+            if name in ("RRULE", "EXRULE"):
+                rules.parts_of(value, start)
+            else:
+                _listed(value, params, start, zone)
+    except ValueError:
         raise invalid("Invalid recurrence rule.") from None
 
 
@@ -43,60 +50,75 @@ def _zone_name(data: dict[str, Any], calendar_zone: str) -> str:
     return str(data["start"].get("timeZone") or calendar_zone)
 
 
-@lru_cache(maxsize=512)
-def rule_set(lines: tuple[str, ...], start: datetime, zone: str) -> rruleset:
-    """Return the occurrences of a series as naive wall times."""
-    found = rruleset(cache=True)
-    found.rdate(start)
-    for line in lines:
-        head, _, value = line.partition(":")
-        name, *params = head.split(";")
-        if name in ("RRULE", "EXRULE"):
-            rule = _rule(value, start, zone)
-            (found.rrule if name == "RRULE" else found.exrule)(rule)
-            continue
-        tzid = next((p.partition("=")[2] for p in params if p.startswith("TZID=")), zone)
-        for text in value.split(","):
-            (found.rdate if name == "RDATE" else found.exdate)(_listed(text, tzid, start, zone))
-    return found
+def _start(data: dict[str, Any]) -> rules.Time:
+    wall = moments.wall(data["start"])
+    return wall if "dateTime" in data["start"] else wall.date()
 
 
-def _rule(value: str, start: datetime, zone: str) -> rrule:
-    def local(match: re.Match[str]) -> str:
-        if not match[2]:
-            return f"UNTIL={match[1]}T235959"
-        moment = datetime.fromisoformat(match[1] + match[2])
-        if moment.tzinfo:
-            moment = moment.astimezone(moments.zone(zone)).replace(tzinfo=None)
-        return f"UNTIL={moment:%Y%m%dT%H%M%S}"
-
-    rule = rrulestr(re.sub(r"UNTIL=(\d{8})(T\d{6}Z?)?", local, value), dtstart=start)
-    if not isinstance(rule, rrule):
-        raise ValueError("not one rule")
-    return rule
+def _listed(value: str, params: dict[str, str], start: rules.Time, zone: str) -> set[datetime]:
+    stamps = filter(None, value.split(","))
+    return {rules.at_midnight(rules.read_stamp(text, start, zone, params.get("TZID"))) for text in stamps}
 
 
-def _listed(text: str, tzid: str, start: datetime, zone: str) -> datetime:
-    moment = datetime.fromisoformat(text.strip())
-    if "T" not in text:
-        return datetime.combine(moment.date(), start.time())
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=moments.zone(tzid))
-    return moment.astimezone(moments.zone(zone)).replace(tzinfo=None)
+def wall_starts(
+    data: dict[str, Any], calendar_zone: str, after: datetime | None = None
+) -> Iterator[datetime]:
+    """Yield where a series' occurrences start, as naive wall times; `after`: none long before are needed."""
+    start, zone = _start(data), _zone_name(data, calendar_zone)
+    made: list[str] = []
+    off: set[datetime] = set()
+    unmade: list[str] = []
+    for line in data["recurrence"]:
+        name, params, value = rules.split(line)
+        if name == "EXRULE":
+            unmade.append(f"RRULE:{value}")
+        elif name == "EXDATE":
+            off |= _listed(value, params, start, zone)
+        else:
+            made.append(line)
+    excluded = _Marks(_possible(unmade, start, zone, after) if unmade else ())
+    for moment in _possible(made, start, zone, after):
+        if moment not in off and not excluded.has(moment):
+            yield moment
+
+
+def _possible(lines: list[str], start: rules.Time, zone: str, after: datetime | None) -> Iterator[datetime]:
+    """Yield what lines make; of a rule that never matches there is still the first start."""
+    try:
+        for moment in rules.starts(lines, start, zone, after):
+            yield rules.at_midnight(moment)
+    except rules.RecurrenceError:
+        yield rules.at_midnight(start)
+
+
+class _Marks:
+    """Sorted moments that are asked for in their order."""
+
+    def __init__(self, moments: Iterable[datetime]) -> None:
+        self._rest = iter(moments)
+        self._next = next(self._rest, None)
+
+    def has(self, moment: datetime) -> bool:
+        while self._next is not None and self._next < moment:
+            self._next = next(self._rest, None)
+        return self._next == moment
 
 
 def is_occurrence(data: dict[str, Any], moment: datetime, calendar_zone: str) -> bool:
     """Return whether the series has an occurrence at that wall time, for a date at midnight."""
-    found = rule_set(tuple(data["recurrence"]), moments.wall(data["start"]), _zone_name(data, calendar_zone))
-    return bool(found.between(moment, moment, inc=True))
+    for start in wall_starts(data, calendar_zone, moment):
+        if start >= moment:
+            return start == moment
+    return False
 
 
 def occurrences(
     data: dict[str, Any], calendar_zone: str, after: datetime | None, before: datetime | None
 ) -> Iterator[dict[str, str]]:
     """Yield the stored starts of the occurrences that overlap the span, in order."""
-    found = rule_set(tuple(data["recurrence"]), moments.wall(data["start"]), _zone_name(data, calendar_zone))
-    for number, moment in enumerate(found):
+    length = moments.instant(data["end"], calendar_zone) - moments.instant(data["start"], calendar_zone)
+    near = None if after is None else after.replace(tzinfo=None) - length - timedelta(days=2)
+    for number, moment in enumerate(wall_starts(data, calendar_zone, near)):
         start = moments.at(moment, data["start"])
         begins = moments.instant(start, calendar_zone)
         if number > _ENDLESS or (before is not None and begins >= before):

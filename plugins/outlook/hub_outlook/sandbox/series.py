@@ -25,8 +25,9 @@ REQUIRED = {
 }
 TYPES = {name.casefold(): name for name in REQUIRED}
 RANGES = {"enddate": "endDate", "numbered": "numbered", "noend": "noEnd"}
-MOST = 4000
-"""Of an endless series so many occurrences are computed: ten years of days."""
+MOST = 40_000
+LAST = date(2070, 1, 1)
+"""Of an endless series no more occurrences are computed, and none later."""
 
 
 def _bad(message: str) -> GraphError:
@@ -101,17 +102,20 @@ def _checked_range(span: dict[str, Any], start: date, zone: str) -> dict[str, An
 
 
 def dates(recurrence: dict[str, Any]) -> list[date]:
-    """Return the dates of a series' occurrences; of an endless one, the first `MOST`."""
+    """Return the dates of a series' occurrences; of an endless one, those before `LAST`."""
     pattern, span = recurrence["pattern"], recurrence["range"]
     start = date.fromisoformat(span["startDate"])
     most = span["numberOfOccurrences"] or MOST
-    last = date.fromisoformat(span["endDate"]) if span["type"] == "endDate" else date.max
+    last = {"endDate": date.fromisoformat(span["endDate"]), "noEnd": LAST}.get(span["type"], date.max)
     found: list[date] = []
-    for day in _candidates(pattern, start):
-        if day > last or len(found) >= most:
-            break
-        if day >= start:
-            found.append(day)
+    try:
+        for day in _candidates(pattern, start):
+            if day > last or len(found) >= most:
+                break
+            if day >= start:
+                found.append(day)
+    except OverflowError:
+        pass  # There are no dates after the year 9999.
     return found
 
 
