@@ -247,6 +247,11 @@ def starts(when: When, after: datetime | None = None) -> Iterator[date | datetim
     return rules.starts(when.recurrence, when.start, when.start_zone, after)
 
 
+def fits(line: str, when: When) -> bool:
+    """Whether the start of a series is where this rule of it puts an occurrence."""
+    return next(rules.fitting(line, when.start, when.start_zone), None) == when.start
+
+
 def fault_of(when: When) -> str | None:
     """Return why the rule of a series makes no sense, if it does not."""
     try:

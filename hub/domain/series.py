@@ -20,6 +20,7 @@ from hub.domain.recurrence import (
     Occurrence,
     RecurrenceError,
     dates_of,
+    fits,
     instant,
     occurrence_at,
     starts,
@@ -145,9 +146,10 @@ def moved(before: When, after: When) -> When:
 
 
 def starts_with(when: When) -> bool:
-    """Whether the start of a series is its first occurrence."""
+    """Whether the start of a series fits its rule; it is an occurrence in any case."""
+    rules = [line for line in when.recurrence if is_rule(line)]
     try:
-        return next(starts(when), None) == when.start
+        return not rules or any(fits(line, when) for line in rules)
     except RecurrenceError:
         return False
 
