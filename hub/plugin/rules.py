@@ -243,7 +243,8 @@ def hits(lines: Iterable[str], start: Time, zone: str | None, wanted: Iterable[T
     fitting = {w for w in wanted if isinstance(w, datetime) == isinstance(start, datetime)}
     if not fitting:
         return set()
-    last, found, moment = max(fitting, key=at_midnight), set(), None
+    last = max(fitting, key=at_midnight)
+    found: set[Time] = set()
     for number, moment in enumerate(starts(lines, start, zone, at_midnight(min(fitting, key=at_midnight)))):
         if at_midnight(moment) > at_midnight(last):
             return found

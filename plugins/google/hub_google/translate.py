@@ -185,9 +185,10 @@ def _when(item: Event, instances: Iterable[Event], zone: str) -> When:
         raise ValueError("one end is a date and the other a time")
     timed = isinstance(start, datetime)
     wall_zone, end_wall_zone = (start_zone, end_zone) if timed else (None, None)
-    if not item.get("recurrence"):
+    shown = item.get("recurrence")
+    if not shown:
         return When(start, end, wall_zone, end_wall_zone)
-    lines, left_out = recurrence.read_lines(item["recurrence"], start, start_zone)
+    lines, left_out = recurrence.read_lines(shown, start, start_zone)
     series = When(start, end, wall_zone, end_wall_zone, lines)
     if not lines:
         return series
