@@ -77,6 +77,17 @@ class Side:
     def create(self, content: EventContent) -> str:
         return self.control.create(ANN, self.calendar, content)
 
+    def create_raw(self, **raw: Any) -> str:
+        """Make an event from the provider's own JSON."""
+        return self.control.create_raw(ANN, self.calendar, raw)
+
+    def update_raw(self, remote_id: str, **raw: Any) -> None:
+        self.control.update_raw(ANN, self.calendar, remote_id, raw)
+
+    def raw(self, title: str) -> dict[str, Any]:
+        """Return the one event of that title as the provider itself writes it."""
+        return self.control.raw(ANN, self.calendar, self.find(title))
+
     def update(self, remote_id: str, **changes: Any) -> None:
         self.control.update(ANN, self.calendar, remote_id, **changes)
 

@@ -148,6 +148,8 @@ def merge(
             (left_over if name in ours_changed else settled).add(name)
         elif name not in ours_changed:
             taken[name] = _with_cut_end(value, ground.get(name), own) if name in _TEXTS else value
+            if taken[name] != value:
+                left_over.add(name)
         else:
             clashes.append(Clash(name, value_of(ours, name), value_of(theirs, name), winner))
             if winner == "provider":

@@ -235,6 +235,8 @@ def _update(copy: EventCopy, content: EventContent, seen: EventContent, *, notif
     fields = frozenset(name for name in changed if getattr(seen, name) != getattr(base, name))
     if notify and guests_differ(ours, copy.base):
         fields |= {"attendees"}
+    if "conference" in changed and _is_wish(content):
+        fields |= {"conference"}  # Nothing shows a meeting that is yet to be made.
     if not fields:
         return None
     return PushUpdate(copy.remote_id, copy.remote_version, content, base, fields, notify)
@@ -305,8 +307,12 @@ def _found(session: Session, ports: Ports, copy: EventCopy, remote: RemoteEvent)
 
 def _is_granted(work: Work, remote: RemoteEvent) -> bool:
     """Whether the provider has made the online meeting that the event asked for."""
-    wish, made = work.content.conference, remote.content.conference
-    return wish is not None and not wish.url and made is not None and bool(made.url)
+    made = remote.content.conference
+    return _is_wish(work.content) and made is not None and bool(made.url)
+
+
+def _is_wish(content: EventContent) -> bool:
+    return content.conference is not None and not content.conference.url
 
 
 def _learn_meeting(session: Session, ports: Ports, copy: EventCopy, work: Work, remote: RemoteEvent) -> None:

@@ -12,8 +12,9 @@ make things go wrong. All bodies are JSON; an unknown person, calendar or event 
 | GET events?person&calendar | | `{"events": [{remote_id, content}]}`, live ones, a series as a whole |
 | POST calendars/rename | `{person, calendar}` | `{remote_id}`; the calendar has another id, where that happens |
 | POST people/renew | `{person}` | the person; the mailbox has moved, with other ids for all, where that happens |
-| POST events | `{person, calendar, content, uid?, made_at?, remote_id?}` | 201 `{remote_id, content}` |
-| PATCH events | `{person, calendar, remote_id, content: {changed fields}}` | `{remote_id, content}` |
+| GET events/raw?person&calendar&remote_id | | `{raw}`, as the provider itself writes the event |
+| POST events | `{person, calendar, content or raw, uid?, made_at?, remote_id?}` | 201 `{remote_id, content}` |
+| PATCH events | `{person, calendar, remote_id, content: {changed fields} or raw}` | `{remote_id, content}` |
 | DELETE events | `{person, calendar, remote_id}` | 204 |
 | POST events/answer | `{person, calendar, remote_id, answer, original_start?}` | `{remote_id, content}`; the person answers an invitation |
 | POST events/move | `{person, calendar, remote_id, to, new_id?}` | `{remote_id}`; to another calendar of the person |
@@ -30,6 +31,9 @@ make things go wrong. All bodies are JSON; an unknown person, calendar or event 
 
 `kind` of a mail is `invitation`, `update`, `cancellation`, `reply` (to the organiser) or `forward`. Invitations come into the
 calendars of guests who are people here.
+
+`raw` is an event, or what changes of one, in the provider's own JSON: also such as only its own programs can
+make (kinds of events, files, rooms), and values that are no longer valid.
 
 A person's own edits notify as the provider does, and are never counted in the ledger, nor are their mails. `uid` makes an
 event the copy of a meeting that others have too, `made_at` one that was made, and last changed, at that
@@ -112,6 +116,21 @@ class SandboxControl:
         """Change fields of `EventContent`, as the person."""
         body = {"person": person, "calendar": calendar, "remote_id": remote_id}
         self._call("PATCH", "events", body | {"content": {name: to_json(v) for name, v in changes.items()}})
+
+    def raw(self, person: str, calendar: str, remote_id: str) -> dict[str, Any]:
+        """Return an event in the provider's own JSON."""
+        query = {"person": person, "calendar": calendar, "remote_id": remote_id}
+        return self._call("GET", "events/raw", **query)["raw"]  # type: ignore[no-any-return]
+
+    def create_raw(self, person: str, calendar: str, raw: dict[str, Any]) -> str:
+        """Make an event from the provider's own JSON."""
+        body = {"person": person, "calendar": calendar, "raw": raw}
+        return self._call("POST", "events", body)["remote_id"]  # type: ignore[no-any-return]
+
+    def update_raw(self, person: str, calendar: str, remote_id: str, raw: dict[str, Any]) -> None:
+        """Change an event by the provider's own JSON."""
+        body = {"person": person, "calendar": calendar, "remote_id": remote_id, "raw": raw}
+        self._call("PATCH", "events", body)
 
     def delete(self, person: str, calendar: str, remote_id: str) -> None:
         self._call("DELETE", "events", {"person": person, "calendar": calendar, "remote_id": remote_id})

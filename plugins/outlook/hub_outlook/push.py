@@ -85,10 +85,10 @@ def create(graph: Graph, calendar: RemoteCalendar, push: PushCreate) -> RemoteEv
 def _post(
     graph: Graph, calendar: RemoteCalendar, body: dict[str, Any], conference: Conference | None
 ) -> Event:
-    """Make an event, with an online meeting if one of Microsoft's is wished for and made."""
+    """Make an event, with an online meeting if one is wished for and made."""
     builder = graph.me.calendars.by_calendar_id(calendar.remote_id).events
-    if conference and not conference.url and conference.provider in MEETINGS:
-        wish = {"isOnlineMeeting": True, "onlineMeetingProvider": conference.provider}
+    wish = _wished(conference)
+    if wish:
         try:
             return cast(Event, graph.write(Method.POST, builder, About.CALENDAR, body | wish, prefer=AS_TEXT))
         except RefusedError as error:
@@ -97,20 +97,27 @@ def _post(
     return cast(Event, graph.write(Method.POST, builder, About.CALENDAR, body, prefer=AS_TEXT))
 
 
+def _wished(conference: Conference | None) -> dict[str, Any]:
+    """Return what asks Exchange to make an online meeting, where one of Microsoft's is wished for."""
+    if conference is None or conference.url or conference.provider not in MEETINGS:
+        return {}
+    return {"isOnlineMeeting": True, "onlineMeetingProvider": conference.provider}
+
+
 def update(graph: Graph, calendar: RemoteCalendar, push: PushUpdate) -> RemoteEvent:
     """Write the fields that changed, if the event is still as the hub knows it."""
     wanted, base = held(push.content), project(push.base).content
     fields = push.fields & changed_fields(base, wanted) & WRITABLE
-    guests = _guests(graph, push)
+    more = _guests(graph, push) | _meeting_of(push)
     if fields:
         people.refuse_to_mail(push)
     if fields & {"description", "conference"}:
         _refuse_to_spoil(push.base)
     if wanted.when.is_series or base.when.is_series:
-        return _update_series(graph, calendar, push, fields, wanted, guests)
-    if not fields and not guests:
+        return _update_series(graph, calendar, push, fields, wanted, more)
+    if not fields and not more:
         return read_event(graph, calendar.remote_id, push.remote_id)
-    return understood(_patch(graph, push.remote_id, to_remote(wanted, fields) | guests, push.version))
+    return understood(_patch(graph, push.remote_id, to_remote(wanted, fields) | more, push.version))
 
 
 def _guests(graph: Graph, push: PushUpdate) -> dict[str, Any]:
@@ -123,6 +130,10 @@ def _guests(graph: Graph, push: PushUpdate) -> dict[str, Any]:
         raise VersionMovedError("The event was changed in Outlook meanwhile.")
     organizer = ((shown.get("organizer") or {}).get("emailAddress") or {}).get("address") or ""
     return {"attendees": people.guests(push.content.attendees, organizer, shown)}
+
+
+def _meeting_of(push: PushUpdate) -> dict[str, Any]:
+    return _wished(push.content.conference) if "conference" in push.fields else {}
 
 
 def _refuse_to_spoil(shown: EventContent) -> None:
@@ -216,14 +227,14 @@ def _update_series(
     push: PushUpdate,
     fields: frozenset[str],
     wanted: EventContent,
-    guests: dict[str, Any],
+    more: dict[str, Any],
 ) -> RemoteEvent:
     """Write the master, then its occurrences: a new rule or time drops what was changed in them."""
     shown = read_event(graph, calendar.remote_id, push.remote_id)
     if push.version and shown.version != push.version:
         raise VersionMovedError("The series was changed in Outlook meanwhile.")
     now = project(shown.content).content
-    body = to_remote(wanted, fields - {"when"}) | guests
+    body = to_remote(wanted, fields - {"when"}) | more
     if "when" in fields and (_frame(now.when) != _frame(wanted.when) or _restores(now.when, wanted.when)):
         body |= to_remote(wanted, {"when"})
         if not wanted.when.is_series:

@@ -95,12 +95,25 @@ def checked(data: dict[str, Any], calendar: CalendarState) -> dict[str, Any]:
         raise invalid("Invalid value for: colorId.")
     if "source" in data and not str(data["source"].get("url", "")).startswith(("http://", "https://")):
         raise invalid("Invalid value for: source.url.")
+    if "-::~" in str(data.get("description", "")):
+        data["description"] = _without_block(data["description"])
     _check_reminders(data.get("reminders"))
     _check_guests(data)
     _cut_properties(data)
     if "conferenceData" in data:
         data["conferenceData"] = _conference(data["conferenceData"])
     return data
+
+
+def _without_block(text: str) -> str:
+    """Take out the lines about a conference that Google puts into what it exports."""
+    kept, inside = [], False
+    for line in text.split("\n"):
+        if line.startswith("-::~") and line.rstrip().endswith("~::-"):
+            inside = not inside
+        elif not inside:
+            kept.append(line)
+    return "\n".join(kept).strip()
 
 
 def _check_reminders(value: Any) -> None:

@@ -76,9 +76,16 @@ class Control:
         ]
         return {"events": [self._view(events, r) for r in found]}
 
+    def raw(self) -> Any:
+        events = self._events(request.args)
+        record = self._record(events, dict(request.args))
+        return {"raw": render.show(events.calendar, record, events.person)}
+
     def create(self) -> Any:
         body = _body()
         events = self._events(body)
+        if "raw" in body:
+            return self._view(events, events.plant(body["raw"])), 201
         content = content_from_json(body["content"])
         sent = values.without_nulls(translate.to_remote(content) | _extras(content))
         if "uid" in body:
@@ -99,6 +106,9 @@ class Control:
         body = _body()
         events = self._events(body)
         record = self._record(events, body)
+        if "raw" in body:
+            events.write(record.id, body["raw"], None, replace=False)
+            return self._view(events, events.find(record.id))
         before = translate.content_from(*self._family(events, record), events.calendar.zone)
         content = content_from_json(to_json(before) | body["content"])
         whole = translate.to_remote(content) | _extras(content)
@@ -313,6 +323,7 @@ _ROUTES: tuple[tuple[str, str, str], ...] = (
     ("GET", "people", "people"),
     ("POST", "people", "add_person"),
     ("GET", "events", "events"),
+    ("GET", "events/raw", "raw"),
     ("POST", "events", "create"),
     ("PATCH", "events", "update"),
     ("DELETE", "events", "delete"),

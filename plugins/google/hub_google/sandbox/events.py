@@ -12,6 +12,9 @@ from hub_google.sandbox import body, expand, guests, moments, render
 from hub_google.sandbox.failure import ApiError, invalid, no_writer, not_found, precondition_failed
 from hub_google.sandbox.state import CalendarState, Record, State
 
+_NAMES = frozenset(
+    {"kind", "etag", "id", "iCalUID", "htmlLink", "created", "updated", "creator", "organizer"}
+)
 _ID = re.compile(r"[0-9a-v]{5,1024}")
 
 
@@ -90,6 +93,14 @@ class Events:
             raise self._wrong_type("fromGmail")
         uid = sent.get("iCalUID") or f"{event_id}@google.com"
         return self._store_new(event_id, uid, data, self._own_address())
+
+    def plant(self, sent: dict[str, Any]) -> Record:
+        """Make an event as Google's own programs do: of any kind, with what no client may write."""
+        data = {name: value for name, value in sent.items() if name not in _NAMES}
+        event_id = sent.get("id") or self.state.event_id()
+        uid = sent.get("iCalUID") or f"{event_id}@google.com"
+        organizer = sent.get("organizer") or self._own_address()
+        return self._store_new(event_id, uid, data, organizer, mail=False)
 
     def import_(self, sent: Any) -> Record:
         """Make a private copy of an event that was organised elsewhere; mails nobody."""

@@ -184,6 +184,8 @@ def _json(value: Any, status: int = 200) -> Response:
     # Google prints pretty unless told otherwise; no client can tell, and plain is many times faster.
     pretty = request.args.get("prettyPrint") == "true"
     text = json.dumps(value, indent=1 if pretty else None, ensure_ascii=False)
+    if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
+        text = json.dumps(value)  # Half of an emoji has no other form on the wire.
     return Response(text, status, content_type="application/json; charset=UTF-8")
 
 

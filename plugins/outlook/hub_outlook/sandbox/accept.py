@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,6 +30,9 @@ DEFAULTS: dict[str, Any] = {
     "subject": None,
     "body": {"text": "", "html": ""},
     "location": None,
+    "locations": [],
+    "hasAttachments": False,
+    "isDraft": False,
     "attendees": [],
     "categories": [],
     "showAs": "busy",
@@ -38,6 +42,7 @@ DEFAULTS: dict[str, Any] = {
     "isOnlineMeeting": False,
     **FLAGS,
 }
+_PICTURE = re.compile(r"<img\b[^>]*\bsrc=[\"']cid:([^\"'>]+)[\"'][^>]*>", re.IGNORECASE)
 MIDNIGHT = "The Event.{} property for an all-day event needs to be set to midnight."
 
 
@@ -106,8 +111,12 @@ def _values(body: dict[str, Any]) -> dict[str, Any]:
         values["subject"] = body["subject"]
     if "body" in body:
         values["body"] = stored_body(body["body"] or {})
-    if "location" in body:
-        values["location"] = _location(body["location"])
+    if "location" in body or "locations" in body:
+        # Each stands for the other: one place replaces all that there were.
+        places = body["locations"] if "locations" in body else [body["location"]]
+        found = [place for place in map(_location, places or []) if place]
+        values["location"] = (_location(body.get("location")) or found[0]) if found else None
+        values["locations"] = found
     if "reminderMinutesBeforeStart" in body:
         values["reminderMinutesBeforeStart"] = int(body["reminderMinutesBeforeStart"] or 0)
     for name in ("attendees", "categories"):
@@ -127,11 +136,16 @@ def _address(row: dict[str, Any]) -> str:
     return ((row.get("emailAddress") or {}).get("address") or "").casefold()
 
 
+def own(body: dict[str, Any]) -> dict[str, Any]:
+    """Return what of an event only Outlook itself writes."""
+    return {name: body[name] for name in ("hasAttachments", "isDraft") if name in body}
+
+
 def stored_body(body: dict[str, Any]) -> dict[str, str]:
     """Return a body as Exchange keeps it: always HTML in its own wrapping, and the text in it."""
     content = str(body.get("content") or "")
     if str(body.get("contentType") or "text").casefold() == "html":
-        text = get_text(content).strip("\n")
+        text = get_text(_PICTURE.sub(r"[cid:\1]", content)).strip("\n")
         inner = content
     else:
         text = content.replace("\r\n", "\n")
@@ -148,6 +162,8 @@ def _location(location: Any) -> dict[str, Any] | None:
     if not isinstance(location, dict):
         return None
     name = location.get("displayName") or ""
+    if not (name or location.get("address") or location.get("coordinates")):
+        return None
     return {
         "displayName": name,
         "locationType": "default",

@@ -61,6 +61,7 @@ class Control:
         self.blueprint = Blueprint("control", __name__, url_prefix="/_control")
         routes: dict[str, dict[str, Callable[[], Any]]] = {
             "people": {"GET": self.people, "POST": self.add_person},
+            "events/raw": {"GET": self.raw},
             "events": {
                 "GET": self.events,
                 "POST": self.create,
@@ -153,8 +154,17 @@ class Control:
     def _shown(self, item: Item) -> dict[str, Any]:
         return {"remote_id": self.model.event_id(item, True), "content": to_json(self._content(item))}
 
+    def raw(self) -> tuple[Any, int]:
+        person, _ = self._place(request.args)
+        item, day = self.model.find(person, request.args["remote_id"])
+        return {"raw": show.full(self.model, item, Preferences(immutable=True), day)}, 200
+
     def create(self) -> tuple[Any, int]:
         person, folder = self._place(self._body)
+        if "raw" in self._body:
+            planted = accept.new_event(self._body["raw"])
+            planted["values"] |= accept.own(self._body["raw"])
+            return self._shown(self.model.create(folder, planted)), 201
         content = content_from_json(self._body["content"])
         fields = accept.new_event(_written(content, ALL))
         item = self.model.create(folder, fields, given_id=self._body.get("remote_id"))
@@ -172,6 +182,11 @@ class Control:
     def update(self) -> tuple[Any, int]:
         person, _ = self._place(self._body)
         item, _ = self.model.find(person, self._body["remote_id"])
+        if "raw" in self._body:
+            fields = accept.changes(self._body["raw"], item)
+            fields["values"] |= accept.own(self._body["raw"])
+            self.model.update(item, fields)
+            return self._shown(item), 200
         changes, was = self._body["content"], meetings.invited(item)
         content = content_from_json(to_json(self._content(item)) | changes)
         body = _written(content, changes.keys())

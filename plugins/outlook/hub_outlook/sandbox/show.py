@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -97,7 +98,7 @@ def full(model: Model, item: Item, prefer: Preferences, day: date | None = None)
         "uid": item.uid,
         "reminderMinutesBeforeStart": values["reminderMinutesBeforeStart"],
         "isReminderOn": values["isReminderOn"],
-        "hasAttachments": False,
+        "hasAttachments": values["hasAttachments"],
         "subject": values["subject"],
         "bodyPreview": body["text"][:255].strip(),
         "importance": values["importance"],
@@ -105,7 +106,7 @@ def full(model: Model, item: Item, prefer: Preferences, day: date | None = None)
         "isAllDay": values["isAllDay"],
         "isCancelled": item.is_cancelled,
         "isOrganizer": item.is_organizer,
-        "isDraft": False,
+        "isDraft": values["isDraft"],
         "responseRequested": values["responseRequested"],
         "seriesMasterId": model.event_id(item, prefer.immutable) if day else None,
         "showAs": values["showAs"],
@@ -121,11 +122,11 @@ def full(model: Model, item: Item, prefer: Preferences, day: date | None = None)
         "responseStatus": _response(item, values),
         "body": {
             "contentType": "text" if prefer.text else "html",
-            "content": body["text" if prefer.text else "html"],
+            "content": body["text" if prefer.text else "html"] + _how_to_join(model, item, prefer.text),
         },
         **times(model, item, day, prefer),
         "location": place,
-        "locations": [place] if place["displayName"] else [],
+        "locations": values["locations"],
         "recurrence": None if day else _recurrence(model, item),
         "attendees": [] if _is_hidden(item) else [_guest(a) for a in values["attendees"]],
         "organizer": _organizer(item, person.name, person.email),
@@ -184,6 +185,15 @@ def _no_place() -> dict[str, Any]:
 
 def _meeting(model: Model, item: Item) -> dict[str, str]:
     return {"joinUrl": f"https://teams.microsoft.com/l/meetup-join/{model.guid(f'join {item.serial}')}"}
+
+
+def _how_to_join(model: Model, item: Item, as_text: bool) -> str:
+    """Return what Exchange appends to the text of an online meeting."""
+    if not item.values["isOnlineMeeting"]:
+        return ""
+    link = _meeting(model, item)["joinUrl"]
+    lines = ("_" * 80, "Microsoft Teams meeting", f"Join: <{link}>", "_" * 80)
+    return "\r\n".join(("", *lines, "")) if as_text else f"<br>{'<br>'.join(map(html.escape, lines))}"
 
 
 def _guest(attendee: dict[str, Any]) -> dict[str, Any]:
