@@ -32,6 +32,7 @@ from hub.plugin.errors import (
     VersionMovedError,
 )
 from hub.plugin.types import (
+    CONTENT_FIELDS,
     AccessRole,
     AuthorizationRequest,
     Call,
@@ -134,6 +135,8 @@ class MemoryService:
         self.channels: dict[str, tuple[SubscribeRequest, str, str]] = {}
         self.calls: list[dict[str, Any]] = []
         self.mails: list[dict[str, str]] = []
+        self.pushed: list[Push] = []
+        """Whatever was handed over to be written."""
         self.faults: list[_Fault] = []
         self.page_size = 50
         self.can_watch = True
@@ -444,11 +447,14 @@ class MemoryPlugin:
         service = _service(call)
 
         def work() -> RemoteEvent | None:
+            service.pushed.append(push)
             found = _calendar(service, service.enter("push_event", call, write=True), calendar)
             if found.role not in (AccessRole.OWNER, AccessRole.WRITER):
                 raise RefusedError("the calendar is read-only", scope="calendar")
             if isinstance(push, PushCreate):
-                content = self.project(push.content).content
+                others = {name: getattr(EventContent(push.content.when), name) for name in CONTENT_FIELDS}
+                others = {name: value for name, value in others.items() if name not in push.fields}
+                content = dataclasses.replace(self.project(push.content).content, **others)
                 if push.notify:
                     content = dataclasses.replace(content, attendees=push.content.attendees)
                 known = found.events.get(push.create_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -170,7 +171,7 @@ def _whole(content: EventContent) -> dict[str, Any]:
 
 
 def _text(fields: dict[str, Any]) -> str:
-    return repr(sorted(fields.items()))
+    return json.dumps(fields, sort_keys=True)
 
 
 def foretold(world: World, plan_id: str, names: dict[str, str]) -> list[Line]:
@@ -194,7 +195,7 @@ def foretold(world: World, plan_id: str, names: dict[str, str]) -> list[Line]:
             fields[name] = [first, value.get("after")]
         lines[where, which] = (kind if kind == "create" else action.kind, fields)
     return sorted(
-        (where, kind, "new" if which.startswith("new ") else which, _text(fields))
+        (where, kind, "new" if which.startswith("new ") else which, _text(fields) * (kind != "delete"))
         for (where, which), (kind, fields) in lines.items()
         if kind == "delete" or any(a != b for a, b in fields.values())
     )

@@ -1,13 +1,26 @@
-"""Changing a link that exists: direction, policy and window; syncing it now; deciding about its deletions."""
+"""Changing a link that exists: its options and window; syncing it now; deciding about its deletions."""
 
 from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from hub.db import after_commit
-from hub.models import Direction, EventCopy, Link, LinkState, Verdict
-from hub.outbound.linking import adopt_anew, ask_for_pull, check_direction, compare_anew, forget_wishes
+from hub.domain.lens import Filters
+from hub.models import Calendar, Direction, EventCopy, Link, LinkState, Verdict
+from hub.models.view import lens_of
+from hub.outbound import options
+from hub.outbound.linking import (
+    adopt_anew,
+    ask_for_pull,
+    check_direction,
+    compare_anew,
+    forget_wishes,
+    look_again,
+)
 from hub.ports import Ports
 
 
@@ -17,6 +30,10 @@ def change_link(
     link: Link,
     *,
     direction: str | None = None,
+    detail: str | None = None,
+    busy_title: str | None = None,
+    filters: Mapping[str, Any] | None = None,
+    leave_alone: Collection[str] | None = None,
     policy: str | None = None,
     past_days: int | None = None,
     future_days: int | None = None,
@@ -25,25 +42,55 @@ def change_link(
     already is recognised before anything is written.
 
     A link that begins to read or to write compares both sides anew, as at its first listing; one that
-    ends doing so leaves both as they are.
+    ends doing so leaves both as they are. What a link shows of events is brought into line there at once:
+    only copies that the hub has made are rewritten or taken away.
+
+    Args:
+        filters: those of `hub.domain.lens.Filters` that change; the others stay.
 
     Raises:
         LinkingError: the remote calendar may not be written to.
     """
+    session.refresh(link, with_for_update=True)
     anew = (past_days or 0) > link.past_days or (future_days or 0) > link.future_days
+    before = lens_of(link)
+    link.detail = detail or link.detail
+    link.busy_title = busy_title or link.busy_title
+    link.filters = Filters.of(link.filters | dict(filters or {})).stored()
+    link.leave_alone = link.leave_alone if leave_alone is None else sorted(set(leave_alone))
+    lens = lens_of(link)
+    if lens != before:
+        anew = options.settle(session, ports, link, before, lens) or anew
+        look_again(session, ports, link)
     if direction is not None and direction != link.direction:
-        check_direction(session, link.remote_calendar, direction)
-        before, link.direction = link.direction, direction
-        if direction == Direction.IMPORT:
-            forget_wishes(session, link)
-        if before != Direction.TWO_WAY:
-            anew = True
-            compare_anew(session, link, one_sided=before == Direction.EXPORT)
+        anew = _turn(session, link, direction) or anew
     link.policy = policy or link.policy
     link.past_days = link.past_days if past_days is None else past_days
     link.future_days = link.future_days if future_days is None else future_days
     if anew:
         adopt_anew(session, ports, link)
+
+
+def rename_calendar(session: Session, ports: Ports, calendar: Calendar, name: str) -> None:
+    """Give a calendar another name, and its busy-only copies another title where that says it."""
+    query = select(Link).where(Link.calendar_id == calendar.id, Link.deleted_at.is_(None)).order_by(Link.id)
+    links = [(link, lens_of(link)) for link in session.scalars(query.with_for_update())]
+    calendar.name = name
+    for link, before in links:
+        if (lens := lens_of(link)) != before:
+            options.settle(session, ports, link, before, lens)
+            look_again(session, ports, link)
+
+
+def _turn(session: Session, link: Link, direction: str) -> bool:
+    """Change the direction; return whether both sides have to be compared anew."""
+    check_direction(session, link.remote_calendar, direction)
+    before, link.direction = link.direction, direction
+    if direction == Direction.IMPORT:
+        forget_wishes(session, link)
+    if before != Direction.TWO_WAY:
+        compare_anew(session, link, one_sided=before == Direction.EXPORT)
+    return before != Direction.TWO_WAY
 
 
 def sync_now(session: Session, ports: Ports, link: Link, *, full: bool = False) -> None:

@@ -23,8 +23,8 @@ from hub.outbound import linking
 
 blp = resource("links", "Links between calendars and remote calendars")
 _COLUMNS = (
-    *("id", "calendar_id", "remote_calendar_id", "account_id", "direction", "detail"),
-    *("policy", "past_days", "future_days", "state", "created_at"),
+    *("id", "calendar_id", "remote_calendar_id", "account_id", "direction", "detail", "busy_title"),
+    *("filters", "leave_alone", "policy", "past_days", "future_days", "state", "created_at"),
 )
 
 
@@ -86,7 +86,10 @@ class OneLink(MethodView):
     @blp.arguments(LinkPatchSchema)
     @blp.response(200, LinkSchema)
     def patch(self, data: dict[str, Any], link_id: str) -> dict[str, Any]:
-        """Change direction, policy or window; a narrower window deletes nothing."""
+        """Change what a link does. Only copies that the hub itself has made are rewritten or taken away.
+
+        `POST /v1/link-plans` with the `link_id` tells beforehand what that would be.
+        """
         with ports().db.transaction() as session:
             link = find.link(session, link_id)
             change_link(session, ports(), link, **data)

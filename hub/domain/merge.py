@@ -105,6 +105,7 @@ def merge(
     tried: Mapping[str, Sequence[str]] = NOTHING,
     fields: frozenset[str] = ALL_FIELDS,
     shapes: Sequence[Plain] = (),
+    writable: frozenset[str] = ALL_FIELDS,
 ) -> Merged:
     """Merge what a provider shows into the hub's event.
 
@@ -120,6 +121,7 @@ def merge(
         fields: what the provider's side may change.
         shapes: `theirs` as other providers can show it: a value of ours that is what one of them makes of
             theirs came from there and is no edit of it. Counts where there is no base.
+        writable: what the hub may write there: nothing else is owed.
     """
     ground, marks = (_empty_ground(theirs, ours, fields, shapes), NOTHING) if base is None else (base, synced)
     ours_changed = behind(ours, ground, marks)
@@ -160,7 +162,7 @@ def merge(
     if "description" in taken:
         taken["description_html"] = theirs.get("description_html")
     content = with_fields(ours, taken) if taken else ours
-    owed |= {clash.field for clash in clashes if clash.kept == "hub"}
+    owed = (owed | {clash.field for clash in clashes if clash.kept == "hub"}) & writable
     kept = {n: marks[n] for n in owed & marks.keys() if n not in theirs_changed}
     return Merged(content, names, owed, in_step(content, theirs, owed) | kept, tuple(clashes))
 

@@ -13,15 +13,14 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from hub.domain.fingerprint import fingerprint
-from hub.domain.merge import ALL_FIELDS, NOTHING, Clash, Merged, Side, common_ground, merge
+from hub.domain.lens import Lens
+from hub.domain.merge import NOTHING, Clash, Merged, Side, common_ground, merge
 from hub.domain.people import guests_differ
 from hub.domain.plain import Plain, beginning, differences, differing, value_of, with_fields
-from hub.domain.recurrence import span, with_details
+from hub.domain.recurrence import span
 from hub.plugin.codec import from_json, to_json
 from hub.plugin.types import RemoteEvent, When
 
-BUSY_ONLY_FIELDS = frozenset({"when", "show_as", "status"})
-"""What a busy-only calendar may change: the rest of it is not the event's own."""
 DELETED = "deleted"
 """Stands in `EventCopy.tried` where our own deletion may have been carried out; also the field of a conflict
 between a deletion and an edit."""
@@ -32,6 +31,8 @@ NEW_COPY: Mapping[str, Any] = {
     "remote_version": "",
     "uid": None,
     "web_link": None,
+    "is_ours": False,
+    "left_out": False,
     "read_only": None,
     "own_fields": [],
     "notify_only": None,
@@ -59,7 +60,9 @@ NEW_COPY: Mapping[str, Any] = {
 
 MOST_DELETIONS = 3
 """How often a deletion that was not kept is made again."""
-_OF_THE_EVENT = ("remote_id", "remote_version", "uid", "base", "synced", "shown_at", "seen_generation")
+_OF_THE_EVENT = (
+    "remote_id", "remote_version", "uid", "base", "synced", "shown_at", "seen_generation", "is_ours",
+)  # fmt: skip
 """What a copy knows of the provider's event, as opposed to what is wanted of it."""
 
 
@@ -126,7 +129,7 @@ class Terms:
 
     link_id: str
     direction: str
-    busy_only: bool
+    lens: Lens
     policy: str
     generation: int
     """Of the link's listings: what it shows carries it."""
@@ -177,6 +180,7 @@ def shown(remote: RemoteEvent, content: Plain) -> dict[str, Any]:
         "partial_fields": sorted(remote.partial_fields),
         "notice": remote.notice,
         "removed_at": None,
+        "left_out": False,
         "missing_at": None,
     }
 
@@ -194,6 +198,8 @@ def lost(create_id: str) -> dict[str, Any]:
         "doubted": False,
         "create_id": create_id,
         "uncertain": False,
+        "is_ours": False,
+        "left_out": False,
         "read_only": None,
         "own_fields": [],
         "notify_only": None,
@@ -249,9 +255,6 @@ class Views(Protocol):
     def shapes(self, content: Plain) -> list[Plain]:
         """Return what each provider of the calendar's links can show."""
 
-    def visible(self, content: Plain) -> Plain:
-        """Return what the link's calendar may show."""
-
 
 class Plan:
     """Decides, event by event, what a page of one link comes to.
@@ -280,8 +283,16 @@ class Plan:
         copy.set({"seen_generation": self.terms.generation, "missing_at": None})
         self._write(copy)
 
-    def changed(self, copy: Draft, event: EventDraft, remote: RemoteEvent, theirs: Plain) -> None:
-        """Merge what the provider shows now into an event that has a copy here."""
+    def changed(
+        self, copy: Draft, event: EventDraft, remote: RemoteEvent, theirs: Plain, *, is_ours: bool = False
+    ) -> None:
+        """Merge what the provider shows now into an event that has a copy here.
+
+        Args:
+            is_ours: whether it is known by the hub's own mark.
+        """
+        if is_ours:
+            copy.set({"is_ours": True})
         self._show(copy, event, remote, theirs)
         self._write(copy)
 
@@ -290,7 +301,8 @@ class Plan:
         was_removed = copy["removed_at"] is not None
         was_deleted = event.row["deleted_at"] is not None
         seen = {"seen_generation": self.terms.generation}
-        if is_leftover(copy) and was_deleted and base is not None and not differing(base, theirs):
+        is_unwanted = was_deleted or copy["left_out"]
+        if is_leftover(copy) and is_unwanted and base is not None and not differing(base, theirs):
             self._delete_again(copy, event, remote, theirs)
             return
         if base is not None and not was_deleted and self._is_no_news(copy, remote):
@@ -307,7 +319,7 @@ class Plan:
             return
         if self.terms.direction == "export":
             return
-        merged = self._merge(base, theirs, event, copy["synced"], tried, remote)
+        merged = self._merge(base, theirs, event, copy, remote, copy["synced"], tried)
         if was_deleted and base is not None and not (merged.taken or merged.clashes or was_removed):
             copy.set({"due_at": None})  # Nothing but a write of our own whose answer was lost.
             return
@@ -338,23 +350,41 @@ class Plan:
         base: Plain | None,
         theirs: Plain,
         event: EventDraft,
+        copy: Draft,
+        remote: RemoteEvent,
         synced: Mapping[str, str],
         tried: Mapping[str, Any],
-        remote: RemoteEvent,
     ) -> Merged:
+        """Merge what is seen there with what the link shows of the event."""
         project, winner, tried = self._views.project, self._winner(event, remote), tried or {}
+        lens, is_ours = self.terms.lens, copy["is_ours"]
         shapes = self._views.shapes(theirs) if base is None else ()
-        if not self.terms.busy_only:
-            return merge(base, theirs, event.content, synced, project, winner, tried, ALL_FIELDS, shapes)
-        own = self._views.visible(event.content)
-        merged = merge(base, theirs, own, synced, project, winner, tried, BUSY_ONLY_FIELDS, shapes)
+        own = lens.compared(event.content, theirs if base is None else base, is_ours=is_ours)
+        fields, writable = lens.taken(is_ours=is_ours), lens.written(is_ours=is_ours)
+        merged = merge(base, theirs, own, synced, project, winner, tried, fields, shapes, writable)
+        if own is event.content:
+            return merged
+        clashes = merged.clashes
+        if base is not None:
+            unseen = (differing(base, theirs) - fields) & merged.owed
+            unseen = {n for n in unseen if fingerprint(value_of(theirs, n)) not in tried.get(n, ())}
+            clashes += tuple(Clash(n, None, value_of(theirs, n), "hub") for n in sorted(unseen))
         taken = {name: merged.content.get(name) for name in merged.taken}
         if "when" in taken:
-            when = with_details(_when(merged.content), _when(event.content))
-            taken["when"] = to_json(when)
-        return Merged(
-            with_fields(event.content, taken), merged.taken, merged.owed, merged.synced, merged.clashes
-        )
+            taken["when"] = lens.put_back(event.content, merged.content["when"], is_ours=is_ours)
+        if "description" in taken:
+            taken["description_html"] = merged.content.get("description_html")
+        content = with_fields(event.content, taken)
+        return Merged(content, merged.taken, merged.owed, merged.synced, clashes)
+
+    def _is_unwanted(self, copy: Draft, event: EventDraft) -> bool:
+        """Whether a copy that the hub has made is to go, since the link copies no such events (any more)."""
+        if not copy["is_ours"]:
+            return False
+        lens, ends_at = self.terms.lens, None
+        if not lens.filters.past:
+            ends_at = span(_when(event.content), self.terms.zone)[1]
+        return lens.withheld(event.content, ends_at, self.terms.now) is not None
 
     def _winner(self, event: EventDraft, remote: RemoteEvent) -> Side:
         if self.terms.policy == "provider":
@@ -375,7 +405,8 @@ class Plan:
         for clash in merged.clashes:
             self._note(event, clash, ours, remote)
         version = event.version
-        is_owed = merged.owed and self.terms.direction != "import"
+        is_owed = bool(merged.owed) or self._is_unwanted(copy, event)
+        is_owed = is_owed and self.terms.direction != "import"
         if is_owed or is_asked_for(copy["notify_version"], copy["reply"], event.content, copy["base"]):
             pushed: dict[str, Any] = {
                 "pushed_version": min(copy["pushed_version"], version - 1),
@@ -472,18 +503,23 @@ class Plan:
         theirs: Plain,
         base: Plain | None = None,
         synced: Mapping[str, str] = NOTHING,
+        *,
+        is_ours: bool = False,
     ) -> None:
         """Take an event that is new in this link for one that the hub has already.
 
         Args:
             base: what an earlier link of the same remote calendar was shown last, and its `synced`.
+            is_ours: whether the hub has made it there.
         """
         is_new = copy is None
         if copy is None:
             copy = self._new_copy(event.id)
+        if is_ours:
+            copy.set({"is_ours": True})
         tried = copy["tried"]
         copy.set(shown(remote, theirs) | {"seen_generation": self.terms.generation})
-        merged = self._merge(base, theirs, event, synced, tried, remote)
+        merged = self._merge(base, theirs, event, copy, remote, synced, tried)
         if self.terms.direction == "export":
             owed = merged.owed | merged.taken
             merged = Merged(event.content, frozenset(), owed, merged.synced, ())
@@ -505,14 +541,16 @@ class Plan:
         leftover = self._new_copy(old_id)
         leftover.changed = {name: copy[name] for name in _OF_THE_EVENT} | {"wanted_version": 1}
         self.writes.new_copies.append(leftover)
-        copy.set({"base": None, "synced": {}, "tried": {}, "replaced": {}, "shown_at": None})
+        copy.set({
+            "base": None, "synced": {}, "tried": {}, "replaced": {}, "shown_at": None, "is_ours": False,
+        })  # fmt: skip
         self.pair(copy, event, remote, theirs)
 
     def create(self, remote: RemoteEvent, theirs: Plain) -> None:
         """Bring in an event that the hub has not, unless it is long past."""
         times = span(remote.content.when, self.terms.zone)
         if self.terms.direction != "export" and (times[1] is None or times[1] >= self.terms.oldest):
-            self._create(remote, theirs, theirs, times)
+            self._create(remote, theirs, self.terms.lens.brought_in(theirs), times)
 
     def move_here(self, copy: Draft, old: EventDraft, remote: RemoteEvent, theirs: Plain) -> str:
         """Take an event over from another calendar, with all that the hub knows of it; return its new id.
@@ -520,7 +558,7 @@ class Plan:
         Args:
             copy: what it was there, and `old` what it meant; the caller ends both.
         """
-        merged = self._merge(copy["base"], theirs, old, copy["synced"], copy["tried"], remote)
+        merged = self._merge(copy["base"], theirs, old, copy, remote, copy["synced"], copy["tried"])
         times = span(_when(merged.content), self.terms.zone)
         event, here = self._create(remote, theirs, merged.content, times, old.row["extra"])
         here.set({"synced": merged.synced})
@@ -532,7 +570,8 @@ class Plan:
 
     def bring_here(self, remote: RemoteEvent, theirs: Plain) -> str:
         """Bring in an event from another calendar as it is shown here; return its new id."""
-        event, _ = self._create(remote, theirs, theirs, span(remote.content.when, self.terms.zone))
+        content = self.terms.lens.brought_in(theirs)
+        event, _ = self._create(remote, theirs, content, span(remote.content.when, self.terms.zone))
         return event.id
 
     def _create(

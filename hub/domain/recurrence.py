@@ -215,26 +215,6 @@ def without_orphans(when: When) -> When:
     return dataclasses.replace(when, exceptions=kept)
 
 
-def with_details(shown: When, known: When) -> When:
-    """Return a time that was shown without details, with what is known of its occurrences otherwise.
-
-    Whether and when an occurrence takes place is as shown; its title and the like are kept.
-    """
-    if shown == known or not known.exceptions:
-        return shown
-    times = {e.original_start: e for e in shown.exceptions}
-    details = {e.original_start: e for e in known.exceptions}
-    exceptions = []
-    for original in sorted(times.keys() | details.keys(), key=str):
-        time = times.get(original, SeriesException(original))
-        names = ("cancelled", "start", "end", "start_zone", "end_zone")
-        taken = {name: getattr(time, name) for name in names}
-        exception = dataclasses.replace(details.get(original, time), **taken)
-        if original in times or exception != SeriesException(original):
-            exceptions.append(exception)
-    return without_orphans(dataclasses.replace(shown, exceptions=tuple(exceptions)))
-
-
 def starts(when: When, after: datetime | None = None) -> Iterator[date | datetime]:
     """Yield where the rule puts occurrences, in order: wall times, or dates if all-day (`hub.plugin.rules`).
 

@@ -24,9 +24,9 @@ from hub.inbound.rows import Rows
 from hub.inbound.shapes import Shapes
 from hub.log import get_logger
 from hub.models import Actor, Detail, Direction, Event, EventCopy, Link, ParkedChange
+from hub.models.view import lens_of
 from hub.outbound import kept
 from hub.outbound.edit import Author, note_changes, revive_copies
-from hub.outbound.outbox import visible
 from hub.outbound.spread import spread
 from hub.plugin.checking import fault_in
 from hub.plugin.codec import content_from_json, to_json
@@ -79,7 +79,7 @@ class _Page:
         return Terms(
             link_id=link.id,
             direction=link.direction,
-            busy_only=link.detail == Detail.BUSY_ONLY,
+            lens=lens_of(link),
             policy=link.policy,
             generation=link.generation,
             zone=self.around.zone,
@@ -96,10 +96,6 @@ class _Page:
 
     def shapes(self, content: Plain) -> list[Plain]:
         return [to_json(shape) for shape in self.showing.all(content_from_json(content))[1:]]
-
-    def visible(self, content: Plain) -> Plain:
-        seen: Plain = to_json(visible(content_from_json(content), self.link.detail))
-        return seen
 
     def apply(self, changes: dict[str, RemoteChange]) -> None:
         copies = rows.known(self.connection, self.link.id, changes)
@@ -184,9 +180,10 @@ class _Page:
         elif copy is not None and pair.is_superseded:
             self.plan.supersede(copy, event, remote, theirs)
         elif copy is not None and copy["base"]:
-            self.plan.changed(copy, event, remote, theirs)
+            self.plan.changed(copy, event, remote, theirs, is_ours=pair.is_ours)
         else:
-            self.plan.pair(copy, event, remote, theirs, pair.base, pair.synced if pair.base else {})
+            synced = pair.synced if pair.base else {}
+            self.plan.pair(copy, event, remote, theirs, pair.base, synced, is_ours=pair.is_ours)
             if moved_from is not None:
                 self.settled.append((moved_from, event.id))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Connection, bindparam, or_, select, union_all
@@ -106,13 +106,12 @@ def _invited() -> Select[Any]:
 
 _INVITED = _invited()
 _FORMER = (
-    select(_COPIES.c.remote_id, _COPIES.c.event_id, _COPIES.c.base, _COPIES.c.synced)
+    select(_COPIES.c.remote_id, _COPIES.c.event_id, _COPIES.c.base, _COPIES.c.synced, _COPIES.c.is_ours)
     .join_from(_COPIES, _EVENTS, _EVENTS.c.id == _COPIES.c.event_id)
     .join(_LINKS, _LINKS.c.id == _COPIES.c.link_id)
     .where(
         _LINKS.c.remote_calendar_id == bindparam("remote_calendar_id"),
         _LINKS.c.deleted_at.is_not(None),
-        _LINKS.c.detail == bindparam("detail"),
         _COPIES.c.remote_id.in_(bindparam("remote_ids", expanding=True)),
         _COPIES.c.removed_at.is_(None),
         *_unlinked(),
@@ -136,6 +135,8 @@ class Pair:
     base: Plain | None = None
     """What an earlier link of the same remote calendar was shown last, and its `synced`."""
     synced: Mapping[str, str] = field(default_factory=dict)
+    is_ours: bool = False
+    """It is known by the hub's own mark: the hub has made it there, in this link or in an earlier one."""
     is_superseded: bool = False
     """The copy is another event, which the hub has made: it gives way to this one."""
 
@@ -170,7 +171,7 @@ class Pairing:
         for event_id, copy_id, create_id, uid in rows:
             pair = Pair(event_id, copy_id)
             pending.append(pair)
-            by_mark[copy_id] = by_mark[create_id or copy_id] = pair
+            by_mark[copy_id] = by_mark[create_id or copy_id] = replace(pair, is_ours=True)
             if uid:
                 by_uid[uid].append(pair)
         for remote in remotes if pending else ():
@@ -235,11 +236,13 @@ class Pairing:
             self._use(found, remote, by_uid.get(remote.uid or "", ()))
 
     def _former(self, remotes: list[RemoteEvent]) -> dict[str, list[Pair]]:
-        own = {"remote_calendar_id": self._link.remote_calendar_id, "detail": self._link.detail}
-        values = self._ids | own | {"remote_ids": [remote.remote_id for remote in remotes]}
+        values = self._ids | {
+            "remote_calendar_id": self._link.remote_calendar_id,
+            "remote_ids": [remote.remote_id for remote in remotes],
+        }
         pairs: dict[str, list[Pair]] = defaultdict(list)
-        for remote_id, event_id, base, synced in self._connection.execute(_FORMER, values):
-            pairs[remote_id].append(Pair(event_id, None, base, synced))
+        for remote_id, event_id, base, synced, is_ours in self._connection.execute(_FORMER, values):
+            pairs[remote_id].append(Pair(event_id, None, base, synced, is_ours))
         return pairs
 
     def _at_same_time(self, remotes: list[RemoteEvent]) -> list[Pair]:

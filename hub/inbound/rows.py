@@ -53,7 +53,7 @@ _SURROUNDINGS = select(
 
 _KNOWN_NAMES = (
     "id", "event_id", "remote_id", "remote_version", "replaced", "unkept", "seen_generation", "missing_at",
-    "doubted", "removed_at", "tried",
+    "doubted", "removed_at", "tried", "left_out",
 )  # fmt: skip
 _KNOWN = select(*(_COPIES.c[name] for name in _KNOWN_NAMES)).where(
     _COPIES.c.link_id == bindparam("link_id"), _COPIES.c.remote_id.in_(_IDS)

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, exists, n
 from sqlalchemy.orm import Session
 
 from hub.accounts.calendars import LIST_LIFE, is_stale
+from hub.db import after_commit
 from hub.log import get_logger
 from hub.models import (
     Account,
@@ -20,7 +21,9 @@ from hub.models import (
     Channel,
     ChannelState,
     Consent,
+    Direction,
     Event,
+    EventCopy,
     IdempotentReply,
     Link,
     LinkState,
@@ -76,6 +79,26 @@ def _without(channel: ColumnElement[bool]) -> Select[str]:
     )
 
 
+_OVER = (
+    select(EventCopy)
+    .join(Link, Link.id == EventCopy.link_id)
+    .join(Event, Event.id == EventCopy.event_id)
+    .where(
+        *_IS_ACTIVE,
+        Link.direction != Direction.IMPORT,
+        Link.filters["past"].as_boolean().is_(False),
+        EventCopy.is_ours,
+        EventCopy.remote_id.is_not(None),
+        EventCopy.removed_at.is_(None),
+        EventCopy.parked_at.is_(None),
+        EventCopy.wanted_version <= EventCopy.pushed_version,
+        Event.deleted_at.is_(None),
+        Event.ends_at <= _NOW,
+    )
+    .order_by(EventCopy.id)
+    .limit(500)
+)
+"""The copies of events that are over, where a link copies only coming ones."""
 _UNWATCHED_LINKS = _without(Channel.link_id == Link.id)
 _UNWATCHED_ACCOUNTS = _without(and_(Channel.account_id == Link.account_id, Channel.link_id.is_(None)))
 
@@ -83,11 +106,12 @@ _UNWATCHED_ACCOUNTS = _without(and_(Channel.account_id == Link.account_id, Chann
 def sweep(ports: Ports) -> None:
     """Hint all the work that is owed now.
 
-    It only looks, and begins to write where a link was silent too long.
+    It only looks, and begins to write where a link was silent too long, or an event is over.
     """
     now = ports.clock.now()
     with ports.db.reading() as session:
         connection = session.connection()
+        is_over = connection.execute(_OVER.with_only_columns(EventCopy.id).limit(1), {"now": now}).first()
         is_silent = connection.execute(_SILENT, {"now": now}).first() is not None
         worn = [link_id for info in ports.gateway.providers() for link_id in _worn(session, ports, info)]
         work = owed.owed(session, ports)
@@ -100,6 +124,8 @@ def sweep(ports: Ports) -> None:
         _poll_silent_links(ports)
     if worn:
         _move_windows(ports, worn)
+    if is_over:
+        _take_away_what_is_over(ports)
     owed.send(ports, work)
     for undo_id in undos:
         ports.queue.hint("undo", undo_id)
@@ -121,6 +147,16 @@ def _poll_silent_links(ports: Ports) -> None:
             spread = 0.75 + ports.ids.jitter() / 2
             link.poll_at = now + timedelta(seconds=ports.settings.poll_interval * spread)
             ask_for_pull(session, ports, link.id)
+
+
+def _take_away_what_is_over(ports: Ports) -> None:
+    """Have the push look again at copies that are there only until their event is over."""
+    with ports.db.transaction() as session:
+        copies = session.scalars(_OVER.with_for_update(of=EventCopy), {"now": ports.clock.now()}).all()
+        for copy in copies:
+            copy.pushed_version = copy.wanted_version - 1
+        links = sorted({copy.link_id for copy in copies})
+        after_commit(session, lambda: owed.send(ports, [("push", link_id) for link_id in links]))
 
 
 def _worn(session: Session, ports: Ports, info: ProviderInfo) -> Sequence[str]:

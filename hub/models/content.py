@@ -20,10 +20,15 @@ _COLUMNS = frozenset({"when", "description_html", *_TEXTS})
 
 def content_of(event: Event) -> EventContent:
     """Return what an event means. Its `exceptions` must be loaded if it has any."""
+    return content_from_json(plain_of(event))
+
+
+def plain_of(event: Event) -> Plain:
+    """Return the same as the store holds it."""
     values = {name: getattr(event, name) for name in (*_TEXTS, "description_html", "recurrence", "details")}
     values |= {name: to_json(getattr(event, name)) for name in _TIMES}
     rows = event.exceptions if event.has_exceptions else []
-    return content_from_json(plain_content(values, [row.content for row in rows]))
+    return plain_content(values, [row.content for row in rows])
 
 
 def plain_content(row: Mapping[str, Any], exceptions: list[Plain]) -> Plain:

@@ -43,6 +43,10 @@ class EventCopy(Base):
     remote_version: Mapped[str] = mapped_column(Text, default="")
     uid: Mapped[str | None] = mapped_column(String(1024))
     web_link: Mapped[str | None] = mapped_column(Text)
+    is_ours: Mapped[bool] = mapped_column(default=False)
+    """The hub has made it there; what people have made is never taken away for a link's options."""
+    left_out: Mapped[bool] = mapped_column(default=False)
+    """Set with `removed_at`: it is not there because, and as long as, the link copies no such events."""
     read_only: Mapped[str | None] = mapped_column(Text)
     """Why the hub must not write to it."""
     own_fields: Mapped[list[str]] = mapped_column(default=list)

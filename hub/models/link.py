@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, ForeignKey, Index, String, Text, or_, text
 from sqlalchemy.ext.hybrid import hybrid_property
@@ -77,6 +78,12 @@ class Link(Base):
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
     direction: Mapped[str] = mapped_column(String(10), default=Direction.TWO_WAY)
     detail: Mapped[str] = mapped_column(String(10), default=Detail.FULL)
+    busy_title: Mapped[str] = mapped_column(String(200), default="Busy")
+    """What the copies of a busy-only link are called (`hub.domain.lens.PLACEHOLDERS`)."""
+    filters: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """Which events are copied to the remote calendar, where it differs from `hub.domain.lens.Filters`."""
+    leave_alone: Mapped[list[str]] = mapped_column(default=list)
+    """Fields that are neither written there nor taken over from there."""
     policy: Mapped[str] = mapped_column(String(10), default=Policy.NEWEST)
     past_days: Mapped[int] = mapped_column(default=90)
     """Events that ended longer ago are not brought in; those already here stay."""

@@ -6,12 +6,15 @@ it is complete are the hub's own events written there (adopt before create).
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, delete, select, update
 from sqlalchemy.orm import Session
 
-from hub.db import after_commit
+from hub.db import after_commit, forget
+from hub.domain.lens import Filters
 from hub.domain.merge import STRANGERS
 from hub.models import (
     Account,
@@ -28,7 +31,7 @@ from hub.models import (
 )
 from hub.outbound import kept, owed
 from hub.outbound.edit import want_copies
-from hub.outbound.spread import want
+from hub.outbound.spread import ANEW, FRESH, want
 from hub.outbound.window import window_of
 from hub.ports import Ports
 
@@ -59,11 +62,17 @@ def create_link(
     *,
     direction: str = Direction.TWO_WAY,
     detail: str = "full",
+    busy_title: str = "Busy",
+    filters: Mapping[str, Any] = MappingProxyType({}),
+    leave_alone: Collection[str] = (),
     policy: str = "newest",
     past_days: int = 90,
     future_days: int = 400,
 ) -> Link:
     """Link a remote calendar to a calendar of the same user; its first pull starts after the commit.
+
+    Args:
+        filters: those of `hub.domain.lens.Filters` that are not as usual.
 
     Raises:
         LinkingError: it is linked already, is seen twice, or may not be written to.
@@ -79,6 +88,9 @@ def create_link(
         account_id=account.id,
         direction=direction,
         detail=detail,
+        busy_title=busy_title,
+        filters=Filters.of(filters).stored(),
+        leave_alone=sorted(leave_alone),
         policy=policy,
         past_days=past_days,
         future_days=future_days,
@@ -192,9 +204,7 @@ def adopt_anew(session: Session, ports: Ports, link: Link) -> None:
     who wants it. A run of before loses its lease; the old cursor stays good, if it is of this calendar.
     """
     link.imported_at = link.page = None
-    link.fence += 1
-    link.lease_owner = link.lease_until = None
-    session.flush()
+    take_away(session, link)
     ask_for_pull(session, ports, link.id, fresh=True)
 
 
@@ -210,6 +220,44 @@ def compare_anew(session: Session, link: Link, *, one_sided: bool) -> None:
         .where(EventCopy.link_id == link.id, EventCopy.remote_id.is_not(None), EventCopy.removed_at.is_(None))
         .values(forgotten | ({"synced": dict(STRANGERS)} if one_sided else {}))
     )
+
+
+def look_again(session: Session, ports: Ports, link: Link) -> None:
+    """Have the push look at each copy of a link once more, since what the link shows has changed.
+
+    It writes what differs, takes away what is not copied any more, and makes what now is.
+    """
+    if link.direction == Direction.IMPORT:
+        return
+    version = select(Event.version).where(Event.id == EventCopy.event_id).scalar_subquery()
+    live = select(Event.id).where(Event.calendar_id == link.calendar_id, Event.deleted_at.is_(None))
+    own = (EventCopy.link_id == link.id, EventCopy.event_id.in_(live))
+    session.execute(
+        update(EventCopy)
+        .where(*own, EventCopy.left_out.is_(True))
+        .values({**ANEW, **FRESH, "wanted_version": version, "create_id": None})
+    )
+    session.execute(
+        update(EventCopy)
+        .where(*own, EventCopy.removed_at.is_(None))
+        .values({
+            **FRESH,
+            "wanted_version": version,
+            "pushed_version": case(
+                (EventCopy.pushed_version < version, EventCopy.pushed_version), else_=version - 1
+            ),
+        })
+    )  # fmt: skip
+    forget(session, EventCopy)
+    take_away(session, link)
+    after_commit(session, lambda: ports.queue.hint("push", link.id))
+
+
+def take_away(session: Session, link: Link) -> None:
+    """Have a run that works on a link stop, since what it was begun for has changed."""
+    link.fence += 1
+    link.lease_owner = link.lease_until = None
+    session.flush()
 
 
 def forget_wishes(session: Session, link: Link) -> None:
@@ -283,7 +331,7 @@ def _stranded(session: Session, link: Link) -> list[tuple[EventCopy, Event]]:
     """
     absent = and_(
         EventCopy.remote_id.is_(None), EventCopy.missing_at.is_(None), EventCopy.removed_at.is_(None)
-    )
+    ) | EventCopy.left_out.is_(True)
     if link.direction == Direction.TWO_WAY:
         absent |= EventCopy.removed_at.is_not(None)
     rows = session.execute(

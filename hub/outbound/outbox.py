@@ -19,14 +19,14 @@ from sqlalchemy.orm import Session, selectinload
 from hub.domain.merge import behind, in_step
 from hub.domain.page import lost, plain_of, shown
 from hub.domain.people import guests_differ
-from hub.models import Detail, Event, EventCopy, Link, LinkSignal
-from hub.models.content import content_of
+from hub.models import Event, EventCopy, Link, LinkSignal
+from hub.models import content as contents
+from hub.models.view import lens_of
 from hub.outbound import asked, conflicts, kept
 from hub.outbound.lease import Lease
 from hub.outbound.linking import ask_for_pull
 from hub.outbound.owed import COPY_IS_DUE, UNWRITTEN, may_write
 from hub.outbound.trouble import backoff
-from hub.plugin import types
 from hub.plugin.codec import content_from_json, to_json
 from hub.plugin.errors import ProviderError, RetryLaterError, VersionMovedError
 from hub.plugin.types import (
@@ -42,7 +42,6 @@ from hub.plugin.types import (
 from hub.ports import Ports
 
 BATCH = 50
-BUSY_TITLE = "Busy"
 MEETING_WAIT = timedelta(seconds=2)
 """So long the copy of a meeting waits for a listing of its calendar, before it is looked at again."""
 
@@ -87,20 +86,8 @@ class Work:
     """Set: it cannot be written, and why."""
     held_back: frozenset[str] = frozenset()
     """Changed fields that are not the hub's to write there, beside those that it writes."""
-
-
-def visible(content: EventContent, detail: str) -> EventContent:
-    """Return what a link's remote calendar may show of an event."""
-    if detail != Detail.BUSY_ONLY:
-        return content
-    times = [
-        types.SeriesException(e.original_start, e.cancelled, e.start, e.end, e.start_zone, e.end_zone)
-        for e in content.when.exceptions
-    ]
-    # What differs in nothing that is shown is no exception there.
-    times = [time for time in times if time != types.SeriesException(time.original_start)]
-    when = dataclasses.replace(content.when, exceptions=tuple(times))
-    return EventContent(when=when, title=BUSY_TITLE, show_as=content.show_as, status=content.status)
+    withheld: str | None = None
+    """Set: the link copies no such events, and why; what the hub has made there is taken away."""
 
 
 def has_due(session: Session, ports: Ports, link: Link) -> bool:
@@ -192,7 +179,12 @@ def _count_ahead(ports: Ports, copy: EventCopy) -> bool:
 
 def plan_push(ports: Ports, provider: str, link: Link, copy: EventCopy, event: Event) -> Work:
     """Return what has to be written so that a copy shows its event."""
-    content = visible(content_of(event), link.detail)
+    lens, whole = lens_of(link), contents.plain_of(event)
+    is_ours = copy.is_ours or copy.remote_id is None
+    withheld = None
+    if is_ours and event.deleted_at is None:
+        withheld = lens.withheld(whole, event.ends_at, link.planned_at or ports.clock.now())
+    content = content_from_json(lens.shown(whole, copy.base, is_ours=is_ours))
     version = event.version
     push: Push | None
     seen = content
@@ -200,7 +192,7 @@ def plan_push(ports: Ports, provider: str, link: Link, copy: EventCopy, event: E
     held_back: frozenset[str] = frozenset()
     notify = copy.notify_version > 0
     barrier = asked.barrier(copy)
-    if event.deleted_at is not None and not copy.uncertain:
+    if (event.deleted_at is not None or withheld) and not copy.uncertain:
         push = PushDelete(copy.remote_id, copy.remote_version, notify) if copy.remote_id else None
         refusal = barrier
     elif copy.reply and copy.remote_id and copy.base:
@@ -214,7 +206,7 @@ def plan_push(ports: Ports, provider: str, link: Link, copy: EventCopy, event: E
             create_id = copy.create_id or ports.ids.bare()
             copy.create_id = create_id
             attempt = max(copy.attempts, 1) if copy.uncertain else 0
-            push = PushCreate(create_id, copy.id, content, attempt, notify)
+            push = PushCreate(create_id, copy.id, content, attempt, notify, lens.written(is_ours=True))
         else:
             push = _update(copy, content, seen, notify=notify)
             if push and "attendees" in push.fields & frozenset(copy.partial_fields):
@@ -222,7 +214,8 @@ def plan_push(ports: Ports, provider: str, link: Link, copy: EventCopy, event: E
             if barrier and push and (own := push.fields & frozenset(copy.own_fields)):
                 held_back, refusal = push.fields - own, projection.refusal
                 push = dataclasses.replace(push, fields=own)
-    return Work(copy.id, event.id, version, content, push, seen, refusal if push else None, held_back)
+    refusal = refusal if push else None
+    return Work(copy.id, event.id, version, content, push, seen, refusal, held_back, withheld)
 
 
 def _update(copy: EventCopy, content: EventContent, seen: EventContent, *, notify: bool) -> PushUpdate | None:
@@ -260,10 +253,12 @@ def settled(session: Session, ports: Ports, link: Link, work: Work, remote: Remo
         copy.notify_version = 0
     if remote is not None and work.push is not None:
         _set(copy, shown(remote, plain_of(remote, copy.base)))
+        copy.is_ours = copy.is_ours or isinstance(work.push, PushCreate)
     if isinstance(work.push, PushDelete) and copy.wanted_version > work.version:
         recreate(ports, copy)  # Restored meanwhile; if deleted once more, there is nothing left to do.
     elif isinstance(work.push, PushDelete) or (work.push is None and copy.remote_id is None):
         copy.removed_at, copy.missing_at = ports.clock.now(), None
+        copy.left_out = work.withheld is not None
     else:
         copy.synced = in_step(to_json(work.content), copy.base or {}, work.held_back)
         if work.held_back:
@@ -276,7 +271,7 @@ def settled(session: Session, ports: Ports, link: Link, work: Work, remote: Remo
         if kept.is_untouched(work.push, remote):
             copy.doubted = True
             ask_for_pull(session, ports, link.id)
-        if deleted_at is not None:
+        if deleted_at is not None or work.withheld:
             copy.pushed_version = version - 1  # Deleted while the create's outcome was unknown.
         elif unkept:
             kept.not_kept(session, ports, link, copy, session.get_one(Event, work.event_id), unkept)
@@ -300,7 +295,7 @@ def _was_touched(work: Work, remote: RemoteEvent) -> bool:
 def _found(session: Session, ports: Ports, copy: EventCopy, remote: RemoteEvent) -> None:
     """Keep where an earlier create was found; a listing merges what people have made of it since."""
     copy.remote_id, copy.remote_version, copy.shown_at = remote.remote_id, "", None
-    copy.create_id, copy.uncertain, copy.doubted = None, False, True
+    copy.create_id, copy.uncertain, copy.doubted, copy.is_ours = None, False, True, True
     copy.attempts, copy.due_at, copy.problem = 0, None, None
     ask_for_pull(session, ports, copy.link_id)
 
@@ -319,6 +314,7 @@ def _learn_meeting(session: Session, ports: Ports, copy: EventCopy, work: Work, 
     """Take what was written as seen without its meeting: a listing brings that, as a change of theirs."""
     seen = dataclasses.replace(remote.content, conference=None)
     _set(copy, shown(remote, to_json(seen)))
+    copy.is_ours = copy.is_ours or isinstance(work.push, PushCreate)
     copy.synced = in_step(to_json(work.content), copy.base or {})
     copy.pushed_version = max(copy.pushed_version, work.version)
     copy.remote_version, copy.shown_at, copy.doubted = "", None, True
@@ -346,6 +342,7 @@ def gone(session: Session, ports: Ports, link: Link, work: Work) -> None:
     if is_deletion or link.direction == "export":
         copy.pushed_version = work.version
         copy.removed_at, copy.missing_at = ports.clock.now(), None
+        copy.left_out = is_deletion and work.withheld is not None
         copy.attempts, copy.due_at, copy.problem = 0, None, None
         return
     is_edited = is_newer or behind(to_json(work.content), copy.base or {}, copy.synced)

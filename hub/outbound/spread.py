@@ -36,13 +36,13 @@ _OTHERS = _TARGET.where(
     _LINKS.c.direction != Direction.IMPORT,
 ).order_by(_LINKS.c.id)
 
-_FRESH: dict[str, Any] = {"due_at": None, "parked_at": None, "attempts": 0, "unkept": 0}
+FRESH: dict[str, Any] = {"due_at": None, "parked_at": None, "attempts": 0, "unkept": 0}
 """A fresh wish clears old failures."""
-_ANEW: dict[str, Any] = {
+ANEW: dict[str, Any] = {
     "removed_at": None, "remote_id": None, "remote_version": "", "base": None, "synced": {}, "tried": {},
-    "replaced": {}, "shown_at": None, "doubted": False, "read_only": None, "own_fields": [],
-    "notice": None, "notify_only": None, "partial_fields": [], "notify_version": 0, "reply": None,
-    "pushed_version": 0,
+    "replaced": {}, "shown_at": None, "doubted": False, "is_ours": False, "left_out": False,
+    "read_only": None, "own_fields": [], "notice": None, "notify_only": None, "partial_fields": [],
+    "notify_version": 0, "reply": None, "pushed_version": 0,
 }  # fmt: skip
 """What was removed is wanted as a new event."""
 _THERE = (
@@ -59,7 +59,7 @@ _VERSION = select(_EVENTS.c.version).where(_EVENTS.c.id == _COPIES.c.event_id).s
 _WANT = (
     update(_COPIES)
     .where(_COPIES.c.id.in_(_THERE))
-    .values(wanted_version=_VERSION, **_FRESH)
+    .values(wanted_version=_VERSION, **FRESH)
     .returning(_COPIES.c.link_id, _COPIES.c.event_id)
 )
 """Makes wanted what is there. The copies are locked in the order of their ids, as everywhere."""
@@ -67,7 +67,7 @@ _WANT = (
 _NOT_THERE = (
     select(
         _EVENTS.c.id, _EVENTS.c.version, _EVENTS.c.deleted_at, _EVENTS.c.ends_at, _EVENTS.c.details,
-        _COPIES.c.id.label("copy_id"),
+        _COPIES.c.id.label("copy_id"), _COPIES.c.left_out,
     )
     .join_from(
         _EVENTS,
@@ -81,7 +81,7 @@ _NOT_THERE = (
 _REVIVE = (
     update(_COPIES)
     .where(_COPIES.c.id == bindparam("copy_id"))
-    .values(wanted_version=bindparam("version"), create_id=bindparam("new_create_id"), **_ANEW, **_FRESH)
+    .values(wanted_version=bindparam("version"), create_id=bindparam("new_create_id"), **ANEW, **FRESH)
 )
 _INSERT = insert(_COPIES)
 _NOTIFY = (
@@ -140,9 +140,9 @@ def want_in(session: Session, ports: Ports, link_id: str, event_ids: Collection[
 
 def want(ports: Ports, copy: EventCopy, version: int) -> None:
     """Make one copy wanted at `version`."""
-    values = {"wanted_version": version, **_FRESH}
+    values = {"wanted_version": version, **FRESH}
     if copy.removed_at is not None:
-        values |= _ANEW | {"create_id": ports.ids.bare()}
+        values |= ANEW | {"create_id": ports.ids.bare()}
     for name, value in values.items():
         setattr(copy, name, value)
 
@@ -158,7 +158,8 @@ def _want(
     """Make copies wanted.
 
     A copy that a person removed from an export-only calendar is unwanted there and stays away; what
-    ended before the link's window is not copied.
+    ended before the link's window is not copied. Whether the link copies such events at all is asked when
+    they are about to be written (`hub.outbound.outbox`), so each change of an event asks it anew.
     """
     forget(session, EventCopy)
     ids = {"link_ids": [link.id for link in links], "event_ids": list(event_ids)}
@@ -181,7 +182,7 @@ def _add(session: Session, ports: Ports, link: _Target, event_ids: list[str], *,
             if may_add and _is_within(event.ends_at, oldest):
                 new.append(_new_copy(ports, link.id, event.id, event.version))
                 has_meeting |= is_meeting(event.details)
-        elif link.direction != Direction.EXPORT:
+        elif link.direction != Direction.EXPORT or event.left_out:
             removed.append(
                 {"copy_id": event.copy_id, "version": event.version, "new_create_id": ports.ids.bare()}
             )

@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 from hub.domain.recurrence import span
 from hub.domain.undo import DELETED, Kept
 from hub.models import Account, Direction, EventCopy, Link, LinkState, RemoteCalendar
-from hub.outbound.outbox import visible
+from hub.models.view import lens_of
 from hub.outbound.undo import EventUndo
 from hub.outbound.window import window_of
+from hub.plugin.codec import content_from_json, to_json
 from hub.plugin.types import AccessRole
 from hub.ports import Ports
 
@@ -140,7 +141,14 @@ def _as_written(
             "files, comments), do not come back.",
             link.id,
         )
-    content = visible(item.content, link.detail)
+    is_ours = copy is None or copy.is_ours or copy.remote_id is None
+    lens, whole = lens_of(link), to_json(item.content)
+    if is_ours:
+        ends_at = span(item.content.when, item.calendar.zone if item.calendar else "UTC")[1]
+        if withheld := lens.withheld(whole, ends_at, ports.clock.now()):
+            yield UndoLoss(f"{withheld[:-1]}: {name} does not have it.", link.id)
+            return
+    content = content_from_json(lens.shown(whole, copy.base if copy else None, is_ours=is_ours))
     projection = ports.gateway.plain(place.provider, "project", content=content)
     if projection.refusal:
         yield UndoLoss(f"{name} cannot hold it: {projection.refusal}", link.id)

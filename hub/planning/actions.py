@@ -31,6 +31,8 @@ from hub.models import (
     PlannedPage,
     RemoteCalendar,
 )
+from hub.models.content import plain_of
+from hub.models.view import lens_of
 from hub.outbound.lease import border_calendar
 from hub.outbound.outbox import Work, plan_push
 from hub.outbound.owed import UNWRITTEN
@@ -230,7 +232,7 @@ class _Reader:
             remote_id,
             fields,
             losses,
-            refusal,
+            refusal or work.withheld,
         )
 
     def _conflicts(self) -> Iterator[Action]:
@@ -356,16 +358,25 @@ class _Reader:
 
     def _only_here(self, link: Link) -> Iterator[Action]:
         """Yield what the hub holds and the remote calendar will not have."""
-        there = select(EventCopy.id).where(
+        copies = select(EventCopy.id).where(
             EventCopy.event_id == Event.id, EventCopy.link_id == link.id, EventCopy.removed_at.is_(None)
         )
-        query = select(Event).where(
-            Event.calendar_id == link.calendar_id, Event.deleted_at.is_(None), ~there.exists()
+        there = copies.where(EventCopy.remote_id.is_not(None)).exists()
+        query = (
+            select(Event, copies.exists())
+            .where(Event.calendar_id == link.calendar_id, Event.deleted_at.is_(None), ~there)
+            .options(selectinload(Event.exceptions))
         )
         oldest, _ = window_of(self.session, self.rehearsed.ports, link)
-        for (event,) in self._stream(query.order_by(Event.starts_at, Event.id)):
+        lens = lens_of(link)
+        for event, is_wanted in self._stream(query.order_by(Event.starts_at, Event.id)):
+            withheld = lens.withheld(plain_of(event), event.ends_at, self.rehearsed.created_at)
             if link.direction == Direction.IMPORT:
                 reason = "The link only reads: it is not written there."
+            elif withheld:
+                reason = withheld
+            elif is_wanted:
+                continue
             elif event.ends_at is not None and event.ends_at < oldest:
                 reason = "It ended before the time that the link keeps in step: it is not written there."
             else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import Any
 
 from sqlalchemy import Executable, select
@@ -62,6 +63,9 @@ def _links(calendar_id: str) -> Executable:
         Link.id,
         Link.direction,
         Link.detail,
+        Link.busy_title,
+        Link.filters,
+        Link.leave_alone,
         Link.policy,
         Link.past_days,
         Link.state,
@@ -73,6 +77,7 @@ def _links(calendar_id: str) -> Executable:
 
 def _digest(session: Session, query: Executable) -> str:
     total = hashlib.blake2b(digest_size=12)
-    for line in sorted(repr(tuple(row)) for row in session.execute(query)):
+    # What is stored as JSON comes back in an order that is the database's own.
+    for line in sorted(json.dumps(list(row), sort_keys=True, default=repr) for row in session.execute(query)):
         total.update(line.encode())
     return total.hexdigest()

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from hub.accounts.links import change_link
 from hub.db import after_commit
+from hub.domain.lens import Filters
 from hub.models import (
     Account,
     Calendar,
@@ -38,6 +39,9 @@ LIFE = timedelta(hours=1)
 DEFAULTS: dict[str, Any] = {
     "direction": "two_way",
     "detail": "full",
+    "busy_title": "Busy",
+    "filters": Filters().stored(),
+    "leave_alone": [],
     "policy": "newest",
     "past_days": 90,
     "future_days": 400,
@@ -166,7 +170,8 @@ def options_of(session: Session, planned: PlannedLink) -> dict[str, Any]:
     """Return what a planned link would be like: all its options."""
     link = session.get(Link, planned.link_id) if planned.link_id else None
     before = {name: getattr(link, name) for name in DEFAULTS} if link else DEFAULTS
-    return before | planned.options
+    filters = before["filters"] | planned.options.get("filters", {})
+    return before | planned.options | {"filters": filters}
 
 
 def carry_out(session: Session, ports: Ports, plan: LinkPlan) -> list[Link]:

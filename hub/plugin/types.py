@@ -515,6 +515,9 @@ class PushCreate:
     What it made and somebody has deleted since is a `GoneError`, where the provider can tell."""
     notify: bool = False
     """Invite the guests of `content` and have them told; else it is made without guests."""
+    fields: frozenset[str] = frozenset(CONTENT_FIELDS)
+    """The fields that are to be written. The others are at their default in `content`: a link leaves them
+    alone, so that no request may name them."""
 
 
 @dataclass(frozen=True, slots=True)

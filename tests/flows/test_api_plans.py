@@ -116,7 +116,8 @@ def test_each_fault_of_a_plan_is_named_with_its_place(hub: HubApp) -> None:
         ([main, {}], ["/links/1/calendar_id", "/links/1/remote_calendar_id"]),
         ([main, main], ["/links"]),
         ([main, team], ["/links/1/remote_calendar_id"]),
-        ([{"link_id": link_id, "detail": "busy_only"}], ["/links/0/detail"]),
+        ([{"link_id": link_id, "calendar_id": "cal_1"}], ["/links/0/calendar_id"]),
+        ([{"link_id": link_id, "busy_title": "{secret}"}], ["/links/0/busy_title"]),
         ([{"link_id": "lnk_none"}, main], ["/links/0/link_id"]),
         ([{**main, "remote_calendar_id": "x"}], ["/links/0/remote_calendar_id"]),
     ]

@@ -28,7 +28,16 @@ def options(chance: random.Random) -> dict[str, object]:
     return {
         "direction": chance.choice(["two_way", "two_way", "import", "export"]),
         "policy": chance.choice(["newest", "hub", "provider"]),
+        **shows(chance),
+    }
+
+
+def shows(chance: random.Random) -> dict[str, object]:
+    """Return what a link shows of which events."""
+    return {
         "detail": chance.choice(["full", "full", "full", "busy_only"]),
+        "filters": chance.choice([{}, {"free": False}, {"all_day": False}, {"past": False}]),
+        "leave_alone": chance.choice([[], [], ["location"], ["priority", "description"]]),
     }
 
 
@@ -91,6 +100,7 @@ def test_changing_a_link_does_what_its_plan_says(world: World, seed: int) -> Non
     changes = {
         "direction": chance.choice(["two_way", "import", "export"]),
         "past_days": chance.choice([90, 400]),
+        **(shows(chance) if chance.random() < 0.7 else {}),
     }
     plan_id = make_plan(world, (link_id, changes))
     assert contents(world) == before

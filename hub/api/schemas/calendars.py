@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
 from hub.api.schemas.common import Choice, Instant, PageQuery, Strict, Text, iana_zone
+from hub.domain.lens import LEAVABLE, PLACEHOLDERS, fault_of_title
 from hub.models import Detail, Direction, Policy
 
 
@@ -78,6 +80,49 @@ class HeldDeletionSchema(Schema):
 _DAYS = validate.Range(0, 3660)
 
 
+class TrueOrFalse(fields.Boolean):
+    """A boolean that is one: no words that may mean it."""
+
+    truthy = {True}  # noqa: RUF012
+    falsy = {False}  # noqa: RUF012
+
+
+class FiltersSchema(Strict):
+    """Which events are copied to the remote calendar; what is not named stays as it is."""
+
+    declined = TrueOrFalse(
+        metadata={
+            "description": "those that the owner has declined, and such days of a series; false by default"
+        }
+    )
+    free = TrueOrFalse(metadata={"description": "those whose time counts as free; true by default"})
+    all_day = TrueOrFalse(metadata={"description": "true by default"})
+    past = TrueOrFalse(
+        metadata={"description": "those that are over; false takes them away once they are; true by default"}
+    )
+    only_categories = fields.List(
+        Text(255, 1),
+        validate=validate.Length(max=100),
+        metadata={"description": "only events of one of these; empty, as by default: of any, and of none"},
+    )
+    without_categories = fields.List(
+        Text(255, 1), validate=validate.Length(max=100), metadata={"description": "no events of any of these"}
+    )
+
+
+def busy_title(value: str) -> None:
+    if fault := fault_of_title(value):
+        raise ValidationError(fault)
+
+
+def _leave_alone(**settings: Any) -> Any:
+    return fields.List(
+        Choice(LEAVABLE),
+        metadata={"description": "fields that are neither written there nor taken over from there"},
+        **settings,
+    )
+
+
 class LinkSchema(Strict):
     """Ties a calendar to a remote calendar."""
 
@@ -91,8 +136,19 @@ class LinkSchema(Strict):
         metadata={"description": "seen from the hub: import reads only, export writes only"},
     )
     detail = Choice(
-        Detail, load_default="full", metadata={"description": "busy_only writes no title, place or text"}
+        Detail,
+        load_default="full",
+        metadata={"description": "busy_only shows there when the time is taken, and nothing else"},
     )
+    busy_title = Text(
+        200,
+        1,
+        load_default="Busy",
+        validate=[busy_title],
+        metadata={"description": f"of busy_only copies; may name {', '.join(PLACEHOLDERS)} in braces"},
+    )
+    filters = fields.Nested(FiltersSchema, load_default=dict)
+    leave_alone = _leave_alone(load_default=list)
     policy = Choice(Policy, load_default="newest", metadata={"description": "who wins a conflict"})
     past_days = fields.Integer(strict=True, load_default=90, validate=_DAYS)
     future_days = fields.Integer(strict=True, load_default=400, validate=_DAYS)
@@ -105,6 +161,10 @@ class LinkPatchSchema(Strict):
     """What may be changed of a link."""
 
     direction = Choice(Direction)
+    detail = Choice(Detail)
+    busy_title = Text(200, 1, validate=[busy_title])
+    filters = fields.Nested(FiltersSchema)
+    leave_alone = _leave_alone()
     policy = Choice(Policy)
     past_days = fields.Integer(strict=True, validate=_DAYS)
     future_days = fields.Integer(strict=True, validate=_DAYS)

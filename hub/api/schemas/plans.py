@@ -8,7 +8,6 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from hub.api.schemas.calendars import LinkPatchSchema
 from hub.api.schemas.common import Choice, Instant, PageQuery, Strict
-from hub.models import Detail
 
 KINDS = (
     *("create", "change", "delete", "restore", "pair", "conflict"),
@@ -24,7 +23,6 @@ class PlannedLinkSchema(LinkPatchSchema):
     )
     calendar_id = fields.String()
     remote_calendar_id = fields.String()
-    detail = Choice(Detail, metadata={"description": "of a new link only"})
     listed = fields.Integer(dump_only=True, metadata={"description": "events that were read there so far"})
 
     @validates_schema
@@ -32,7 +30,7 @@ class PlannedLinkSchema(LinkPatchSchema):
         """Tell the two kinds apart."""
         faults: dict[str, list[str]] = {}
         if "link_id" in data:
-            for name in ("calendar_id", "remote_calendar_id", "detail"):
+            for name in ("calendar_id", "remote_calendar_id"):
                 if name in data:
                     faults[name] = ["cannot be changed of a link: leave it out, or make a new link"]
         else:

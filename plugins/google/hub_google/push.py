@@ -69,7 +69,7 @@ class _Writer:
 
     def create(self, push: PushCreate) -> RemoteEvent:
         wanted = _fitted(push.content)
-        body: Event = values.without_nulls(translate.to_remote(wanted))
+        body: Event = values.without_nulls(self._create_body(push.fields, wanted))
         body["id"] = push.create_id
         body["extendedProperties"] = {"private": {translate.TAG_KEY: push.tag}}
         if push.notify and push.content.attendees:
@@ -106,7 +106,7 @@ class _Writer:
             raise RefusedError("Another event has this id.", code="duplicate")
         family = series.complete(self.client, self.calendar, item)
         found = series.whole(family, self.calendar)
-        if push.attempt == 0 and changed_fields(project(found.content).content, wanted):
+        if push.attempt == 0 and push.fields & changed_fields(project(found.content).content, wanted):
             # A worker that slept for long, or a hub that has forgotten its try: it is not theirs to change.
             raise RetryLaterError("The event is there already.", code="duplicate")
         return found
@@ -281,6 +281,12 @@ class _Writer:
     def _check_version(self, family: series.Family, version: str) -> None:
         if version and translate.version_of(*family) != version:
             raise VersionMovedError("The event was changed meanwhile.")
+
+    @staticmethod
+    def _create_body(fields: frozenset[str], wanted: EventContent) -> Event:
+        """Return the event without the keys of fields that are left to Google's defaults."""
+        left = {key for name, keys in translate.FIELD_KEYS.items() if name not in fields for key in keys}
+        return {k: v for k, v in translate.to_remote(wanted).items() if k not in left}  # type: ignore[return-value]
 
     @staticmethod
     def _patch_body(fields: frozenset[str], wanted: EventContent) -> Event:

@@ -54,7 +54,7 @@ def create(graph: Graph, calendar: RemoteCalendar, push: PushCreate) -> RemoteEv
         if found:
             return _marked(graph, calendar, found, push)
     mark = {"id": TAG_ID, "value": _mark(push)}
-    body = to_remote(wanted, WRITABLE) | {
+    body = to_remote(wanted, WRITABLE & push.fields) | {
         "transactionId": push.create_id,
         "singleValueExtendedProperties": [mark],
     }
@@ -71,7 +71,7 @@ def create(graph: Graph, calendar: RemoteCalendar, push: PushCreate) -> RemoteEv
         found = _find(graph, calendar, push) or _find_unmarked(graph, calendar, push)
         if not found:
             raise RetryLaterError("Outlook says that it has this event, but does not show it yet.") from None
-        if push.attempt == 0 and changed_fields(project(found.content).content, wanted):
+        if push.attempt == 0 and push.fields & changed_fields(project(found.content).content, wanted):
             # A worker that slept for long, or a hub that has forgotten its try: it is not theirs to change.
             raise RetryLaterError("The event is there already.", code=DUPLICATE) from None
         return _marked(graph, calendar, found, push)

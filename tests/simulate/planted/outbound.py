@@ -96,9 +96,9 @@ BUGS = [
     ),
     Bug(
         "a busy-looking title is written for every event",
-        OUTBOX,
-        "if detail != Detail.BUSY_ONLY:",
-        "if detail == Detail.BUSY_ONLY:",
+        "hub.models.view",
+        "if link.detail == Detail.BUSY_ONLY:",
+        "if link.detail != Detail.BUSY_ONLY:",
         ("C1", "C2", "C12"),
     ),
     Bug(

@@ -14,7 +14,6 @@ from hub.domain.recurrence import (
     occurrences,
     span,
     starts,
-    with_details,
     without_orphans,
 )
 from hub.plugin.testing import all_day, series, timed
@@ -124,25 +123,3 @@ def test_a_wall_time_has_one_instant(wall: object, zone: str | None, expected: d
 def test_a_time_that_makes_no_sense_is_refused_with_its_reason(when: When, message: str) -> None:
     with pytest.raises(RecurrenceError, match=message):
         check(when)
-
-
-def test_a_time_that_was_shown_without_details_keeps_those_that_are_known() -> None:
-    daily = series("Stand-up", datetime(2026, 12, 7, 9), "FREQ=DAILY;COUNT=5").when
-    second, third, fourth = (datetime(2026, 12, day, 9) for day in (8, 9, 10))
-    moved = {"start": datetime(2026, 12, 8, 11), "end": datetime(2026, 12, 8, 12)}
-    known = (
-        SeriesException(second, title="Second", **moved),
-        SeriesException(third, title="Third"),
-        SeriesException(fourth, cancelled=True),
-    )
-    shown = (SeriesException(second), SeriesException(datetime(2026, 12, 11, 9), cancelled=True))
-    merged = with_details(
-        dataclasses.replace(daily, exceptions=shown), dataclasses.replace(daily, exceptions=known)
-    )
-    assert merged.exceptions == (
-        SeriesException(second, title="Second"),
-        SeriesException(third, title="Third"),
-        SeriesException(datetime(2026, 12, 11, 9), cancelled=True),
-    )
-    later = dataclasses.replace(daily, start=datetime(2026, 12, 7, 10), end=datetime(2026, 12, 7, 11))
-    assert with_details(later, dataclasses.replace(daily, exceptions=known)) == later, "they are for no day"
