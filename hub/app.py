@@ -20,6 +20,7 @@ from hub.api import (
     held,
     history,
     links,
+    occurrences,
     plans,
     undo,
     users,
@@ -81,7 +82,7 @@ def create_app(settings: Settings | None = None, ports: Ports | None = None) -> 
     api = ProblemApi(app)
     for module in (
         *(users, accounts, calendars, links, held, plans),
-        *(events, changes, history, undo, conflicts),
+        *(events, occurrences, changes, history, undo, conflicts),
     ):
         api.register_blueprint(module.blp)
     for blueprint in (health.blp, webhook.blp, docs.blp, views.blp):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session, selectinload
@@ -17,6 +18,7 @@ from hub.plugin.types import EventContent
 MOST_OCCURRENCES = 5000
 LONGEST_SPAN = timedelta(days=400)
 _CHUNK = 500
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class TooManyError(Exception):
@@ -46,14 +48,15 @@ def list_events(
     span: Span,
     after: tuple[datetime, str] | None,
     limit: int,
+    metadata: Mapping[str, str] = NOTHING,
 ) -> list[Event]:
     """Return up to `limit` events that overlap the span, by start and id, beyond `after`.
 
-    A series counts if one of its occurrences overlaps.
+    A series counts if one of its occurrences overlaps; an event only if it has all of `metadata`.
     """
     found: list[Event] = []
     zones = {calendar.id: calendar.zone for calendar in calendars}
-    for event in _candidates(session, list(zones), span, after):
+    for event in _candidates(session, list(zones), span, after, metadata):
         if _takes_place(event, zones[event.calendar_id], span):
             found.append(event)
             if len(found) == limit:
@@ -62,7 +65,11 @@ def list_events(
 
 
 def list_entries(
-    session: Session, calendars: Sequence[Calendar], start: datetime, end: datetime
+    session: Session,
+    calendars: Sequence[Calendar],
+    start: datetime,
+    end: datetime,
+    metadata: Mapping[str, str] = NOTHING,
 ) -> list[Entry]:
     """Return all occurrences that overlap [start, end), by start.
 
@@ -71,18 +78,30 @@ def list_entries(
     """
     zones = {calendar.id: calendar.zone for calendar in calendars}
     entries: list[Entry] = []
-    for event in _candidates(session, list(zones), Span(start, end), None):
+    for event in _candidates(session, list(zones), Span(start, end), None, metadata):
         content = content_of(event)
-        try:
-            found = occurrences(content.when, start, end, zones[event.calendar_id], MOST_OCCURRENCES)
-        except RecurrenceError:
-            found = [_as_single(event)]
+        found = occurrences_of(event, zones[event.calendar_id], start, end)
         entries += (Entry(event, as_it_takes_place(content, o), o) for o in found)
         if len(entries) > MOST_OCCURRENCES:
             raise TooManyError
     return sorted(
         entries, key=lambda e: (e.occurrence.starts_at, e.event.id, str(e.occurrence.original_start))
     )
+
+
+def occurrences_of(
+    event: Event, zone: str, start: datetime, end: datetime, *, cancelled: bool = False
+) -> list[Occurrence]:
+    """Return the occurrences of one event that overlap [start, end); `zone` is its calendar's.
+
+    Args:
+        cancelled: those that do not take place, too.
+    """
+    try:
+        when = content_of(event).when
+        return occurrences(when, start, end, zone, MOST_OCCURRENCES, cancelled=cancelled)
+    except RecurrenceError:
+        return [_as_single(event)]
 
 
 def _as_single(event: Event) -> Occurrence:
@@ -92,7 +111,11 @@ def _as_single(event: Event) -> Occurrence:
 
 
 def _candidates(
-    session: Session, calendar_ids: list[str], span: Span, after: tuple[datetime, str] | None
+    session: Session,
+    calendar_ids: list[str],
+    span: Span,
+    after: tuple[datetime, str] | None,
+    metadata: Mapping[str, str],
 ) -> Iterator[Event]:
     query = (
         select(Event)
@@ -101,6 +124,8 @@ def _candidates(
         .options(selectinload(Event.exceptions))
         .limit(_CHUNK)
     )
+    for key, value in metadata.items():
+        query = query.where(Event.extra[key].as_string() == value)
     if span.end is not None:
         query = query.where(Event.starts_at < span.end)
     if span.start is not None:

@@ -38,8 +38,19 @@ def _shown(session: Session, events: Sequence[Event]) -> list[dict[str, Any]]:
     for copy in session.scalars(query):
         state: dict[str, Any] = {"link_id": copy.link_id, "state": _state(copy)}
         state |= {"web_link": copy.web_link, "problem": copy.problem, "notice": copy.notice}
+        state |= {"read_only": copy.read_only, "updated_at": copy.shown_at}
         copies.setdefault(copy.event_id, []).append(state)
-    return [event_content.shown(e, content_of(e)) | {"copies": copies.get(e.id, [])} for e in events]
+    halves: dict[str, list[str]] = {}
+    split = select(Event.split_from, Event.id).where(
+        Event.split_from.in_({event.id for event in events}), Event.deleted_at.is_(None)
+    )
+    for event_id, half in session.execute(split.order_by(Event.id)):
+        halves.setdefault(str(event_id), []).append(half)
+    return [
+        event_content.shown(event, content_of(event))
+        | {"copies": copies.get(event.id, []), "split_into": halves.get(event.id, [])}
+        for event in events
+    ]
 
 
 def _state(copy: EventCopy) -> str:
@@ -68,7 +79,8 @@ class Events(MethodView):
                 return _expanded(session, calendars, query)
             span = agenda.Span(query.get("start"), query.get("end"))
             limit = query["limit"]
-            rows = agenda.list_events(session, calendars, span, position(query["cursor"]), limit + 1)
+            after, metadata = position(query["cursor"]), _pairs(query["metadata"])
+            rows = agenda.list_events(session, calendars, span, after, limit + 1, metadata)
             shown = _shown(session, rows[:limit])
         more = len(rows) > limit
         last = rows[limit - 1] if more else None
@@ -86,7 +98,7 @@ class Events(MethodView):
             except Problem:
                 raise invalid([fault("/calendar_id", "is not a calendar of yours")]) from None
             content = event_content.changed(None, data, calendar.zone)
-            extra = data.get("metadata") or {}
+            extra = event_content.merged_metadata({}, data) or {}
             event = edit.create_event(session, ports(), calendar, content, author(), extra=extra)
             session.flush()
             answer, headers = _answer(session, event)
@@ -113,7 +125,8 @@ class OneEvent(MethodView):
                 raise StaleVersionError
             zone = session.get_one(Calendar, event.calendar_id).zone
             content = event_content.changed(content_of(event), data, zone)
-            edit.update_event(session, ports(), event, content, author(), extra=_metadata(event, data))
+            extra = event_content.merged_metadata(event.extra, data)
+            edit.update_event(session, ports(), event, content, author(), extra=extra)
             session.flush()
             return _answer(session, event)
 
@@ -127,15 +140,6 @@ class OneEvent(MethodView):
             edit.delete_event(session, ports(), event, author(), expected_version=expected)
 
 
-def _metadata(event: Event, data: dict[str, Any]) -> dict[str, Any] | None:
-    """Merge metadata key by key; a null takes the key away (RFC 7396)."""
-    if "metadata" not in data:
-        return None
-    if data["metadata"] is None:
-        return {}
-    return {k: v for k, v in (event.extra | data["metadata"]).items() if v is not None}
-
-
 def _calendars(session: Session, query: dict[str, Any]) -> list[Calendar]:
     if "calendar_id" in query:
         return [find.calendar(session, query["calendar_id"])]
@@ -147,7 +151,8 @@ def _calendars(session: Session, query: dict[str, Any]) -> list[Calendar]:
 
 def _expanded(session: Session, calendars: list[Calendar], query: dict[str, Any]) -> dict[str, Any]:
     try:
-        entries = agenda.list_entries(session, calendars, query["start"], query["end"])
+        metadata = _pairs(query["metadata"])
+        entries = agenda.list_entries(session, calendars, query["start"], query["end"], metadata)
     except agenda.TooManyError:
         detail = f"holds more than {agenda.MOST_OCCURRENCES} occurrences: ask for a shorter time"
         errors = [{"parameter": "end", "detail": detail}]
@@ -157,9 +162,17 @@ def _expanded(session: Session, calendars: list[Calendar], query: dict[str, Any]
         entries = [entry for entry in entries if _place(entry) > after]
     page = entries[: query["limit"]]
     events = {e["id"]: e for e in _shown(session, list({e.event.id: e.event for e in page}.values()))}
-    items = [events[e.event.id] | {"occurrence": e.occurrence} for e in page]
+    items = [
+        events[e.event.id]
+        | {"occurrence": event_content.shown_occurrence(e.event, content_of(e.event), e.occurrence)}
+        for e in page
+    ]
     more = len(entries) > len(page)
     return {"items": items, "next_cursor": encode(*_place(page[-1])) if more else None}
+
+
+def _pairs(given: list[str]) -> dict[str, str]:
+    return {key: value for key, _, value in (pair.partition("=") for pair in given)}
 
 
 def _place(entry: agenda.Entry) -> list[str]:

@@ -32,7 +32,7 @@ class UndoChange(MethodView):
     @blp.response(200, UndoPreviewSchema)
     def get(self, query: dict[str, Any], seq: str) -> dict[str, Any]:
         """Show what undoing one change would do, and what it cannot bring back."""
-        return _preview(Target(tenant_id(), seq=_number(seq, "change")), query, "change")
+        return _preview(_change(seq), query, "change")
 
     @idempotent
     @blp.arguments(UndoRequestSchema)
@@ -40,7 +40,7 @@ class UndoChange(MethodView):
     @blp.doc(parameters=[IDEMPOTENCY_KEY])
     def post(self, data: dict[str, Any], seq: str) -> tuple[dict[str, Any], int]:
         """Undo one change of an event, here and at the providers."""
-        return _undo(Target(tenant_id(), seq=_number(seq, "change")), data, "change")
+        return _undo(_change(seq), data, "change")
 
 
 @blp.route("/runs/<run_id>/undo")
@@ -83,8 +83,14 @@ def _number(text: str, what: str) -> int:
     return int(text)
 
 
+def _change(seq: str) -> Target:
+    with ports().db.reading() as session:
+        return undo.change_target(session, tenant_id(), _number(seq, "change"))
+
+
 def _version(event_id: str, version: str) -> Target:
-    return Target(tenant_id(), event_id=event_id, version=_number(version, "version"))
+    with ports().db.reading() as session:
+        return undo.version_target(session, tenant_id(), event_id, _number(version, "version"))
 
 
 def _check(session: Session, target: Target, what: str) -> None:

@@ -61,6 +61,11 @@ def differences(before: Plain, after: Plain, names: Collection[str] | None = Non
     return found
 
 
+def trimmed(text: str) -> str:
+    """Return a text without blanks at the ends of its lines, as providers give it back."""
+    return "\n".join(line.rstrip() for line in text.split("\n")).rstrip()
+
+
 def beginning(content: Plain, extra: Mapping[str, Any] = NO_EXTRA) -> dict[str, Any]:
     """Return all of an event that came into being, as the change log keeps it."""
     fields = {name: {"after": value} for name, value in content.items()}

@@ -27,7 +27,7 @@ from hub.domain.recurrence import (
     without_orphans,
 )
 from hub.domain.rule import Rule, dates_line, is_dates, is_rule, until
-from hub.domain.split import SeriesError, Start, as_kind, starts_before
+from hub.domain.split import SeriesError, Start, as_kind, day_of, starts_before
 from hub.plugin.types import EventContent, SeriesException, When
 
 _WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
@@ -213,7 +213,7 @@ def _moved_lines(before: When, after: When) -> tuple[str, ...]:
 def _moved_start(start: Start, before: When, after: When) -> Start:
     """Return where one date of a series goes when its start goes elsewhere."""
     if before.all_day or after.all_day:
-        day = _day(start) + (_day(after.start) - _day(before.start))
+        day = day_of(start) + (day_of(after.start) - day_of(before.start))
         at = after.start
         return datetime.combine(day, at.time()) if isinstance(at, datetime) else day
     return as_kind(start, before) + (after.start - before.start)  # type: ignore[operator]
@@ -221,7 +221,7 @@ def _moved_start(start: Start, before: When, after: When) -> Start:
 
 def _moved_rule(line: str, before: When, after: When) -> str:
     """Return a rule for the days that its occurrences are moved to, ended so that there are as many."""
-    rule = _on_days(Rule.read(line), _day(before.start), _day(after.start))
+    rule = _on_days(Rule.read(line), day_of(before.start), day_of(after.start))
     if rule.get("UNTIL") is None:
         return str(rule)
     only = dataclasses.replace(before, recurrence=(line,), exceptions=())
@@ -231,10 +231,6 @@ def _moved_rule(line: str, before: When, after: When) -> str:
     if not new or count == MOST_STEPS:
         return str(rule)
     return str(rule.with_parts(UNTIL=until(new[-1], after)))
-
-
-def _day(start: Start) -> date:
-    return start.date() if isinstance(start, datetime) else start
 
 
 def _on_days(rule: Rule, old: date, new: date) -> Rule:

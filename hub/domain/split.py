@@ -127,7 +127,11 @@ def as_kind(value: Start, when: When) -> Start:
     """Return a date or a wall time in the kind of the series' start: a date alone is that midnight."""
     if isinstance(when.start, datetime):
         return value if isinstance(value, datetime) else datetime.combine(value, datetime.min.time())
-    return value.date() if isinstance(value, datetime) else value
+    return day_of(value)
+
+
+def day_of(start: Start) -> date:
+    return start.date() if isinstance(start, datetime) else start
 
 
 def _from(when: When, first: Start) -> When:

@@ -74,7 +74,10 @@ class UndoPlan:
         if self.result is None:
             return ()
         before = self.present if self.present is not None else _DEFAULTS
-        return tuple(name for name in FIELDS if before.get(name) != self.result[name])
+        names = tuple(name for name in FIELDS if before.get(name) != self.result[name])
+        if not names and self.present is not None and before.get(_HTML) != self.result[_HTML]:
+            return (_HTML,)
+        return names
 
 
 def state_of(content: EventContent, metadata: Mapping[str, Any]) -> State:
@@ -128,6 +131,9 @@ def _take_back_update(state: State | None, line: Line, kept: list[Kept], *, forc
         result[name] = before
         if name == "description":
             result[_HTML] = line.fields.get(_HTML, {}).get("before")
+    html = line.fields.get(_HTML)
+    if html and "description" not in line.fields and state[_HTML] == html.get("after"):
+        result[_HTML] = html.get("before")
     return result
 
 

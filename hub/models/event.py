@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Boolean, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import Boolean, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from hub.db import Base, WallTime
 from hub.domain.plain import is_meeting
+
+_SPLIT = text("split_from IS NOT NULL")
 
 
 class Event(Base):
@@ -19,6 +21,7 @@ class Event(Base):
     __table_args__ = (
         Index("ix_events_window", "calendar_id", "starts_at", "ends_at"),
         Index("ix_events_uid", "calendar_id", "uid"),
+        Index("ix_events_split_from", "split_from", sqlite_where=_SPLIT, postgresql_where=_SPLIT),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -26,6 +29,9 @@ class Event(Base):
     calendar_id: Mapped[str] = mapped_column(ForeignKey("calendars.id", ondelete="CASCADE"))
     uid: Mapped[str] = mapped_column(String(1024))
     """RFC 5545 UID."""
+    split_from: Mapped[str | None] = mapped_column(String(40))
+    """The series whose later occurrences these are since somebody changed *this and following*; only told,
+    nothing follows from it. That event may be gone."""
     version: Mapped[int] = mapped_column(default=1)
     """Rises with every change, deletion included; the API's ETag, and what copies are measured by."""
     title: Mapped[str] = mapped_column(Text, default="")

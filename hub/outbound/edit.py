@@ -64,11 +64,12 @@ def create_event(
     *,
     extra: Mapping[str, Any] | None = None,
     uid: str | None = None,
+    split_from: str | None = None,
 ) -> Event:
     """Add an event to a calendar and make its copies wanted in every link that writes."""
     event_id = ports.ids.new("evt")
     uid = uid or f"{event_id}@coordinoter"
-    event = _insert(session, ports, calendar, content, event_id, uid, 1, extra or {})
+    event = _insert(session, ports, calendar, content, event_id, uid, 1, extra or {}, split_from)
     record(session, ports, event, ChangeKind.CREATED, beginning(event), author)
     fan_out(session, ports, [event])
     return event
@@ -83,6 +84,7 @@ def _insert(
     uid: str,
     version: int,
     extra: Mapping[str, Any],
+    split_from: str | None,
 ) -> Event:
     now = ports.clock.now()
     content = dataclasses.replace(content, when=without_orphans(content.when))
@@ -91,6 +93,7 @@ def _insert(
         tenant_id=calendar.tenant_id,
         calendar_id=calendar.id,
         uid=uid,
+        split_from=split_from,
         version=version,
         extra=dict(extra),
         created_at=now,
@@ -113,11 +116,13 @@ def update_event(
     *,
     extra: Mapping[str, Any] | None = None,
     expected_version: int | None = None,
+    split_into: str | None = None,
     travels: bool = True,
 ) -> bool:
     """Bring an event (from `get_event(lock=True)`) to `content`; return whether anything changed.
 
     Args:
+        split_into: the event that its later occurrences are from now on, for the log.
         travels: False if the caller fans out several events at once; likewise below.
 
     Raises:
@@ -133,6 +138,8 @@ def update_event(
         event.extra = dict(extra)
     if not fields:
         return False
+    if split_into is not None:
+        fields["split_into"] = {"before": None, "after": split_into}
     zone = session.get_one(Calendar, event.calendar_id).zone
     write_content(event, content, zone)
     event.version += 1
@@ -205,12 +212,13 @@ def remake_event(
     uid: str,
     version: int,
     extra: Mapping[str, Any],
+    split_from: str | None,
 ) -> Event:
     """Bring an event back whose tombstone is gone: under its old id, from what the log keeps of it.
 
     The caller fans out.
     """
-    event = _insert(session, ports, calendar, content, event_id, uid, version, extra)
+    event = _insert(session, ports, calendar, content, event_id, uid, version, extra, split_from)
     record(session, ports, event, ChangeKind.RESTORED, beginning(event), author)
     return event
 
@@ -313,15 +321,21 @@ def want_copies(session: Session, ports: Ports, link: Link, events: list[Event])
 
 def differences(before: EventContent, after: EventContent) -> dict[str, Any]:
     """Return the changed fields with both values, as the change log keeps them."""
-    return plain.differences(to_json(before), to_json(after))
+    fields = plain.differences(to_json(before), to_json(after))
+    if before.description_html != after.description_html and before.description == after.description:
+        # Another formatting of the same words is no change for any provider, and is kept all the same.
+        fields["description_html"] = {"before": before.description_html, "after": after.description_html}
+    return fields
 
 
 def beginning(event: Event) -> dict[str, Any]:
     """Return all of an event (with its exceptions) that came into being, as the change log keeps it."""
-    return plain.beginning(to_json(content_of(event)), event.extra)
+    fields = plain.beginning(to_json(content_of(event)), event.extra)
+    return fields | ({"split_from": {"after": event.split_from}} if event.split_from else {})
 
 
 def remains(event: Event) -> dict[str, Any]:
     """Return all of an event (with its exceptions) that is deleted: the log can bring it back."""
     values = to_json(content_of(event)) | ({"metadata": event.extra} if event.extra else {})
-    return {name: {"before": value} for name, value in (values | {"uid": event.uid}).items()}
+    values |= {"uid": event.uid} | ({"split_from": event.split_from} if event.split_from else {})
+    return {name: {"before": value} for name, value in values.items()}

@@ -13,14 +13,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from hub.db import after_commit
 from hub.domain.recurrence import RecurrenceError, without_orphans
 from hub.domain.undo import METADATA, Line, UndoPlan, content_of_state, plan_undo, state_of
 from hub.log import get_logger
-from hub.models import Actor, Calendar, Change, Event, Link, Undo, UndoState
+from hub.models import Actor, Calendar, Change, ChangeKind, Event, Link, Undo, UndoState
 from hub.models.content import content_of
 from hub.outbound import edit
 from hub.outbound.edit import Author
@@ -38,6 +38,8 @@ LOOK = 500
 MOST_COUNTED = 20_000
 """Events that a preview looks at for its counts, so that it is answered in time."""
 
+SPLIT_FROM, SPLIT_INTO = "split_from", "split_into"
+"""In the log, what tells of the two halves of a series that was split."""
 _DONE = {"update": "updated", "delete": "deleted", "restore": "restored", "none": "unchanged"}
 
 
@@ -54,6 +56,8 @@ class Target:
     seq: int | None = None
     event_id: str | None = None
     version: int | None = None
+    cut_off: tuple[str, ...] = ()
+    """With a version: events that were split off since. They are taken back whole, or there would be two."""
 
     def lines(self) -> list[ColumnElement[bool]]:
         """Return the conditions for its lines of the log."""
@@ -62,7 +66,8 @@ class Target:
             return [own, Change.run_id == self.run_id]
         if self.seq is not None:
             return [own, Change.seq == self.seq]
-        return [own, Change.event_id == self.event_id, Change.event_version > self.version]
+        since = and_(Change.event_id == self.event_id, Change.event_version > self.version)
+        return [own, or_(since, Change.event_id.in_(self.cut_off)) if self.cut_off else since]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,7 @@ class EventUndo:
     content: EventContent | None = None
     """What it will mean; None: it will not be there, or it is blocked."""
     uid: str = ""
+    split_from: str | None = None
     blocked: str | None = None
     """Why nothing can be done, in a sentence for people."""
 
@@ -90,8 +96,37 @@ class EventUndo:
         return str(state.get("title", ""))
 
 
-def target_of(undo: Undo) -> Target:
-    return Target(undo.tenant_id, undo.of_run, undo.of_seq, undo.of_event, undo.to_version)
+def target_of(session: Session, undo: Undo) -> Target:
+    if undo.of_event is not None and undo.to_version is not None:
+        return version_target(session, undo.tenant_id, undo.of_event, undo.to_version)
+    return Target(undo.tenant_id, undo.of_run, undo.of_seq)
+
+
+def change_target(session: Session, tenant_id: str, seq: int) -> Target:
+    """Return what undoing one change takes back: a split of a series is undone whole, and that is its run."""
+    change = session.get(Change, (tenant_id, seq))
+    if change is not None and change.actor in (Actor.API_KEY, Actor.PAGE):
+        began = change.kind == ChangeKind.CREATED and SPLIT_FROM in change.fields
+        if began or SPLIT_INTO in change.fields:
+            return Target(tenant_id, run_id=change.run_id)
+    return Target(tenant_id, seq=seq)
+
+
+def version_target(session: Session, tenant_id: str, event_id: str, version: int) -> Target:
+    """Return what going back to a version takes back: with it, what was split off since."""
+    found: dict[str, None] = {}
+    since = [(event_id, version)]
+    while since:
+        looked_at, beyond = since.pop()
+        lines = select(Change.fields).where(
+            Change.tenant_id == tenant_id, Change.event_id == looked_at, Change.event_version > beyond
+        )
+        for fields in session.scalars(lines.order_by(Change.seq)):
+            other = fields.get(SPLIT_INTO, {}).get("after")
+            if other is not None and other not in found:
+                found[other] = None
+                since.append((other, 0))
+    return Target(tenant_id, event_id=event_id, version=version, cut_off=tuple(found))
 
 
 # --- looking ---
@@ -141,7 +176,9 @@ def _plan(
     if calendar is None or calendar.deleted_at is not None:
         blocked = "Its calendar was deleted."
     uid = event.uid if event else uids[-1] if uids else f"{event_id}@coordinoter"
-    return EventUndo(event_id, plan, calendar, event, content, uid, blocked)
+    splits = [c.fields[SPLIT_FROM] for c in changes if SPLIT_FROM in c.fields]
+    split_from = next((s.get("before") or s.get("after") for s in reversed(splits)), None)
+    return EventUndo(event_id, plan, calendar, event, content, uid, split_from, blocked)
 
 
 def count(session: Session, target: Target, *, force: bool) -> dict[str, int]:
@@ -218,7 +255,7 @@ def begin(session: Session, ports: Ports, target: Target, author: Author, *, for
         created_at=ports.clock.now(),
     )
     session.add(undo)
-    _step(session, ports, undo)
+    _step(session, ports, undo, target)
     if undo.state == UndoState.RUNNING:
         after_commit(session, lambda: ports.queue.hint("undo", undo.id))
     return undo
@@ -232,7 +269,7 @@ def carry_on(ports: Ports, undo_id: str) -> None:
             undo = session.get(Undo, undo_id, with_for_update=True)
             if undo is None or undo.state != UndoState.RUNNING:
                 return
-            _step(session, ports, undo)
+            _step(session, ports, undo, target_of(session, undo))
         if ports.clock.now() >= until:
             ports.queue.hint("undo", undo_id)
             return
@@ -243,8 +280,8 @@ def running(session: Session) -> list[str]:
     return list(session.scalars(select(Undo.id).where(Undo.state == UndoState.RUNNING)))
 
 
-def _step(session: Session, ports: Ports, undo: Undo) -> None:
-    target, author = target_of(undo), Author(Actor(undo.actor), undo.actor_id, undo.id)
+def _step(session: Session, ports: Ports, undo: Undo, target: Target) -> None:
+    author = Author(Actor(undo.actor), undo.actor_id, undo.id)
     ids = event_ids(session, target, undo.after_event, STEP)
     items = plan_events(session, target, ids, force=undo.force, lock=True)
     total = Counter(undo.counts)
@@ -295,4 +332,5 @@ def _carry_out(session: Session, ports: Ports, item: EventUndo, author: Author) 
         uid=item.uid,
         version=version,
         extra=extra,
+        split_from=item.split_from,
     )

@@ -65,12 +65,17 @@ def _differences(change: Change) -> list[tuple[str, str, str]]:
 
 @blp.get("/changes/<int:seq>/undo")
 def show_undo(seq: int) -> str:
-    return _show(Target(visitor().tenant_id, seq=seq), url_for("page.undo_change", seq=seq))
+    return _show(_change(seq), url_for("page.undo_change", seq=seq))
 
 
 @blp.post("/changes/<int:seq>/undo")
 def undo_change(seq: int) -> Response | tuple[str, int]:
-    return _undo(Target(visitor().tenant_id, seq=seq), url_for("page.undo_change", seq=seq))
+    return _undo(_change(seq), url_for("page.undo_change", seq=seq))
+
+
+def _change(seq: int) -> Target:
+    with ports().db.reading() as session:
+        return undo.change_target(session, visitor().tenant_id, seq)
 
 
 @blp.get("/runs/<run_id>/undo")

@@ -23,7 +23,8 @@ class Text(fields.String):
     """Text that every database and calendar can hold: LF line ends, no NUL, no half of a surrogate pair."""
 
     def __init__(self, most: int = 1000, least: int = 0, **kwargs: Any) -> None:
-        checks = [validate.Length(least, most), *kwargs.pop("validate", [])]
+        told = f"must have {least} to {most} characters" if least else f"must have {most} characters at most"
+        checks = [validate.Length(least, most, error=told), *kwargs.pop("validate", [])]
         super().__init__(validate=checks, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
@@ -70,7 +71,7 @@ def iana_zone(value: str) -> None:
     try:
         ZoneInfo(value)
     except (KeyError, ValueError, OSError):
-        raise ValidationError(f"{value!r} is not an IANA time zone") from None
+        raise ValidationError(f"{value!r} is not an IANA time zone such as Europe/Berlin") from None
 
 
 def http_url(value: str) -> None:

@@ -212,6 +212,7 @@ def upgrade() -> None:
         sa.Column("tenant_id", sa.String(length=40), nullable=False),
         sa.Column("calendar_id", sa.String(length=40), nullable=False),
         sa.Column("uid", sa.String(length=1024), nullable=False),
+        sa.Column("split_from", sa.String(length=40), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
@@ -236,6 +237,13 @@ def upgrade() -> None:
     with op.batch_alter_table("events", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_events_deleted_at"), ["deleted_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_events_tenant_id"), ["tenant_id"], unique=False)
+        batch_op.create_index(
+            "ix_events_split_from",
+            ["split_from"],
+            unique=False,
+            sqlite_where=sa.text("split_from IS NOT NULL"),
+            postgresql_where=sa.text("split_from IS NOT NULL"),
+        )
         batch_op.create_index("ix_events_uid", ["calendar_id", "uid"], unique=False)
         batch_op.create_index("ix_events_window", ["calendar_id", "starts_at", "ends_at"], unique=False)
 
@@ -630,6 +638,7 @@ def downgrade() -> None:
     with op.batch_alter_table("events", schema=None) as batch_op:
         batch_op.drop_index("ix_events_window")
         batch_op.drop_index("ix_events_uid")
+        batch_op.drop_index("ix_events_split_from")
         batch_op.drop_index(batch_op.f("ix_events_tenant_id"))
         batch_op.drop_index(batch_op.f("ix_events_deleted_at"))
 

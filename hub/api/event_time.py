@@ -1,0 +1,301 @@
+"""From a consumer's start, end, rule and exceptions to the time of an event, every fault named at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from hub.api.errors import fault, invalid
+from hub.api.schemas.event_parts import CHOICES, MOST_EXCEPTIONS, OCCURRENCE_FIELDS, TUPLES
+from hub.api.schemas.moments import CALENDARS_ZONE, Moment
+from hub.domain.plain import trimmed
+from hub.domain.recurrence import RecurrenceError, check, dates_of, starts, without_orphans
+from hub.domain.rule import is_rule
+from hub.domain.series import moved
+from hub.domain.split import SeriesError, as_kind, day_of
+from hub.plugin.types import SeriesException, When
+
+NAMES = ("start", "end", "recurrence", "exceptions")
+_UNTIL = re.compile(r"UNTIL=([^;]*)")
+_NOT_SAID = frozenset({"own_answer"})
+"""What a consumer cannot say of an occurrence: it stays as it is."""
+
+
+def changed_when(before: When | None, data: Mapping[str, Any], zone: str) -> When:
+    """Return the time of an event with a consumer's fields.
+
+    Args:
+        before: None for a new event.
+        zone: the calendar's.
+
+    Raises:
+        Problem: it makes no sense.
+    """
+    if before is not None and not data.keys() & set(NAMES):
+        return before
+    start = _placed(data["start"], zone) if data.get("start") else Moment(before.start, before.start_zone)  # type: ignore[union-attr]
+    end = _placed(data["end"], zone) if data.get("end") else Moment(before.end, before.end_zone)  # type: ignore[union-attr]
+    if isinstance(start.value, datetime) != isinstance(end.value, datetime):
+        raise invalid([fault("/end", "start and end must both be dates or both be times: send both")])
+    frame = When(start.value, end.value, start.zone, end.zone)
+    lines = [_plain(line) for line in data.get("recurrence") or ()] if "recurrence" in data else None
+    if lines is not None and before is not None and tuple(lines) == before.recurrence:
+        lines = None
+    if faults := _line_faults(frame, lines or ()):
+        raise invalid(faults)
+    when = _repeated(before, frame, lines)
+    given: tuple[SeriesException, ...] = ()
+    if data.get("exceptions"):
+        given = tuple(as_exception(values, when, zone) for values in data["exceptions"])
+    if faults := when_faults(when, given):
+        raise invalid(faults)
+    if "exceptions" in data:
+        known = before.exceptions if before else ()
+        when = _with(when, _with_unsaid(given, known))
+    return _excluded(when, lines or (), given)
+
+
+def _plain(line: str) -> str:
+    """Return a line in the words of RFC 5545, whose names and values of a rule know no case."""
+    if is_rule(line):
+        return line.upper()
+    head, _, values = line.partition(":")
+    return f"{head[:6].upper()}{head[6:]}:{values.upper()}"
+
+
+def _placed(moment: Moment, zone: str, default: str | None = CALENDARS_ZONE) -> Moment:
+    """Return a moment with its zone; one with an offset as what clocks show there at that instant."""
+    named = default if moment.zone == CALENDARS_ZONE else moment.zone
+    own = zone if named == CALENDARS_ZONE else named
+    value = moment.value
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        value = value.astimezone(ZoneInfo(own or zone)).replace(tzinfo=None)
+        if moment.is_day:
+            return Moment(value.date(), None)
+    return Moment(value, own if isinstance(value, datetime) else None)
+
+
+def _repeated(before: When | None, frame: When, lines: Sequence[str] | None) -> When:
+    """Return the time with its rule, and with what becomes of the exceptions that there are."""
+    if before is None or not before.is_series:
+        return dataclasses.replace(frame, recurrence=_kept(lines or ()))
+    held = dataclasses.replace(frame, recurrence=before.recurrence, exceptions=before.exceptions)
+    if lines is None:
+        try:
+            return moved(before, held)
+        except (SeriesError, RecurrenceError) as error:
+            raise invalid([fault("/start", str(error))]) from None
+    new = dataclasses.replace(frame, recurrence=_kept(lines))
+    if not new.is_series:
+        return new
+    shift = _shift(before, new)
+    exceptions = tuple(
+        dataclasses.replace(e, original_start=as_kind(e.original_start, new) + shift)
+        for e in before.exceptions
+    )
+    try:
+        return without_orphans(dataclasses.replace(new, exceptions=exceptions))
+    except RecurrenceError:
+        return new  # Its own fault is told by whoever looks at it next.
+
+
+def _kept(lines: Sequence[str]) -> tuple[str, ...]:
+    return tuple(line for line in lines if not line.startswith("EXDATE"))
+
+
+def _shift(before: When, after: When) -> timedelta:
+    """Return how much later in the day a series begins: its days are the new rule's matter."""
+    if after.all_day:
+        return timedelta(0)
+    return _clock(after.start) - _clock(before.start)
+
+
+def _clock(start: date | datetime) -> timedelta:
+    midnight = datetime.combine(day_of(start), time.min)
+    return start - midnight if isinstance(start, datetime) else timedelta(0)
+
+
+def _line_faults(frame: When, lines: Sequence[str]) -> list[dict[str, str]]:
+    """Return what is wrong with single lines, seen beside the start."""
+    faults = []
+    for i, line in enumerate(lines):
+        text = _until_fault(frame, line) if is_rule(line) else _dates_fault(frame, line)
+        if text:
+            faults.append(fault(f"/recurrence/{i}", text))
+    return faults
+
+
+def _until_fault(frame: When, line: str) -> str | None:
+    found = _UNTIL.search(line)
+    if found is None:
+        return None
+    if frame.all_day:
+        wanted, example, why = r"\d{8}", "20261231", "the day of the last occurrence, since it is all day"
+    elif frame.start_zone is None:
+        wanted, example, why = r"\d{8}T\d{6}", "20261231T235959", "a wall time, since start is floating"
+    else:
+        wanted, example, why = r"\d{8}T\d{6}Z", "20261231T225959Z", "in UTC, since start has a time zone"
+    return (
+        None if re.fullmatch(wanted, found[1]) else f"UNTIL must look like {example}: {why} (RFC 5545 3.3.10)"
+    )
+
+
+def _dates_fault(frame: When, line: str) -> str | None:
+    name = line[:6].rstrip(":;")
+    try:
+        dates = dates_of(line, frame)
+    except (KeyError, ValueError, OSError):
+        return f"{name} names no date that there is, or no IANA time zone such as Europe/Berlin"
+    timed = [isinstance(value, datetime) for value in dates]
+    if frame.all_day and any(timed):
+        return f"{name} must hold dates, since the event is all day: {name};VALUE=DATE:20261224"
+    if not frame.all_day and not all(timed) and name == "RDATE":
+        return f"{name} must hold times, since the event has one: {name};TZID=Europe/Berlin:20261224T090000"
+    return None
+
+
+def as_exception(values: Mapping[str, Any], when: When, zone: str) -> SeriesException:
+    """Return an exception from the fields of ExceptionSchema; null is as in the series."""
+    found: dict[str, Any] = {n: v for n, v in values.items() if n in OCCURRENCE_FIELDS and v is not None}
+    for name in found.keys() & set(TUPLES):
+        found[name] = tuple(found[name])
+    if "description" in found:
+        found["description"] = trimmed(found["description"])
+    for name in found.keys() & CHOICES.keys():
+        found[name] = CHOICES[name](found[name])
+    for name in ("start", "end"):
+        if values.get(name) is not None:
+            own = when.start_zone if name == "start" else when.end_zone or when.start_zone
+            moment = _placed(values[name], zone, own)
+            found[name] = moment.value
+            found[f"{name}_zone"] = None if moment.zone == own else moment.zone
+    original = original_start(values["original_start"], when, zone)
+    return SeriesException(original, cancelled=values.get("cancelled", False), **found)
+
+
+def original_start(value: date | datetime, when: When, zone: str) -> date | datetime:
+    """Return the original start of an occurrence; an instant as what clocks show in the series' zone."""
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        wall = value.astimezone(ZoneInfo(when.start_zone or zone)).replace(tzinfo=None)
+        return wall if isinstance(when.start, datetime) else wall.date()
+    return value
+
+
+def _with(when: When, exceptions: Sequence[SeriesException]) -> When:
+    return dataclasses.replace(
+        when, exceptions=tuple(sorted(exceptions, key=lambda e: str(e.original_start)))
+    )
+
+
+def _with_unsaid(
+    given: tuple[SeriesException, ...], before: tuple[SeriesException, ...]
+) -> tuple[SeriesException, ...]:
+    known = {e.original_start: e for e in before if not e.cancelled}
+    return tuple(
+        dataclasses.replace(e, **{name: getattr(known[e.original_start], name) for name in _NOT_SAID})
+        if e.original_start in known and not e.cancelled
+        else e
+        for e in given
+    )
+
+
+def _excluded(when: When, lines: Sequence[str], given: Sequence[SeriesException]) -> When:
+    """Return the time with what EXDATE lines name as cancelled exceptions; what hits none is ignored."""
+    dates = [value for line in lines if line.startswith("EXDATE") for value in dates_of(line, when)]
+    if not dates or not when.is_series:
+        return when
+    # A date alone excludes what begins on it, in a timed series, too.
+    days = {value for value in dates if not isinstance(value, datetime)}
+    last = max(day_of(value) for value in dates)
+    hit = set()
+    for start in starts(when):
+        if day_of(start) > last:
+            break
+        if start in dates or day_of(start) in days:
+            hit.add(start)
+    hit -= {e.original_start for e in given}
+    kept = [e for e in when.exceptions if e.original_start not in hit]
+    when = _with(when, [*kept, *(SeriesException(start, cancelled=True) for start in hit)])
+    if len(when.exceptions) > MOST_EXCEPTIONS:
+        raise invalid(
+            [fault("/recurrence", f"a series may hold {MOST_EXCEPTIONS} exceptions at most: split it")]
+        )
+    return when
+
+
+def when_faults(when: When, given: tuple[SeriesException, ...] = ()) -> list[dict[str, str]]:
+    """Return every fault of a time; `given` are the exceptions in the order of the request."""
+    faults = []
+    try:
+        check(dataclasses.replace(when, recurrence=(), exceptions=()))
+    except RecurrenceError as error:
+        faults.append(fault("/end", str(error)))
+    if when.is_series:
+        # The rule is judged by itself, so that a fault of the end does not hide its own.
+        length = timedelta(days=1) if when.all_day else timedelta(0)
+        try:
+            check(dataclasses.replace(when, end=when.start + length, end_zone=when.start_zone, exceptions=()))
+        except RecurrenceError as error:
+            return [*faults, fault("/recurrence", str(error))]
+    return faults + _exception_faults(when, given)
+
+
+def _exception_faults(when: When, given: tuple[SeriesException, ...]) -> list[dict[str, str]]:
+    if given and not when.is_series:
+        return [fault("/exceptions", "only a series (with recurrence) has exceptions")]
+    faults: list[dict[str, str]] = []
+    seen: set[Any] = set()
+    timed = isinstance(when.start, datetime)
+    made = _made_until(
+        when, [e.original_start for e in given if isinstance(e.original_start, datetime) == timed]
+    )
+    for i, exception in enumerate(given):
+        original, place = exception.original_start, f"/exceptions/{i}"
+        if isinstance(original, datetime) != timed:
+            faults.append(fault(f"{place}/original_start", "must be a date or a time as start is"))
+        elif original in seen:
+            faults.append(fault(f"{place}/original_start", "stands there twice"))
+        elif original not in made:
+            faults.append(fault(f"{place}/original_start", "is not where the rule puts an occurrence"))
+        seen.add(original)
+        faults += exception_time_faults(when, exception, place)
+    return faults
+
+
+def exception_time_faults(when: When, exception: SeriesException, place: str) -> list[dict[str, str]]:
+    """Return the faults of an occurrence's own time."""
+    timed = isinstance(when.start, datetime)
+    odd = [
+        name
+        for name in ("start", "end")
+        if (value := getattr(exception, name)) is not None and isinstance(value, datetime) != timed
+    ]
+    if odd:
+        return [fault(f"{place}/{n}", "must be a date or a time as the series' start is") for n in odd]
+    start = exception.start if exception.start is not None else exception.original_start
+    if exception.cancelled or exception.end is None or isinstance(start, datetime) != timed:
+        return []
+    own = When(
+        start, exception.end, exception.start_zone or when.start_zone, exception.end_zone or when.end_zone
+    )
+    try:
+        check(own)
+    except RecurrenceError as error:
+        return [fault(f"{place}/end", str(error))]
+    return []
+
+
+def _made_until(when: When, originals: Sequence[Any]) -> set[Any]:
+    """Return where the rule puts occurrences, as far as is asked for."""
+    made: set[Any] = set()
+    if originals:
+        last = max(originals)
+        for start in starts(when):
+            if start > last:
+                break
+            made.add(start)
+    return made

@@ -1,0 +1,106 @@
+"""A user's edits of a series: one occurrence, or this and following, each in one transaction.
+
+Comes after the API (or the page) has checked the input; before the outbox. How a series is cut stands in
+`hub.domain.split`; here its halves become two events, each of which knows of the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from hub.domain.series import as_exception, with_exception
+from hub.domain.split import SeriesError, Split, Start, split
+from hub.models import Calendar, Direction, Event, EventCopy, Link
+from hub.models.content import content_of
+from hub.outbound import edit
+from hub.outbound.edit import Author
+from hub.plugin.types import EventContent, SeriesException
+from hub.ports import Ports
+
+
+class CancelledError(SeriesError):
+    """The occurrence does not take place."""
+
+
+class NotOursError(SeriesError):
+    """A calendar has the series as somebody else's meeting: a second half could not take its place there."""
+
+
+def change_occurrence(
+    session: Session, ports: Ports, event: Event, exception: SeriesException, author: Author
+) -> bool:
+    """Bring one occurrence of a series (from `get_event(lock=True)`) to what an exception says.
+
+    Raises:
+        SeriesError: there is none, or its time makes no sense.
+    """
+    return edit.update_event(session, ports, event, with_exception(content_of(event), exception), author)
+
+
+def cut(session: Session, event: Event, original_start: Start) -> Split:
+    """Return the halves of a series that may be split at an occurrence that takes place.
+
+    Raises:
+        SeriesError: it may not.
+    """
+    content = content_of(event)
+    halves = split(content, original_start)
+    if as_exception(content, original_start).cancelled:
+        raise CancelledError("this occurrence is cancelled: bring it back first, or begin at another one")
+    if halves.before is not None:
+        _check_ours(session, event)
+    return halves
+
+
+def _check_ours(session: Session, event: Event) -> None:
+    copies = session.execute(
+        select(EventCopy.read_only, EventCopy.own_fields)
+        .join(Link, Link.id == EventCopy.link_id)
+        .where(
+            EventCopy.event_id == event.id,
+            EventCopy.read_only.is_not(None),
+            EventCopy.removed_at.is_(None),
+            Link.deleted_at.is_(None),
+            Link.direction != Direction.IMPORT,
+        )
+    )
+    for reason, own_fields in copies:
+        if "when" not in own_fields:
+            raise NotOursError(f"the series cannot be split in a linked calendar. {reason}")
+
+
+def split_event(
+    session: Session,
+    ports: Ports,
+    event: Event,
+    halves: Split,
+    following: EventContent,
+    author: Author,
+    *,
+    extra: Mapping[str, Any],
+) -> Event:
+    """Make what follows an event of its own, and end the old one before it; return the new one.
+
+    The new one is made first: whoever sees only half of it sees an occurrence twice, and none is missing.
+
+    Args:
+        event: from `get_event(lock=True)`; `halves` come from `cut`.
+        following: what the second half is to be.
+    """
+    assert halves.before is not None, "nothing comes before: the whole event is to be changed"
+    calendar = session.get_one(Calendar, event.calendar_id)
+    new = edit.create_event(session, ports, calendar, following, author, extra=extra, split_from=event.id)
+    edit.update_event(session, ports, event, halves.before, author, split_into=new.id)
+    return new
+
+
+def end_before(session: Session, ports: Ports, event: Event, halves: Split, author: Author) -> None:
+    """Delete what follows: the event ends before it, or is deleted if nothing comes before."""
+    if halves.before is None:
+        edit.delete_event(session, ports, event, author)
+    else:
+        edit.update_event(session, ports, event, halves.before, author)
