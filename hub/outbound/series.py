@@ -6,6 +6,7 @@ Comes after the API (or the page) has checked the input; before the outbox. How 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from hub.models import Calendar, Direction, Event, EventCopy, Link
 from hub.models.content import content_of
 from hub.outbound import edit
 from hub.outbound.edit import Author
+from hub.plugin.codec import to_json
 from hub.plugin.types import EventContent, SeriesException
 from hub.ports import Ports
 
@@ -93,9 +95,34 @@ def split_event(
     """
     assert halves.before is not None, "nothing comes before: the whole event is to be changed"
     calendar = session.get_one(Calendar, event.calendar_id)
+    if following.conference == halves.after.conference:
+        following = _with_own_meeting(session, event, following)
     new = edit.create_event(session, ports, calendar, following, author, extra=extra, split_from=event.id)
     edit.update_event(session, ports, event, halves.before, author, split_into=new.id)
     return new
+
+
+def _with_own_meeting(session: Session, event: Event, following: EventContent) -> EventContent:
+    """Return the second half with a wish for its own meeting, where a provider has made that of the first.
+
+    One room is not used for two events; an address that no provider of ours made is kept as it is.
+    """
+    held = following.conference
+    if held is None or not held.url or not held.provider:
+        return following
+    bases = session.scalars(
+        select(EventCopy.base)
+        .join(Link, Link.id == EventCopy.link_id)
+        .where(
+            EventCopy.event_id == event.id,
+            EventCopy.removed_at.is_(None),
+            Link.deleted_at.is_(None),
+            Link.direction != Direction.IMPORT,
+        )
+    )
+    if not any((base or {}).get("conference") == to_json(held) for base in bases):
+        return following
+    return dataclasses.replace(following, conference=dataclasses.replace(held, url=""))
 
 
 def end_before(session: Session, ports: Ports, event: Event, halves: Split, author: Author) -> None:

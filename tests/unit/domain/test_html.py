@@ -60,10 +60,10 @@ class _Watcher(HTMLParser):
         assert {name for name, _ in attrs} <= {"href", "rel", "target"}
 
 
-PIECES = st.sampled_from(
-    ["<", ">", "</", "<!--", "-->", "<script>", "<a href='", "'", '"', "javascript:", "<img src=x ", "onload=",
-     "&", "&lt;", "<svg/onload=x>", "<p>", "</p>", "<![CDATA[", "]]>", "<?", "\0", "text", "<style>"]
-)  # fmt: skip
+PIECES = st.sampled_from([
+    "<", ">", "</", "<!--", "-->", "<script>", "<a href='", "'", '"', "javascript:", "<img src=x ", "onload=",
+    "&", "&lt;", "<svg/onload=x>", "<p>", "</p>", "<![CDATA[", "]]>", "<?", "\0", "text", "<style>",
+])  # fmt: skip
 
 
 @given(st.lists(PIECES, max_size=12).map("".join))
