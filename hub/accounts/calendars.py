@@ -9,6 +9,7 @@ from sqlalchemy import BindParameter, ColumnElement, or_, select, update
 from sqlalchemy.orm import Session
 
 from hub.accounts import relink
+from hub.domain.recurrence import is_known_zone
 from hub.log import get_logger
 from hub.models import Account, AccountState, Link, LinkState, RemoteCalendar
 from hub.plugin import types
@@ -95,7 +96,7 @@ def store(session: Session, ports: Ports, account: Account, shown: tuple[types.R
 def _update(session: Session, ports: Ports, row: RemoteCalendar, calendar: types.RemoteCalendar) -> None:
     lost_right = row.access_role in ("owner", "writer") and not calendar.writable
     row.name, row.access_role = calendar.name, calendar.access_role.value
-    row.zone, row.color = calendar.zone, calendar.color
+    row.zone, row.color = calendar.zone if is_known_zone(calendar.zone) else None, calendar.color
     row.primary, row.can_watch, row.missing_since = calendar.primary, calendar.can_watch, None
     if lost_right:
         _tell_lost_right(session, ports, row)

@@ -8,7 +8,7 @@ writes, or show an older state for a while. Comes with the outbox (after each wr
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from hub.domain.fingerprint import fingerprint
 from hub.domain.merge import frame
 from hub.domain.page import DELETED, lost_later
+from hub.domain.recurrence import instant
 from hub.log import get_logger
 from hub.models import Event, EventCopy, Link, LinkState
 from hub.outbound.trouble import backoff
@@ -76,11 +77,22 @@ def lost_at_once(push: Push, shown: EventContent, answer: EventContent) -> froze
     Whatever else differs is the provider's way to write the same.
     """
     replaced = _replaced(push, shown)
-    return frozenset(
+    lost = {
         name
         for name in _written(push, shown)
         if getattr(answer, name) == getattr(replaced, name) != getattr(shown, name)
-    )
+    }
+    is_timed = isinstance(push, PushCreate) or (isinstance(push, PushUpdate) and "when" in push.fields)
+    if is_timed and _instants(answer) != _instants(shown):
+        # Providers are known to store the digits of a time in another zone than was sent.
+        lost.add("when")
+    return frozenset(lost)
+
+
+def _instants(content: EventContent) -> tuple[bool, datetime, datetime]:
+    when = content.when
+    ends_at = instant(when.end, when.end_zone or when.start_zone, "UTC")
+    return when.all_day, instant(when.start, when.start_zone, "UTC"), ends_at
 
 
 def is_untouched(push: Push, answer: RemoteEvent) -> bool:

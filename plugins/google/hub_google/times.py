@@ -75,6 +75,18 @@ def read_time(value: EventTime, zone: str) -> Time:
     return to_wall(moment, zone)
 
 
+def zone_to_keep(value: EventTime, zone: str) -> str:
+    """Return the zone, or UTC if the wall time there would stand for another instant.
+
+    When clocks go back, an hour comes twice, and a wall time without offset means the first (RFC 5545 3.3.5).
+    """
+    stamp = value.get("dateTime")
+    moment = datetime.fromisoformat(stamp).replace(microsecond=0) if stamp else None
+    if moment is None or moment.tzinfo is None or to_utc(to_wall(moment, zone), zone) == moment:
+        return zone
+    return "UTC"
+
+
 def write_time(value: Time, zone: str | None) -> EventTime:
     """Return the wire form; the keys of the other kind are null, since a patch merges (sheet 4.2)."""
     if isinstance(value, datetime):

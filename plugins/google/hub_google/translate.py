@@ -179,6 +179,9 @@ def _when(item: Event, instances: Iterable[Event], zone: str) -> When:
     own = item["start"].get("timeZone")
     start_zone = times.known_zone(own, zone)
     end_zone = times.known_zone(item["end"].get("timeZone"), own or zone)
+    if not item.get("recurrence"):
+        start_zone = times.zone_to_keep(item["start"], start_zone)
+        end_zone = times.zone_to_keep(item["end"], end_zone)
     start = times.read_time(item["start"], start_zone)
     end = times.read_time(item["end"], end_zone)
     if isinstance(start, datetime) != isinstance(end, datetime):
@@ -212,6 +215,9 @@ def exception_from(instance: Event, master: Event, series: EventContent) -> Seri
     zone = when.start_zone or "UTC"
     start_zone = times.known_zone(instance["start"].get("timeZone"), zone)
     end_zone = times.known_zone(instance["end"].get("timeZone"), when.end_zone or zone)
+    if isinstance(original, datetime):
+        start_zone = times.zone_to_keep(instance["start"], start_zone)
+        end_zone = times.zone_to_keep(instance["end"], end_zone)
     start = times.read_time(instance["start"], start_zone)
     end = times.read_time(instance["end"], end_zone)
     if isinstance(start, datetime):

@@ -316,8 +316,8 @@ def _conference(event: Event) -> Conference | None:
 
 
 def _at(value: str | None) -> datetime | None:
-    """Return an instant; None for the year 1, which stands for "never"."""
-    return datetime.fromisoformat(value[:19]).replace(tzinfo=UTC) if value and value > "0002" else None
+    """Return an instant; None for the first day of the year 1 or 1601, which stands for "never"."""
+    return datetime.fromisoformat(value[:19]).replace(tzinfo=UTC) if value and value > "1602" else None
 
 
 # --- series ---
