@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.simulate.planted.search import BUGS
+
 ROOT = Path(__file__).parents[1]
 HUB = ROOT / "hub"
 SOURCES = sorted(p for p in HUB.rglob("*") if p.suffix in (".py", ".html", ".js", ".css", ".mako"))
@@ -88,3 +90,11 @@ def test_importing_the_border_loads_nothing_else_of_the_hub() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.split() == ["[]", "[]"]
+
+
+@pytest.mark.parametrize("module", sorted({bug.module for bug in BUGS}))
+def test_each_planted_bug_knows_the_text_that_it_replaces(module: str) -> None:
+    """Who changes such a text says in `tests/simulate/planted` how the bug looks now."""
+    text = (ROOT / f"{module.replace('.', '/')}.py").read_text()
+    own = [bug for bug in BUGS if bug.module == module]
+    assert [bug.name for bug in own if text.count(bug.old) != 1] == []

@@ -85,6 +85,7 @@ STORIES: dict[str, Plan] = {
     "a changed day is cancelled": _story(
         "pair", (0, LEFT, "create_series"), (3, LEFT, "change_day"), (6, RIGHT, "cancel_day")
     ),
+    "an application cancels a day": _story("pair", (0, LEFT, "create_series"), (3, HUB, "cancel_day")),
     "a series with a cancelled day moves": _story(
         "pair", (0, LEFT, "create_series"), (3, LEFT, "cancel_day"), (6, RIGHT, "move")
     ),

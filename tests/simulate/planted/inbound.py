@@ -49,7 +49,7 @@ BUGS = [
         PULL,
         "changes = [_ask(ports, lease, remote_id) for remote_id in remote_ids]",
         "changes = [RemoteChange(remote_id) for remote_id in remote_ids]",
-        ("C4",),
+        ("C4", "C7"),
     ),
     Bug(
         "what a full listing did not show is never asked about",
@@ -63,7 +63,7 @@ BUGS = [
         PULL,
         "    except GoneError:\n        return RemoteChange(remote_id)\n",
         "    except ProviderError:\n        return RemoteChange(remote_id)\n",
-        ("C1", "C3", "C4", "C12"),
+        ("C1", "C3", "C4", "C7", "C12"),
     ),
     Bug(
         "a calendar that answers 404 has lost all its events",

@@ -40,8 +40,8 @@ BUGS = [
     Bug(
         "what was pushed counts as the newest, though it was edited meanwhile",
         OUTBOX,
-        "copy.pushed_version = max(copy.pushed_version, work.version)",
-        "copy.pushed_version = copy.wanted_version",
+        "        return\n    copy.pushed_version = max(copy.pushed_version, work.version)",
+        "        return\n    copy.pushed_version = copy.wanted_version",
         ("C1", "C12"),
     ),
     Bug(

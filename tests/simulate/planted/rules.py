@@ -87,7 +87,7 @@ BUGS = [
     Bug(
         "what the hub changed during a pull is not owed any more",
         MERGE,
-        "owed = frozenset(ours_changed - names - settled) | left_over",
+        "owed = frozenset(ours_changed - taken.keys() - settled) | left_over",
         "owed = frozenset(left_over)",
         ("C1", "C12"),
     ),
