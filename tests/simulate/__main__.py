@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 from tests.simulate.faults import MENU
@@ -46,13 +47,20 @@ def main() -> int:
     return _search(asked.first, asked.seeds, asked.jobs, asked.most)
 
 
+def _pool(jobs: int) -> ProcessPoolExecutor:
+    """Return processes to play in; one that dies ends the search, with an error."""
+    return ProcessPoolExecutor(jobs, get_context("fork"))
+
+
 def _search(first: int, seeds: int, jobs: int, most: int) -> int:
     start = time.monotonic()
     failed = done = actions = 0
     cells: Counter[tuple[str, str]] = Counter()
     reached: Counter[str] = Counter()
-    with get_context("fork").Pool(jobs) as pool:
-        for seed, violations, played, names, acted in pool.imap(_one, range(first, first + seeds), 20):
+    with _pool(jobs) as pool:
+        for seed, violations, played, names, acted in pool.map(
+            _one, range(first, first + seeds), chunksize=20
+        ):
             done += 1
             actions += acted
             cells += played
@@ -61,7 +69,7 @@ def _search(first: int, seeds: int, jobs: int, most: int) -> int:
                 failed += 1
                 print(f"seed {seed}: {violations[0]}", flush=True)
                 if failed >= most:
-                    pool.terminate()
+                    pool.shutdown(cancel_futures=True)
                     break
     seconds = time.monotonic() - start
     missing = _table(cells)
@@ -87,8 +95,8 @@ def _story(name: str) -> tuple[str, int, list[str]]:
 def _faults(names: list[str], jobs: int) -> int:
     """Play every single fault in each story; print what breaks a property."""
     start, plays, failed = time.monotonic(), 0, 0
-    with get_context("fork").Pool(jobs) as pool:
-        for name, count, broken in pool.imap_unordered(_story, names):
+    with _pool(jobs) as pool:
+        for name, count, broken in pool.map(_story, names):
             plays, failed = plays + count, failed + len(broken)
             print(f"{name}: {count} faults, {len(broken)} failed", *broken, sep="\n  ", flush=True)
     print(f"{plays:,} plays, {failed} failed, {time.monotonic() - start:.0f} s")

@@ -62,8 +62,8 @@ BUGS = [
     Bug(
         "an event that is deleted before its create was answered is left behind",
         OUTBOX,
-        "if event.deleted_at is not None and not copy.uncertain:",
-        "if event.deleted_at is not None:",
+        "if (event.deleted_at is not None or withheld) and not copy.uncertain:",
+        "if event.deleted_at is not None or withheld:",
         ("C1", "C3", "C12"),
     ),
     Bug(

@@ -94,8 +94,8 @@ BUGS = [
     Bug(
         "what the loser lacks after a conflict is not owed",
         MERGE,
-        'owed |= {clash.field for clash in clashes if clash.kept == "hub"}',
-        'owed -= {clash.field for clash in clashes if clash.kept == "hub"}',
+        'if clash.kept == "hub"}) & writable',
+        'if clash.kept == "hub"}) & writable - {clash.field for clash in clashes}',
         ("C1", "C12"),
     ),
     Bug(
