@@ -63,7 +63,7 @@ def span(when: When, floating_zone: str) -> tuple[datetime, datetime | None]:
         if exception.start is not None:
             moved = instant(exception.start, exception.start_zone or when.start_zone, floating_zone)
             starts_at = min(starts_at, moved)
-    if not _is_bounded(when):
+    if not is_bounded(when):
         return starts_at, None
     try:
         ends = [o.ends_at for o in islice(_all(when, floating_zone), COUNTED_OUT)]
@@ -252,7 +252,7 @@ def dates_of(line: str, when: When) -> list[date | datetime]:
     return [rules.read_stamp(text, when.start, when.start_zone, params.get("TZID")) for text in stamps]
 
 
-def _is_bounded(when: When) -> bool:
+def is_bounded(when: When) -> bool:
     return all(
         not line.upper().startswith("RRULE") or "UNTIL=" in line.upper() or "COUNT=" in line.upper()
         for line in when.recurrence

@@ -18,7 +18,7 @@ from hub.db import forget
 from hub.domain.page import Draft, Plan, Terms, is_leftover, plain_of
 from hub.domain.plain import Plain
 from hub.domain.recurrence import fault_of, is_known_zone
-from hub.inbound import moves, rows
+from hub.inbound import moves, rows, splits
 from hub.inbound.pairing import Pair, Pairing
 from hub.inbound.rows import Rows
 from hub.inbound.shapes import Shapes
@@ -203,7 +203,10 @@ class _Page:
         writes = self.plan.writes
         if self.around.has_parked:
             rows.unpark(self.connection, self.link.id, remote_ids)
+        split = splits.recognise(self.session, self.ports, self.link, writes.log) if writes.log else {}
         rows.write(self.connection, self.link, read, writes)
+        if split:
+            splits.tell(self.session, self.ports, split, writes.log, self.author)
         if writes.log:
             ids = self.link.tenant_id, self.link.calendar_id
             note_changes(self.session, self.ports, *ids, self.author, writes.log)

@@ -1,0 +1,119 @@
+"""A series that somebody split at a provider (*this and following*) is recognised and told.
+
+Comes when a page has been planned, before its lines are logged. The two halves may come on two pages, in
+either order, so lines of the last while count, too. It is a guess: nothing is changed but what is told of
+the new series (`Event.split_from`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from hub.domain.follows import Begun, Cut, halves
+from hub.models import Actor, Change, ChangeKind, Event, Link, Tenant
+from hub.outbound import edit
+from hub.outbound.edit import Author
+from hub.plugin.codec import from_json
+from hub.plugin.types import When
+from hub.ports import Ports
+
+WITHIN = timedelta(hours=1)
+"""How far apart the two halves may come."""
+_LOOKED_BACK = 500
+"""How many of the tenant's last changes are looked at."""
+_MOST_PAIRS = 400
+"""On pages where more than that would have to be compared, nothing is recognised."""
+Line = dict[str, Any]
+
+
+def recognise(session: Session, ports: Ports, link: Link, log: list[Line]) -> dict[str, str]:
+    """Note in the lines of a page which new series go on from an old one; return them with those.
+
+    Args:
+        log: lines of the change log (kind, event_id, event_version, fields), which are yet to be noted.
+    """
+    own_cut, own_begun = _cut_lines(log), _begun_lines(log)
+    if link.imported_at is None or not (own_cut or own_begun):
+        return {}
+    recent = _recent(session, ports, link)
+    cut, begun = [*_cut_lines(recent), *own_cut], [*_begun_lines(recent), *own_begun]
+    if not cut or not begun or len(cut) * len(begun) > _MOST_PAIRS:
+        return {}
+    titles = dict(
+        session.execute(
+            select(Event.id, Event.title).where(Event.id.in_({line["event_id"] for line in cut}))
+        ).all()
+    )
+    found = halves(
+        [_cut(line, titles.get(line["event_id"], "")) for line in cut], [_begun(line) for line in begun]
+    )
+    for line in own_begun:
+        if line["event_id"] in found:
+            line["fields"]["split_from"] = {"after": found[line["event_id"]]}
+    return found
+
+
+def tell(session: Session, ports: Ports, found: dict[str, str], log: Iterable[Line], author: Author) -> None:
+    """Write down what was recognised, after the page's rows were written; of older events by a change."""
+    new = {line["event_id"] for line in log if line["kind"] == ChangeKind.CREATED}
+    for event_id, old_id in found.items():
+        # Locked by others, it is not worth to wait for.
+        query = select(Event).where(Event.id == event_id).options(selectinload(Event.exceptions))
+        event = session.scalars(query.with_for_update(of=Event, skip_locked=True)).one_or_none()
+        if event is None or event.deleted_at is not None or event.split_from is not None:
+            continue
+        event.split_from = old_id
+        if event_id not in new:
+            event.version += 1
+            event.updated_at = ports.clock.now()
+            fields = {"split_from": {"before": None, "after": old_id}}
+            edit.record(session, ports, event, ChangeKind.UPDATED, fields, author)
+
+
+def _recent(session: Session, ports: Ports, link: Link) -> list[Line]:
+    latest = session.scalar(select(Tenant.change_seq).where(Tenant.id == link.tenant_id)) or 0
+    query = select(Change).where(
+        Change.tenant_id == link.tenant_id,
+        Change.seq > latest - _LOOKED_BACK,
+        Change.calendar_id == link.calendar_id,
+    )
+    since = ports.clock.now() - WITHIN
+    return [
+        {"kind": change.kind, "event_id": change.event_id, "fields": change.fields}
+        for change in session.scalars(query)
+        if change.at >= since and change.actor == Actor.PROVIDER and change.actor_id == link.id
+    ]
+
+
+def _cut_lines(log: list[Line]) -> list[Line]:
+    return [
+        line
+        for line in log
+        if line["kind"] == ChangeKind.UPDATED and _repeats(line, "before") and _repeats(line, "after")
+    ]
+
+
+def _begun_lines(log: list[Line]) -> list[Line]:
+    return [line for line in log if line["kind"] == ChangeKind.CREATED and _repeats(line, "after")]
+
+
+def _repeats(line: Line, side: str) -> bool:
+    return bool((line["fields"].get("when", {}).get(side) or {}).get("recurrence"))
+
+
+def _cut(line: Line, title: str) -> Cut:
+    when = line["fields"]["when"]
+    before = line["fields"].get("title", {}).get("before", title)
+    return Cut(line["event_id"], before, from_json(When, when["before"]), from_json(When, when["after"]))
+
+
+def _begun(line: Line) -> Begun:
+    fields = line["fields"]
+    return Begun(
+        line["event_id"], fields.get("title", {}).get("after", ""), from_json(When, fields["when"]["after"])
+    )
