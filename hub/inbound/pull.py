@@ -17,15 +17,14 @@ from typing import Any
 from sqlalchemy import Select, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
-from hub.db import after_commit
 from hub.inbound import doubts, guard, moves, planned
 from hub.inbound.apply import apply_page
 from hub.log import get_logger
 from hub.models import Event, EventCopy, Link, LinkSignal, LinkState
 from hub.outbound import trouble
 from hub.outbound.lease import Lease, give_back, held
-from hub.outbound.linking import ask_for_pull, want_missing
-from hub.outbound.owed import DOUBTED, HAS_QUESTIONS, hint_owed_after, is_busy
+from hub.outbound.linking import ask_for_pull, end_plan, go_live
+from hub.outbound.owed import DOUBTED, HAS_QUESTIONS, is_busy
 from hub.outbound.push import push_due
 from hub.outbound.window import window_of
 from hub.plugin.errors import CursorExpiredError, GoneError, ProviderError, RetryLaterError
@@ -90,6 +89,8 @@ class _Next(Enum):
     """What comes after a page, if it is not another listing."""
 
     PAGE = "page"
+    FIRST = "first"
+    """The first listing is complete: the hub's own events may be written there."""
     DOUBTS = "doubts"
     """The listing is complete; some events have to be asked about before the next one."""
     END = "end"
@@ -133,11 +134,13 @@ def _pull(ports: Ports, lease: Lease, listing: Listing | None) -> bool:
             if listing.cursor is None and isinstance(error, RetryLaterError) and error.scope == "calendar":
                 _read_by_old_cursor(ports, lease, listing)
             raise
-        if found is _Next.DOUBTS:
+        if found is _Next.PAGE or found is _Next.END:
+            return found is _Next.END
+        if found is _Next.FIRST:
+            go_live(ports, lease)
+        if isinstance(found, _Next):
             _confirm_missing(ports, lease)
             _read_doubted(ports, lease)
-        if isinstance(found, _Next) and found is not _Next.DOUBTS:
-            return found is _Next.END
         if lease.is_over(ports):
             return False
         listing = found if isinstance(found, Listing) else None
@@ -193,7 +196,8 @@ def _open_listing(session: Session, ports: Ports, link: Link) -> Listing | None:
     """
     notified = _notified(session, link)
     has_trouble = link.failures > 0 or link.problem is not None
-    is_owed = notified > link.pulled or link.cursor is None or has_trouble
+    is_new = link.cursor is None or link.imported_at is None
+    is_owed = notified > link.pulled or is_new or has_trouble
     if trouble.waits(ports, link) or not (is_owed or _has_any(session, link, _HAS_QUESTIONS)):
         return None
     if link.listed < link.fresh_mark:
@@ -310,13 +314,11 @@ def _apply(
         if is_first and not is_planned and guard.is_wrongly_empty(session, link):
             ask_for_pull(session, ports, link.id, fresh=True)
             return _Next.DOUBTS
-        link.imported_at = now
-        want_missing(session, ports, link)
-        after_commit(session, lambda: ports.queue.hint("push", lease.link_id))
-    if listing.planned_id is not None:
-        link.planned_id = link.planned_at = None
-        hint_owed_after(session, ports, None, link.calendar_id, all_of_both=True)
     session.connection().execute(_LET_GO, {"of_link": link.id})
+    if link.imported_at is None and not link.wants_all:
+        return _Next.FIRST
+    if listing.planned_id is not None:
+        end_plan(session, ports, link)
     if link.confirmed < link.generation or _has_any(session, link, _DOUBTED):
         return _Next.DOUBTS
     is_again = listing.planned_id is None and not link.wants_all and _notified(session, link) > link.pulled

@@ -31,7 +31,8 @@ from hub.models import (
 )
 from hub.outbound import kept, owed
 from hub.outbound.edit import want_copies
-from hub.outbound.spread import ANEW, FRESH, want
+from hub.outbound.lease import Lease, held
+from hub.outbound.spread import ANEW, FRESH, wait_for_writers, want
 from hub.outbound.window import window_of
 from hub.ports import Ports
 
@@ -298,10 +299,35 @@ def close_channels(session: Session, ports: Ports, condition: ColumnElement[bool
     after_commit(session, lambda: ports.queue.hint("renew"))
 
 
+def end_plan(session: Session, ports: Ports, link: Link) -> None:
+    """Go on without the stored listing, which has been brought in, and wake those who waited for that."""
+    link.planned_id = link.planned_at = None
+    owed.hint_owed_after(session, ports, None, link.calendar_id, all_of_both=True)
+
+
+def go_live(ports: Ports, lease: Lease) -> None:
+    """Want what the link lacks, now that a listing has shown what is there already.
+
+    Whoever changes an event from now on can see that, and wishes for its copy here. Who could not yet is
+    waited for, so that no event falls between the two.
+    """
+    with ports.db.transaction() as session:
+        wait_for_writers(session, lease.link_id)
+    with ports.db.transaction() as session:
+        link = held(session, ports, lease)
+        if link.wants_all:
+            return
+        link.imported_at = ports.clock.now()
+        want_missing(session, ports, link)
+        if link.planned_id is not None:
+            end_plan(session, ports, link)
+
+
 def want_missing(session: Session, ports: Ports, link: Link, *, chunk: int = 500) -> bool:
     """Make the calendar's events that the link has no copy of wanted there; return whether any was.
 
-    Called when the first listing is complete: what both sides already had is paired by then.
+    Called when the first listing is complete: what both sides already had is paired by then. The events are
+    locked, so that who has changed one of them meanwhile has wished for its copy before this looks.
     """
     if link.direction == Direction.IMPORT:
         return False
@@ -309,12 +335,15 @@ def want_missing(session: Session, ports: Ports, link: Link, *, chunk: int = 500
     oldest, _ = window_of(session, ports, link)
     copied = select(EventCopy.event_id).where(EventCopy.link_id == link.id)
     missing = session.scalars(
-        select(Event).where(
+        select(Event)
+        .where(
             Event.calendar_id == link.calendar_id,
             Event.deleted_at.is_(None),
             Event.id.not_in(copied),
             (Event.ends_at.is_(None)) | (Event.ends_at >= oldest),
         )
+        .order_by(Event.id)
+        .with_for_update(of=Event)
     ).all()
     for i in range(0, len(missing), chunk):
         want_copies(session, ports, link, list(missing[i : i + chunk]))

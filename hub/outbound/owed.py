@@ -114,6 +114,7 @@ HAS_QUESTIONS = or_(
 _OWES_PULL = or_(
     LinkSignal.notified > Link.pulled,
     Link.cursor.is_(None),
+    Link.imported_at.is_(None),
     Link.failures > 0,
     Link.problem.is_not(None),
     HAS_QUESTIONS,

@@ -10,23 +10,27 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import and_, bindparam, insert, select, update
+from sqlalchemy import and_, bindparam, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from hub.db import after_commit, forget, table_of
 from hub.domain.page import NEW_COPY
 from hub.domain.plain import is_meeting
-from hub.models import Account, Direction, Event, EventCopy, Link, LinkSignal, LinkState
+from hub.models import Account, Calendar, Direction, Event, EventCopy, Link, LinkSignal, LinkState
 from hub.outbound import owed
 from hub.outbound.window import window_at
 from hub.ports import Ports
 
-_ACCOUNTS, _LINKS = table_of(Account), table_of(Link)
+_ACCOUNTS, _CALENDARS, _LINKS = table_of(Account), table_of(Calendar), table_of(Link)
 _EVENTS, _COPIES, _SIGNALS = table_of(Event), table_of(EventCopy), table_of(LinkSignal)
 
 _TARGET = select(
     _LINKS.c.id, _LINKS.c.direction, _LINKS.c.past_days, _ACCOUNTS.c.provider,
-    _LINKS.c.imported_at, _LINKS.c.state, _LINKS.c.lease_until, _LINKS.c.planned_at,
+    or_(
+        _LINKS.c.imported_at.is_not(None),
+        and_(_LINKS.c.cursor.is_not(None), _LINKS.c.fresh_mark <= _LINKS.c.pulled),
+    ).label("is_listed"),
+    _LINKS.c.state, _LINKS.c.lease_until, _LINKS.c.planned_at,
 ).join_from(_LINKS, _ACCOUNTS, _ACCOUNTS.c.id == _LINKS.c.account_id)  # fmt: skip
 _ONE = _TARGET.where(_LINKS.c.id == bindparam("link_id"))
 _OTHERS = _TARGET.where(
@@ -35,6 +39,16 @@ _OTHERS = _TARGET.where(
     _LINKS.c.deleted_at.is_(None),
     _LINKS.c.direction != Direction.IMPORT,
 ).order_by(_LINKS.c.id)
+_JOIN = (
+    select(_CALENDARS.c.id)
+    .where(_CALENDARS.c.id == bindparam("calendar_id"))
+    .with_for_update(read=True, key_share=True)
+)
+_WAIT = (
+    select(_CALENDARS.c.id)
+    .where(_CALENDARS.c.id.in_(select(_LINKS.c.calendar_id).where(_LINKS.c.id == bindparam("link_id"))))
+    .with_for_update()
+)
 
 FRESH: dict[str, Any] = {"due_at": None, "parked_at": None, "attempts": 0, "unkept": 0}
 """A fresh wish clears old failures."""
@@ -98,7 +112,8 @@ class _Target(NamedTuple):
     direction: str
     past_days: int
     provider: str
-    imported_at: datetime | None
+    is_listed: bool
+    """Whether it is known what the remote calendar holds already."""
     state: str
     lease_until: datetime | None
     planned_at: datetime | None
@@ -110,11 +125,15 @@ def spread(
     """Make the copies of changed events wanted in every link of their calendar but `source`; hint pushes.
 
     A link whose listing has not come to its end gets no new copies: what it holds already is not known.
+    When it has, the link gets what it lacks; before that it waits for those who still saw it listing
+    (`wait_for_writers`).
     """
-    found = session.connection().execute(_OTHERS, {"calendar_id": calendar_id, "source": source})
-    others = [_Target(*row) for row in found]
+    others = _others(session, calendar_id, source)
     if not others or not event_ids:
         return
+    if not all(link.is_listed for link in others):
+        session.connection().execute(_JOIN, {"calendar_id": calendar_id})
+        others = _others(session, calendar_id, source)
     _want(session, ports, others, event_ids)
     now = ports.clock.now()
     active = [link for link in others if link.state == LinkState.ACTIVE]
@@ -125,6 +144,19 @@ def spread(
     if held:
         # Their runs look for what is owed when they end, but may have done so before this is committed.
         owed.hint_after(session, ports, "push", held)
+
+
+def _others(session: Session, calendar_id: str, source: str) -> list[_Target]:
+    found = session.connection().execute(_OTHERS, {"calendar_id": calendar_id, "source": source})
+    return [_Target(*row) for row in found]
+
+
+def wait_for_writers(session: Session, link_id: str) -> None:
+    """Wait until nobody changes events of a link's calendar who could not see yet that it is listed.
+
+    The lock is for a transaction of its own, and a short one: those who are waited for hold others.
+    """
+    session.connection().execute(_WAIT, {"link_id": link_id})
 
 
 def _hint(ports: Ports, link_ids: list[str]) -> None:
@@ -167,7 +199,7 @@ def _want(
     for link in links:
         missing = [event_id for event_id in event_ids if (link.id, event_id) not in found]
         if missing:
-            _add(session, ports, link, missing, may_add=always_add or link.imported_at is not None)
+            _add(session, ports, link, missing, may_add=always_add or link.is_listed)
 
 
 def _add(session: Session, ports: Ports, link: _Target, event_ids: list[str], *, may_add: bool) -> None:

@@ -1,17 +1,28 @@
-"""What is particular to PostgreSQL: failovers and poolers."""
+"""What is particular to PostgreSQL: failovers, poolers, and transactions side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from hub.db import Database
+from hub.inbound.pull import pull_link
 from hub.migrations import pending
+from hub.models import Calendar, Event
+from hub.models.content import content_of
+from hub.outbound import edit
+from hub.plugin.testing import timed
 from tests import servers
 from tests.unit.api.hub_app import HubApp, an_event
+from tests.world import TESTER, World
 
 pytestmark = pytest.mark.skipif(not servers.with_postgres(), reason="without PostgreSQL")
 
@@ -51,3 +62,111 @@ def test_nothing_is_left_prepared_for_a_pooler_that_shares_connections(
         found = session.execute(text("SELECT count(*) FROM pg_prepared_statements")).scalar_one()
     db.engine.dispose()
     assert (found > 0) is prepared
+
+
+NINE = datetime(2026, 12, 7, 9)
+LONG_AGO = datetime(2020, 12, 7, 9)
+BLOCKED = 0.5
+"""Seconds: a first listing of an empty calendar takes a tenth of that, unless it waits for somebody."""
+
+
+@pytest.fixture
+def world(postgres_database_url: str, tmp_path: Path) -> World:
+    """A calendar that is linked to one at `left`, and a person with another at `right`."""
+    made = World(postgres_database_url, tmp_path)
+    made.link(made.connect("left"))
+    made.connect("right")
+    made.settle()
+    return made
+
+
+def play_beside_a_first_listing(
+    world: World, prepare: Callable[[Session], Event | None], act: Callable[[Session, Event | None], None]
+) -> None:
+    """Link `right`; while it is listed for the first time a transaction prepares its act, which it commits
+    when the listing has come to its end, or waits.
+    """
+    right = world.link("acc_right_ann")
+    has_begun, may_go_on = threading.Event(), threading.Event()
+
+    def listed() -> None:
+        has_begun.set()
+        assert may_go_on.wait(20)
+
+    world.services["right"].before_listing = listed
+    with ThreadPoolExecutor(1) as worker:
+        listing = worker.submit(pull_link, world.ports, right)
+        assert has_begun.wait(20)
+        with world.ports.db.transaction() as session:
+            event = prepare(session)
+            may_go_on.set()
+            wait([listing], BLOCKED)
+            act(session, event)
+        listing.result(20)
+    world.settle()
+
+
+def locked(event_id: str) -> Callable[[Session], Event | None]:
+    return lambda session: edit.get_event(session, event_id, lock=True)
+
+
+def existing(world: World, starts: datetime) -> str:
+    event_id = world.api_creates(timed("Lunch", starts))
+    world.settle()
+    return event_id
+
+
+def make(world: World, session: Session) -> None:
+    calendar = session.get_one(Calendar, "cal_1")
+    edit.create_event(session, world.ports, calendar, timed("Lunch", NINE), TESTER)
+
+
+def move(world: World, session: Session, event: Event | None) -> None:
+    assert event is not None
+    content = dataclasses.replace(content_of(event), when=timed("", NINE).when, title="Lunch, moved")
+    edit.update_event(session, world.ports, event, content, TESTER)
+
+
+def restore(world: World, session: Session, event: Event | None) -> None:
+    assert event is not None
+    edit.restore_event(session, world.ports, event, content_of(event), TESTER, extra={})
+
+
+def test_an_event_made_while_another_link_is_read_for_the_first_time_gets_its_copy_there(
+    world: World,
+) -> None:
+    play_beside_a_first_listing(world, lambda session: make(world, session), lambda _session, _event: None)
+    assert world.titles("right") == ["Lunch"]
+
+
+@pytest.mark.parametrize("begins", ["before the listing", "after the listing"])
+@pytest.mark.parametrize("starts", [LONG_AGO, NINE])
+def test_an_edit_while_another_link_is_read_for_the_first_time_comes_there(
+    world: World, starts: datetime, begins: str
+) -> None:
+    event_id = existing(world, starts)
+    if begins == "before the listing":
+
+        def edited(session: Session) -> None:
+            move(world, session, locked(event_id)(session))
+
+        play_beside_a_first_listing(world, edited, lambda _session, _event: None)
+    else:
+        play_beside_a_first_listing(
+            world, locked(event_id), lambda session, event: move(world, session, event)
+        )
+    assert world.titles("right") == ["Lunch, moved"]
+    assert world.titles("left") == ["Lunch, moved"]
+
+
+def test_an_event_restored_while_another_link_is_read_for_the_first_time_comes_there(world: World) -> None:
+    event_id = existing(world, NINE)
+    world.api_deletes(event_id)
+    world.settle()
+
+    play_beside_a_first_listing(
+        world,
+        lambda session: restore(world, session, locked(event_id)(session)),
+        lambda _session, _event: None,
+    )
+    assert world.titles("right") == world.titles("left") == ["Lunch"]
