@@ -36,6 +36,8 @@ from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from hub.session import HubSession
+
 BUSY_SECONDS = 15.0
 """How long a writer waits for others on SQLite before it fails."""
 _T = TypeVar("_T")
@@ -142,7 +144,7 @@ class Database:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
         self.engine = _engine(url)
-        self._sessions = sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
+        self._sessions = sessionmaker(self.engine, class_=HubSession, expire_on_commit=False, autoflush=False)
         self._writer = threading.Lock()
 
     @property
@@ -282,7 +284,7 @@ def _engine(url: str) -> Engine:
         if connection.get_execution_options().get("hub_writing", True):
             _begin_writing(connection)
         else:
-            connection.exec_driver_sql("BEGIN")
+            connection.connection.dbapi_connection.execute("BEGIN")
 
     return engine
 

@@ -41,15 +41,15 @@ class Many:
         self._statement = statement
         self._prepared: dict[tuple[str, tuple[str, ...]], _Prepared] = {}
 
-    def execute(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Execute it for rows of values by the names of columns and parameters."""
+    def execute(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Execute it for rows of values by the names of columns and parameters; return how many it found."""
         if not rows:
-            return
+            return 0
         key = connection.dialect.name, tuple(rows[0])
         if key not in self._prepared:
             self._prepared[key] = self._prepare(connection.dialect, list(rows[0]))
         prepared = self._prepared[key]
-        connection.exec_driver_sql(prepared.sql, [prepared.values(row) for row in rows])
+        return connection.exec_driver_sql(prepared.sql, [prepared.values(row) for row in rows]).rowcount
 
     def _prepare(self, dialect: Dialect, names: list[str]) -> _Prepared:
         compiled = self._statement.compile(dialect=dialect, column_keys=names)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from random import Random
 from typing import Any
 
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import StaticPool
 
 from hub.db import Database
+from hub.session import HubSession
 from tests.simulate.faults import Faults
 from tests.simulate.kernel import Kernel
 
@@ -89,8 +91,9 @@ class SimPulse:
             running = False
 
 
+@cache
 def memory_engine() -> Engine:
-    """Return an engine on one SQLite database in memory, which all actors share in turn."""
+    """Return the engine on one SQLite database in memory, which all worlds and actors share in turn."""
     engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
 
     @event.listens_for(engine, "connect")
@@ -100,7 +103,7 @@ def memory_engine() -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN")
+        connection.connection.dbapi_connection.execute("BEGIN")
 
     return engine
 
@@ -112,7 +115,7 @@ class SimDatabase(Database):
         self.url = "sqlite://"
         self.is_sqlite = True
         self.engine = engine
-        self._sessions = sessionmaker(engine, expire_on_commit=False, autoflush=False)
+        self._sessions = sessionmaker(engine, class_=HubSession, expire_on_commit=False, autoflush=False)
         self.kernel: Kernel
         self.faults: Faults
 

@@ -162,6 +162,7 @@ class SimWorld:
             SimPulse(self.kernel, 4.0),
         )  # fmt: skip
         self._rebind()
+        sqlite3.connect(":memory:").backup(self._raw())
         Base.metadata.create_all(self.db.engine)
         self._populate()
         self._save()

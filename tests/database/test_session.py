@@ -1,0 +1,143 @@
+"""Changed rows are written by one short statement each, and otherwise as SQLAlchemy's session writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import event, select
+from sqlalchemy.orm import selectinload
+from sqlalchemy.orm.exc import StaleDataError
+
+from hub.db import Database
+from hub.models import Calendar, Change, Event, SeriesExceptionRow, Tenant, User
+
+NOW = datetime(2026, 5, 4, 9, tzinfo=UTC)
+
+
+@pytest.fixture
+def db(database_url: str) -> Iterator[Database]:
+    db = Database(database_url)
+    with db.transaction() as session:
+        session.add(Tenant(id="tnt_1", name="Tests", created_at=NOW))
+        session.flush()
+        session.add(User(id="usr_1", tenant_id="tnt_1", external_id="me", created_at=NOW))
+        session.flush()
+        session.add(
+            Calendar(id="cal_1", tenant_id="tnt_1", user_id="usr_1", name="Work", zone="UTC", created_at=NOW)
+        )
+        session.flush()
+        session.add_all(an_event(f"evt_{n}") for n in range(1, 4))
+    yield db
+    db.engine.dispose()
+
+
+def an_event(event_id: str) -> Event:
+    return Event(
+        id=event_id, tenant_id="tnt_1", calendar_id="cal_1", uid=event_id, title="Call",
+        start=datetime(2026, 5, 5, 9), end=datetime(2026, 5, 5, 10), recurrence=[], details={}, extra={},
+        starts_at=NOW, ends_at=NOW, created_at=NOW, updated_at=NOW,
+    )  # fmt: skip
+
+
+@contextmanager
+def updates(db: Database) -> Iterator[list[str]]:
+    """Collect the updates that a block makes."""
+    found: list[str] = []
+
+    def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("UPDATE"):
+            found.append(statement)
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    yield found
+    event.remove(db.engine, "before_cursor_execute", note)
+
+
+def titles(db: Database) -> list[str]:
+    with db.reading() as session:
+        return list(session.scalars(select(Event.title).order_by(Event.id)))
+
+
+def test_only_what_differs_is_written_and_rows_with_the_same_columns_at_once(db: Database) -> None:
+    with updates(db) as made, db.transaction() as session:
+        first, second, third = session.scalars(select(Event).order_by(Event.id.desc()))
+        first.title, first.version = "Lunch", first.version
+        second.title, third.details = "Lunch", {"status": "tentative"}
+    assert len(made) == 2 and not any("version" in statement for statement in made)
+    assert titles(db) == ["Call", "Lunch", "Lunch"]
+    with db.reading() as session:
+        assert session.get_one(Event, "evt_1").details == {"status": "tentative"}
+
+
+def test_nothing_is_written_where_nothing_differs(db: Database) -> None:
+    with updates(db) as made, db.transaction() as session:
+        row = session.get_one(Event, "evt_1")
+        row.title, row.deleted_at = "Lunch", NOW
+        row.title, row.deleted_at = "Call", None
+    assert made == []
+
+
+def test_a_row_stays_in_its_session_and_is_written_again_when_it_changes_again(db: Database) -> None:
+    with db.transaction() as session:
+        row = session.get_one(Event, "evt_1")
+        row.title = "Lunch"
+        session.flush()
+        assert session.get_one(Event, "evt_1") is row and row not in session.dirty
+        assert session.scalar(select(Event.title).where(Event.id == "evt_1")) == "Lunch"
+        row.title = "Dinner"
+    assert titles(db)[0] == "Dinner"
+
+
+def test_a_transaction_that_fails_leaves_nothing_of_it(db: Database) -> None:
+    with pytest.raises(KeyError), db.transaction() as session:
+        session.get_one(Event, "evt_1").title = "Lunch"
+        session.flush()
+        raise KeyError
+    assert titles(db)[0] == "Call"
+
+
+def test_a_row_that_is_gone_is_not_taken_for_written(db: Database) -> None:
+    with pytest.raises(StaleDataError), db.transaction() as session:
+        row, other = session.get_one(Event, "evt_1"), session.get_one(Event, "evt_2")
+        session.connection().exec_driver_sql("DELETE FROM events WHERE id = 'evt_1'")
+        row.title = other.title = "Lunch"
+    assert titles(db) == ["Call", "Call", "Call"]
+
+
+def test_new_rows_relations_and_expressions_are_left_to_sqlalchemy(db: Database) -> None:
+    start = datetime(2026, 5, 6, 9)
+    with db.transaction() as session:
+        row = session.get_one(Event, "evt_1")
+        session.add(an_event("evt_4"))
+        row.title = "Lunch"
+        row.version = Event.version + 1
+    with db.transaction() as session:
+        loaded = selectinload(Event.exceptions)
+        row = session.get_one(Event, "evt_4", options=[loaded])
+        row.exceptions = [SeriesExceptionRow(original_start=start, cancelled=True, content={})]
+        row.title = "Series"
+    assert titles(db) == ["Lunch", "Call", "Call", "Series"]
+    with db.reading() as session:
+        assert session.get_one(Event, "evt_1").version == 2
+        exception = session.scalars(select(SeriesExceptionRow)).one()
+        assert (exception.event_id, exception.original_start) == ("evt_4", start)
+
+
+def test_a_key_may_have_several_columns(db: Database) -> None:
+    with db.transaction() as session:
+        session.add_all(a_change(seq) for seq in (1, 2))
+    with db.transaction() as session:
+        session.get_one(Change, ("tnt_1", 2)).run_id = "run_2"
+    with db.reading() as session:
+        assert session.scalars(select(Change.run_id).order_by(Change.seq)).all() == [None, "run_2"]
+
+
+def a_change(seq: int) -> Change:
+    return Change(
+        tenant_id="tnt_1", seq=seq, kind="updated", calendar_id="cal_1", event_id="evt_1", event_version=seq,
+        fields={}, actor="hub", at=NOW,
+    )  # fmt: skip
