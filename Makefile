@@ -8,11 +8,12 @@
 #   make faults    every single fault at every boundary of 21 stories: JOBS=1
 #   make replay    tells the story of one of them, as small as it can be made: SEED=…
 #   make bench   figures, as ratios measured in one run
+#   make docs    writes docs/fidelity.md anew, from what the plugins declare
 #   make help    this text
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install install-test run demo test chaos simulate faults replay lint format bench lock clean
+.PHONY: help install install-test run demo test chaos simulate faults replay lint format bench docs lock clean
 
 # The first Python that is new enough and can make an environment; say PYTHON=... to choose another.
 # 3.13 comes last, since the wheel that brings a Redis server does not know it yet.
@@ -68,6 +69,9 @@ demo: .venv/installed-run
 
 bench: .venv/installed-test
 	@exec $(BIN)/python -m bench.run
+
+docs: .venv/installed-test
+	@$(BIN)/python -m hub.cli fidelity > docs/fidelity.md
 
 # The suite runs even when lint complains, so that one run tells everything.
 test: .venv/installed-test

@@ -146,6 +146,15 @@ def plugins() -> None:
 
 
 @main.command()
+def fidelity() -> None:
+    """Print what becomes of each field of an event at each provider, as Markdown (docs/fidelity.md)."""
+    from hub.commands.fidelity import written
+    from hub.processes.sandbox import installed
+
+    click.echo(written(point.load().provider() for point in installed()), nl=False)
+
+
+@main.command()
 @click.argument("name", required=False)
 @click.option("--port", type=click.IntRange(1, 65535), default=8001, show_default=True, help="Loopback port.")
 @click.option("--state", type=click.Path(path_type=Path), help="File to keep its calendars in over restarts.")

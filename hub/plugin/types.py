@@ -13,6 +13,8 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
+from hub.plugin.fidelity import Fidelity
+
 
 class EventStatus(StrEnum):
     """RFC 5545 STATUS. A cancelled event is a deletion and never crosses the border as content."""
@@ -626,6 +628,8 @@ class ProviderInfo:
     """(past, future) if listings are bound to a window that must be moved on; None if they are not."""
     setup_url: str | None = None
     """Where an operator registers the hub as a client."""
+    fidelity: Fidelity | None = None
+    """What becomes of each field of an event, for people; None if the plugin does not tell."""
 
 
 @dataclass(frozen=True, slots=True)

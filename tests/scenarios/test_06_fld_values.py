@@ -132,6 +132,39 @@ def test_fld_09_a_reminder_that_is_added_ends_the_default(world: ProviderWorld) 
     world.assert_quiet()
 
 
+def test_fld_10_reminders_that_a_link_leaves_alone_stand_in_no_request(unlinked: ProviderWorld) -> None:
+    world = unlinked
+    for name in world.sides:
+        world.link_primary(name, leave_alone=["reminders"])
+    world.settle()
+    own = {"useDefault": False, "overrides": [{"method": "email", "minutes": 90}]}
+    world.google.create_raw(**GOOGLE, summary="From Google", reminders=own)
+    world.outlook.create_raw(**OUTLOOK, subject="From Outlook", reminderMinutesBeforeStart=7)
+    world.api_creates(timed("From the hub", TEN, reminders=(Reminder(3),)))
+    world.sync()
+    retitle(world, "outlook", "From Google", "From the hub")
+    retitle(world, "google", "From Outlook")
+    weekly = series("Weekly", datetime(2026, 12, 2, 9), "FREQ=WEEKLY;COUNT=4")
+    quiet = SeriesException(datetime(2026, 12, 9, 9), title="Other", reminders=())
+    when = dataclasses.replace(weekly.when, exceptions=(quiet,))
+    world.outlook.create(dataclasses.replace(weekly, when=when))
+    world.sync()
+    world.google.update(world.google.find("From the hub again"), reminders=(Reminder(12),))
+    world.sync()
+    event_id, event = world.hub_event("From the hub again")
+    assert event.reminders == (Reminder(3),)
+    world.api_updates(event_id, dataclasses.replace(event, reminders=(Reminder(99),)))
+    world.sync()
+    sent = [c["body"] for side in world.sides.values() for c in writes(side)]
+    assert len(sent) >= 8
+    keys = {"reminders", "isReminderOn", "reminderMinutesBeforeStart"}
+    assert not [body for body in sent if body and keys & body.keys()]
+    assert world.google.raw("From Google again")["reminders"] == own
+    assert world.outlook.raw("From Outlook again")["reminderMinutesBeforeStart"] == 7
+    rounds(world, 3)
+    assert len([c for side in world.sides.values() for c in writes(side)]) == len(sent)
+
+
 # --- colours and categories ---
 
 

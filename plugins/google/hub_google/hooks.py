@@ -29,7 +29,7 @@ from hub.plugin.types import (
     Tokens,
     Window,
 )
-from hub_google import calendars, changes, client, oauth, projection, series, subscriptions
+from hub_google import calendars, changes, client, fidelity, oauth, projection, series, subscriptions
 from hub_google.push import push as write_event
 
 SETTINGS = (
@@ -51,6 +51,7 @@ def provider() -> ProviderInfo:
         scopes=oauth.SCOPES,
         settings=SETTINGS,
         limits=Limits(per_account_per_minute=600, per_project_per_minute=10_000, per_account_concurrency=2),
+        fidelity=fidelity.FIDELITY,
         setup_url="https://console.cloud.google.com/auth/clients",
     )
 

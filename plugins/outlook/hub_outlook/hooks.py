@@ -36,7 +36,7 @@ from hub.plugin.types import (
     Tokens,
     Window,
 )
-from hub_outlook import calendars, changes, events, oauth, people, push, subscriptions
+from hub_outlook import calendars, changes, events, fidelity, oauth, people, push, subscriptions
 from hub_outlook import project as projection
 from hub_outlook.client import DEFAULT_API, Graph
 
@@ -63,6 +63,7 @@ def provider() -> ProviderInfo:
         limits=Limits(per_account_per_minute=1000, per_project_per_minute=100_000, per_account_concurrency=3),
         coverage=Coverage.ACCOUNT,
         window_days=(90, 400),
+        fidelity=fidelity.FIDELITY,
         setup_url="https://entra.microsoft.com/#view/Microsoft_AAD_RegisteredApps/ApplicationsListBlade",
     )
 
