@@ -251,7 +251,7 @@ class _Run:
         self.kernel.run(self.kernel.now + 2 * SWEEP + 5.0)
         self._reconnect()
         self._resume()
-        if kinds & LIES:
+        if kinds & LIES or self.world.unseen:
             self._ask_again()
 
     def _reconnect(self) -> None:
@@ -289,7 +289,8 @@ class _Run:
             for link in session.scalars(select(Link).order_by(Link.id)):
                 if link.state == LinkState.STOPPED:
                     linking.resume(session, self.world.ports, link)
-                links.sync_now(session, self.world.ports, link)
+                full = link.id in {self.world.links[name] for name in self.world.unseen}
+                links.sync_now(session, self.world.ports, link, full=full)
         self.kernel.spawn("person", self.world.queue.run_here)
         self.kernel.run(self.kernel.now + 2 * SWEEP)
 

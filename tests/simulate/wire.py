@@ -56,6 +56,8 @@ class Wire:
         """Told of each call that a provider has answered: provider, boundary, arguments, answer."""
         self.asked: list[Callable[[str, str, Mapping[str, Any]], None]] = []
         """Told of each call that begins."""
+        self.hid: list[Callable[[str, Mapping[str, Any], set[str]], None]] = []
+        """Told of what a full listing was made to leave out: provider, arguments, ids."""
         self.poison: tuple[str, str] | None = None
         """A provider, and the fault that each of its calls meets."""
         self.asked_to_wait: dict[str, float] = {}
@@ -99,9 +101,18 @@ class Wire:
         answer = self._ask(provider, boundary, call, arguments, fault)
         if fault:
             _after(kernel, fault)
-            answer = _bend(fault, answer, self._rng)
+            whole, answer = answer, _bend(fault, answer)
+            if isinstance(answer, ChangePage):
+                self._note_hidden(provider, arguments, whole, answer)
         kernel.wait(0.02 + self._rng.random() * 0.2)
         return answer
+
+    def _note_hidden(
+        self, provider: str, arguments: Mapping[str, Any], whole: ChangePage, answer: ChangePage
+    ) -> None:
+        left_out = {c.remote_id for c in whole.changes} - {c.remote_id for c in answer.changes}
+        for told in self.hid if left_out else ():
+            told(provider, arguments, left_out)
 
     def _ask(
         self,
@@ -171,7 +182,7 @@ def _after(kernel: Kernel, fault: str) -> None:
         kernel.freeze(60)
 
 
-def _bend(fault: str, answer: Any, rng: Random) -> Any:
+def _bend(fault: str, answer: Any) -> Any:
     """Give another answer than the provider's."""
     if fault == "garbage":
         return object()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,7 +24,7 @@ import hub.models  # noqa: F401
 from hub.accounts import calendars
 from hub.db import Base
 from hub.inbound import webhook
-from hub.models import Account, Calendar, Link, RemoteCalendar, Tenant, User
+from hub.models import Account, Calendar, EventCopy, Link, RemoteCalendar, Tenant, User
 from hub.outbound import linking
 from hub.plugin.types import EventContent, Notification, Tokens
 from hub.ports import Ports
@@ -103,6 +103,7 @@ class SimWorld:
         self.ids = SimIds(Random(0), self.clock)
         self.wire = Wire(self.kernel, Random(0))
         self.queue = SimQueue(self)
+        self.wire.hid.append(self._hidden)
         self._numbers = 0
         self.links: dict[str, str] = {}
         """Link ids by place."""
@@ -114,6 +115,9 @@ class SimWorld:
         """Providers where the person has withdrawn a consent: each of its tokens is refused from then on."""
         self.paused: dict[str, float] = {}
         """Since when people have links paused, by place."""
+        self.unseen: set[str] = set()
+        """Places whose full listing left out an event that the hub does not know: none but a person can tell
+        that it is there, who asks that all be read anew."""
         self.accepted: dict[str, int] = {}
         """By place, up to which of its calendar's changes notifications were accepted."""
         self._build()
@@ -262,6 +266,7 @@ class SimWorld:
         self.silenced = False
         self.paused.clear()
         self.revoked.clear()
+        self.unseen.clear()
         self.accepted.clear()
         self.queue.clear()
         self._numbers = 0
@@ -321,6 +326,15 @@ class SimWorld:
     def look(self) -> Iterator[Session]:
         with self.db._open(writing=False) as session:
             yield session
+
+    def _hidden(self, provider: str, arguments: Mapping[str, Any], remote_ids: set[str]) -> None:
+        name = self.place_of(provider, arguments["calendar"].remote_id)
+        with self.look() as session:
+            known = session.scalars(
+                select(EventCopy.remote_id).where(EventCopy.link_id == self.links[name])
+            ).all()
+        if remote_ids - set(known):
+            self.unseen.add(name)
 
     def place(self, name: str) -> Place:
         return dict(zip(self.links, self.topology.places, strict=True))[name]
