@@ -70,8 +70,13 @@ def list_entries(
     start: datetime,
     end: datetime,
     metadata: Mapping[str, str] = NOTHING,
+    *,
+    cancelled: bool = False,
 ) -> list[Entry]:
     """Return all occurrences that overlap [start, end), by start.
+
+    Args:
+        cancelled: those that do not take place, too.
 
     Raises:
         TooManyError: there are more than MOST_OCCURRENCES.
@@ -80,7 +85,7 @@ def list_entries(
     entries: list[Entry] = []
     for event in _candidates(session, list(zones), Span(start, end), None, metadata):
         content = content_of(event)
-        found = occurrences_of(event, zones[event.calendar_id], start, end)
+        found = occurrences_of(event, zones[event.calendar_id], start, end, cancelled=cancelled)
         entries += (Entry(event, as_it_takes_place(content, o), o) for o in found)
         if len(entries) > MOST_OCCURRENCES:
             raise TooManyError

@@ -1,37 +1,50 @@
-"""The form of an event: make, change and delete it; the linked calendars follow."""
+"""The page of an event or of one of its occurrences: make, look at, change and delete it."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from flask import abort, redirect, render_template, request, url_for
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from hub.domain.recurrence import RecurrenceError, check
-from hub.models import Calendar, Event, EventCopy, Link
+from hub.domain.recurrence import Occurrence, RecurrenceError
+from hub.domain.series import find_occurrence
+from hub.domain.split import SeriesError
+from hub.models import Calendar, Event
 from hub.models.content import content_of
-from hub.outbound import edit
+from hub.outbound import edit, series
 from hub.outbound.edit import StaleVersionError
-from hub.plugin.types import EventContent, Location, When
+from hub.plugin.types import EventContent, SeriesException, When
+from hub.web.event_details import Details, details_of
+from hub.web.event_form import Edit, FormError, at_occurrence, read, values_of
+from hub.web.lines import labels_of
 from hub.web.overview import calendars_of
 from hub.web.site import author, blp, ports, visitor
 
-RULES = {
-    "daily": "RRULE:FREQ=DAILY",
-    "weekly": "RRULE:FREQ=WEEKLY",
-    "monthly": "RRULE:FREQ=MONTHLY",
-    "yearly": "RRULE:FREQ=YEARLY",
-}
-MOST_TEXT = 100_000
+SCOPES = ("this", "this_and_following", "all")
 
 
-class FormError(Exception):
-    """The form cannot be taken as it is; the message says why."""
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An event as its page shows it: whole, or at one of its occurrences."""
+
+    event: Event
+    content: EventContent
+    occurrence: Occurrence | None
+    zone: str
+    """The calendar's."""
+
+    @property
+    def shown(self) -> EventContent:
+        return self.content if self.occurrence is None else at_occurrence(self.content, self.occurrence)
+
+    @property
+    def is_cancelled(self) -> bool:
+        exception = self.occurrence.exception if self.occurrence else None
+        return exception is not None and exception.cancelled
 
 
 @blp.get("/events/new")
@@ -48,7 +61,7 @@ def new_event() -> Response | str:
     except ValueError:
         pass
     when = When(start, start + timedelta(hours=1), str(zone), str(zone))
-    return _form(calendars, None, EventContent(when=when))
+    return _blank_form(calendars, EventContent(when=when))
 
 
 @blp.post("/events")
@@ -61,170 +74,157 @@ def create_event() -> Response | tuple[str, int]:
         now = ports().clock.now().replace(tzinfo=None)
         blank = EventContent(when=When(now, now, calendar.zone, calendar.zone))
         try:
-            content = _read(blank)
+            content = read(request.form, blank)
         except FormError as error:
-            return _form(calendars, None, blank, str(error)), 422
+            return _blank_form(calendars, blank, str(error)), 422
         edit.create_event(session, ports(), calendar, content, author())
-    return _done(content, "saved")
+    return _done(content.when.start, "saved")
 
 
 @blp.get("/events/<event_id>")
 def show_event(event_id: str) -> str:
     with ports().db.reading() as session:
-        event = _own_event(session, event_id)
-        notices = _notices(session, event)
-        return _form(calendars_of(session, visitor()), event, content_of(event), notices=notices)
-
-
-def _notices(session: Session, event: Event) -> list[str]:
-    """Return what of an event could not be understood where it is shown."""
-    query = (
-        select(EventCopy.notice)
-        .join(Link, Link.id == EventCopy.link_id)
-        .where(EventCopy.event_id == event.id, EventCopy.notice.is_not(None), Link.deleted_at.is_(None))
-        .order_by(EventCopy.id)
-    )
-    return [notice for notice in session.scalars(query) if notice]
+        return _page(session, _open(session, event_id, request.args.get("occurrence", "")))
 
 
 @blp.post("/events/<event_id>")
 def change_event(event_id: str) -> Response | tuple[str, int]:
+    """Change an event, an occurrence of it, or that and all that follow, as the form says."""
     with ports().db.transaction() as session:
-        event = _own_event(session, event_id, lock=True)
-        before = content_of(event)
+        opened = _open(session, event_id, request.form.get("occurrence", ""), lock=True)
         try:
-            content = _read(before)
-        except FormError as error:
-            return _form(calendars_of(session, visitor()), event, before, str(error)), 422
-        edit.update_event(session, ports(), event, content, author(), expected_version=_version())
-    return _done(content, "saved")
+            wanted = read(request.form, opened.shown)
+            _save(session, opened, wanted)
+        except (FormError, SeriesError, RecurrenceError) as error:
+            return _page(session, opened, _sentence(error)), 422
+    return _done(wanted.when.start, "saved")
+
+
+def _save(session: Session, opened: Opened, wanted: EventContent) -> None:
+    event, content, occurrence = opened.event, opened.content, opened.occurrence
+    if occurrence is None:
+        edit.update_event(session, ports(), event, wanted, author())
+        return
+    change, scope = Edit(occurrence.original_start, opened.shown, wanted), _scope()
+    if not change.names:
+        return
+    if scope == "this":
+        series.change_occurrence(session, ports(), event, change.of_one(content), author())
+    elif scope == "all":
+        edit.update_event(session, ports(), event, change.of_all(content), author())
+    else:
+        halves = series.cut(session, event, occurrence.original_start)
+        following = change.of_following(halves.after)
+        if halves.before is None:
+            edit.update_event(session, ports(), event, following, author())
+        else:
+            series.split_event(session, ports(), event, halves, following, author(), extra=event.extra)
 
 
 @blp.post("/events/<event_id>/delete")
-def delete_event(event_id: str) -> Response:
+def delete_event(event_id: str) -> Response | tuple[str, int]:
+    """Delete an event, cancel an occurrence of it, or end it before one."""
     with ports().db.transaction() as session:
-        event = _own_event(session, event_id, lock=True)
-        content = content_of(event)
-        edit.delete_event(session, ports(), event, author(), expected_version=_version())
-    return _done(content, "deleted")
+        opened = _open(session, event_id, request.form.get("occurrence", ""), lock=True)
+        event, occurrence, scope = opened.event, opened.occurrence, _scope()
+        try:
+            if occurrence is None or scope == "all":
+                edit.delete_event(session, ports(), event, author())
+            elif scope == "this":
+                gone = SeriesException(occurrence.original_start, cancelled=True)
+                series.change_occurrence(session, ports(), event, gone, author())
+            else:
+                halves = series.cut(session, event, occurrence.original_start)
+                series.end_before(session, ports(), event, halves, author())
+        except (SeriesError, RecurrenceError) as error:
+            return _page(session, opened, _sentence(error)), 422
+    return _done(opened.shown.when.start, "deleted")
 
 
-def _version() -> int:
-    try:
-        return int(request.form.get("version", ""))
-    except ValueError:
-        raise StaleVersionError from None
+@blp.post("/events/<event_id>/bring-back")
+def bring_back(event_id: str) -> Response:
+    """Let a cancelled occurrence take place as its series says."""
+    with ports().db.transaction() as session:
+        opened = _open(session, event_id, request.form.get("occurrence", ""), lock=True)
+        if opened.occurrence is None:
+            abort(404)
+        bare = SeriesException(opened.occurrence.original_start)
+        series.change_occurrence(session, ports(), opened.event, bare, author())
+    return _done(bare.original_start, "saved")
 
 
-def _own_event(session: Session, event_id: str, *, lock: bool = False) -> Event:
+def _sentence(error: Exception) -> str:
+    text = str(error).rstrip(".")
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _scope() -> str:
+    """Return how far a change of an occurrence is meant to reach."""
+    scope = request.form.get("scope", "")
+    if scope not in SCOPES:
+        abort(422)
+    return scope
+
+
+def _open(session: Session, event_id: str, original_start: str, *, lock: bool = False) -> Opened:
+    """Return a visitor's event, at the occurrence that is named; locked, if it has the form's version."""
     event = edit.get_event(session, event_id, lock=lock)
     if event is None or event.deleted_at is not None:
         abort(404)
-    owner = select(Calendar.user_id).where(Calendar.id == event.calendar_id, Calendar.deleted_at.is_(None))
-    if session.scalar(owner) != visitor().id:
+    calendar = session.get(Calendar, event.calendar_id)
+    if calendar is None or calendar.deleted_at is not None or calendar.user_id != visitor().id:
         abort(404)
-    return event
+    if lock and request.form.get("version") != str(event.version):
+        raise StaleVersionError
+    content = content_of(event)
+    return Opened(event, content, _occurrence(content, original_start, calendar.zone), calendar.zone)
 
 
-def _done(content: EventContent, note: str) -> Response:
-    start = content.when.start
+def _occurrence(content: EventContent, text: str, zone: str) -> Occurrence | None:
+    if not text or not content.when.is_series:
+        return None
+    try:
+        start = date.fromisoformat(text) if len(text) == 10 else datetime.fromisoformat(text)
+        return find_occurrence(content.when, start, zone)
+    except (ValueError, TypeError):
+        abort(404)
+
+
+def _done(start: date | datetime, note: str) -> Response:
     on = start.date() if isinstance(start, datetime) else start
     return redirect(url_for("page.home", week=on.isoformat(), note=note), 303)
 
 
-def _form(
-    calendars: list[Calendar],
-    event: Event | None,
-    content: EventContent,
-    error: str | None = None,
-    notices: Sequence[str] = (),
-) -> str:
-    when = content.when
-    last = when.end if isinstance(when.end, datetime) else when.end - timedelta(days=1)
-    values = {
-        "title": content.title,
-        "all_day": when.all_day,
-        "start_date": when.start.isoformat()[:10],
-        "start_time": f"{when.start:%H:%M}" if isinstance(when.start, datetime) else "09:00",
-        "end_date": last.isoformat()[:10],
-        "end_time": f"{when.end:%H:%M}" if isinstance(when.end, datetime) else "10:00",
-        "location": content.location.name if content.location else "",
-        "description": content.description,
-        "calendar": event.calendar_id if event else request.args.get("calendar", ""),
-        "version": event.version if event else None,
-    }
+def _blank_form(calendars: list[Calendar], content: EventContent, error: str | None = None) -> str:
+    values = values_of(content) | {"calendar": request.args.get("calendar", "")}
     if error is not None:
-        values |= {name: request.form.get(name, "") for name in values if name != "version"}
+        values |= {name: request.form.get(name, "") for name in values}
+    return render_template(
+        "event.html", calendars=calendars, event=None, opened=None, details=None, v=values, error=error
+    )
+
+
+def _page(session: Session, opened: Opened, error: str | None = None) -> str:
+    shown = opened.shown
+    values = values_of(shown)
+    if error is not None:
+        values |= {name: request.form.get(name, "") for name in values}
+    labels = labels_of(ports())
     return render_template(
         "event.html",
-        calendars=calendars,
-        event=event,
+        event=opened.event,
+        opened=opened,
+        content=shown,
+        details=details_of(session, opened.event, shown, opened.zone, labels),
+        whole=_whole(session, opened, labels),
         v=values,
-        zone=when.start_zone,
-        is_series=when.is_series,
+        now=ports().clock.now(),
         error=error,
-        notices=notices,
     )
 
 
-def _read(before: EventContent) -> EventContent:
-    """Return `before` with what the form says.
-
-    Raises:
-        FormError: it makes no sense.
-    """
-    form = request.form
-    place = form.get("location", "").strip()[:1000]
-    location = before.location
-    if place != (location.name if location else ""):
-        location = Location(place) if place else None
-    description = "\n".join(line.rstrip() for line in form.get("description", "").splitlines()).rstrip()
-    content = dataclasses.replace(
-        before,
-        when=_read_when(before.when),
-        title=form.get("title", "").strip()[:1000],
-        location=location,
-        description=description[:MOST_TEXT],
-    )
-    if "\0" in content.title + content.description + place:
-        raise FormError("The text holds characters that no calendar can keep.")
-    if content.description != before.description:
-        content = dataclasses.replace(content, description_html=None)
-    return content
-
-
-def _read_when(before: When) -> When:
-    form = request.form
-    start, end = _moment("start"), _moment("end")
-    if form.get("all_day"):
-        begin, last = start.date(), end.date()
-        when = dataclasses.replace(
-            before, start=begin, end=last + timedelta(days=1), start_zone=None, end_zone=None
-        )
-    else:
-        zone = before.start_zone or form.get("zone") or None
-        when = dataclasses.replace(
-            before, start=start, end=end, start_zone=zone, end_zone=before.end_zone or zone
-        )
-    if when.all_day != before.all_day or when.start != before.start:
-        # An exception is found by its original start: it has none when the series is moved.
-        when = dataclasses.replace(when, exceptions=())
-    if rule := RULES.get(form.get("repeat", "")):
-        when = dataclasses.replace(when, recurrence=(rule,))
-    try:
-        check(when)
-    except RecurrenceError as error:
-        raise FormError(f"Please look at the time again: {error}.") from error
-    return when
-
-
-def _moment(name: str) -> datetime:
-    form = request.form
-    try:
-        on = date.fromisoformat(form.get(f"{name}_date", ""))
-        at = time.fromisoformat(form.get(f"{name}_time") or "00:00")
-    except ValueError:
-        raise FormError(f"The {name} needs a date and a time.") from None
-    if not 1900 <= on.year < 2200:
-        raise FormError(f"The {name} lies too far away.")
-    return datetime.combine(on, at.replace(tzinfo=None))
+def _whole(session: Session, opened: Opened, labels: dict[str, str]) -> Details | None:
+    """Return the details of the series that an occurrence belongs to."""
+    if opened.occurrence is None:
+        return None
+    return details_of(session, opened.event, opened.content, opened.zone, labels)

@@ -78,7 +78,11 @@ def _who(author: AuthorName, labels: dict[str, str]) -> str:
 
 def _what(change: Change) -> str:
     if change.kind != "updated":
-        return str(change.kind)
+        return "created, split off from another" if "split_from" in change.fields else str(change.kind)
+    if "split_into" in change.fields:
+        return "split in two"
+    if set(change.fields) == {"split_from"}:
+        return "recognised as split off from another"
     names = [words.field(name) for name in change.fields if name != "description_html"]
     return "changed " + ", ".join(names)
 

@@ -111,7 +111,8 @@ def _days(
     start, end = bounds(first, zone)
     try:
         # All-day events begin at another instant in each zone: look a day further on both sides.
-        entries = list_entries(session, calendars, start - timedelta(days=1), end + timedelta(days=1))
+        around = start - timedelta(days=1), end + timedelta(days=1)
+        entries = list_entries(session, calendars, *around, cancelled=True)
     except TooManyError:
         return layout([], first, zone, today), True
     return layout(entries, first, zone, today), False

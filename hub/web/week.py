@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from hub.accounts.agenda import Entry
+from hub.web import words
 
 ROWS = 96
 """Rows of a day: quarters of an hour."""
@@ -22,10 +23,16 @@ class Block:
     entry: Entry
     label: str
     """Its time, for people."""
+    zone: str = ""
+    """That its own time zone is another than the week's, and what clocks show there."""
     row: int = 0
     rows: int = 0
     column: int = 0
     columns: int = 1
+
+    @property
+    def color(self) -> str | None:
+        return words.color(self.entry.content.color)
 
 
 @dataclass(slots=True)
@@ -73,13 +80,22 @@ def _place(entry: Entry, day: Day, zone: ZoneInfo) -> None:
     if not is_first and not (start.date() < day.on and end > datetime.combine(day.on, time.min, zone)):
         return
     if start.date() < day.on < end.date():
-        day.whole.append(Block(entry, "all day"))
+        day.whole.append(Block(entry, "all day", _there(entry, zone)))
         return
     begin = _quarter(start.time()) if is_first else 0
     finish = ROWS if end.date() > day.on else -(-(end.hour * 60 + end.minute) // 15)
     begin = min(begin, ROWS - SHORTEST)
     label = f"{start:%H:%M}–{end:%H:%M}" if is_first else f"until {end:%H:%M}"
-    day.timed.append(Block(entry, label, begin, max(SHORTEST, finish - begin)))
+    there = _there(entry, zone)
+    day.timed.append(Block(entry, label, there, begin, max(SHORTEST, finish - begin)))
+
+
+def _there(entry: Entry, zone: ZoneInfo) -> str:
+    occurrence, when = entry.occurrence, entry.content.when
+    own = (occurrence.exception.start_zone if occurrence.exception else None) or when.start_zone
+    if own is None or own == str(zone) or not isinstance(occurrence.start, datetime):
+        return ""
+    return f" ({occurrence.start:%H:%M} in {own.split('/')[-1].replace('_', ' ')})"
 
 
 def _quarter(at: time) -> int:

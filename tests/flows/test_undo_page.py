@@ -222,7 +222,7 @@ def test_hostile_text_is_shown_as_text_in_history_undo_and_conflicts(
                 "recurrence": ["RRULE:FREQ=DAILY"],
                 "exceptions": [{"original_start": "2026-12-25T23:00:00"}],
             },
-            "Thu 24 Dec 2026, 23:00 to Fri 25 Dec 2026, 01:00, repeats with 1 exception",
+            "Thu 24 Dec 2026, 23:00 to Fri 25 Dec 2026, 01:00, repeats every day with 1 exception",
         ),
         ("location", {"name": "Room 5", "latitude": 1.0}, "Room 5"),
         ("attendees", [{"email": "b@x.test"}, {"email": "c@x.test", "name": "Cy"}], "b@x.test, Cy"),
