@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import BindParameter, Connection, Row, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from hub.models import (
@@ -31,6 +32,58 @@ from hub.ports import Ports
 PATIENCE = timedelta(seconds=20)
 """Work that is owed for longer counts as being behind."""
 MOST_PARKED = 50
+
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_SIGNALS = select(LinkSignal.link_id, LinkSignal.notified, LinkSignal.notified_at).where(
+    LinkSignal.link_id.in_(_IDS)
+)
+_ACCOUNTS = select(Account.id, Account.state, Account.email, Account.problem, Account.problem_at).where(
+    Account.id.in_(_IDS)
+)
+_Signal = Row[str, int, datetime | None]
+_Account = Row[str, str, str, str | None, datetime | None]
+_IS_PARKED = EventCopy.parked_at.is_not(None)
+_IS_MISSING = and_(EventCopy.missing_at.is_not(None), EventCopy.removed_at.is_(None))
+_IS_WAITING = and_(EventCopy.wanted_version > EventCopy.pushed_version, ~_IS_PARKED)
+_IS_DOUBTED = and_(EventCopy.removed_at.is_(None), *DOUBTED)
+_OWED = (
+    select(
+        EventCopy.link_id,
+        func.count().filter(_IS_WAITING),
+        func.min(Event.updated_at).filter(_IS_WAITING),
+        func.count().filter(_IS_PARKED),
+        func.count().filter(_IS_MISSING),
+        func.count().filter(_IS_DOUBTED),
+    )
+    .join(Event, Event.id == EventCopy.event_id)
+    .where(EventCopy.link_id.in_(_IDS), or_(_IS_WAITING, _IS_PARKED, _IS_MISSING, _IS_DOUBTED))
+    .group_by(EventCopy.link_id)
+)
+_PARKED_COPIES = (
+    select(
+        EventCopy.link_id,
+        EventCopy.remote_id,
+        EventCopy.problem,
+        EventCopy.parked_at,
+        Event.id,
+        Event.title,
+        Event.updated_at,
+    )
+    .join(Event, Event.id == EventCopy.event_id)
+    .where(EventCopy.link_id.in_(_IDS), EventCopy.parked_at.is_not(None))
+    .order_by(EventCopy.parked_at.desc())
+    .limit(MOST_PARKED)
+)
+_PARKED_CHANGES = (
+    select(ParkedChange.link_id, ParkedChange.remote_id, ParkedChange.reason, ParkedChange.at)
+    .where(ParkedChange.link_id.in_(_IDS))
+    .limit(MOST_PARKED)
+)
+_LIVE = select(Channel.link_id, Channel.account_id).where(
+    Channel.account_id.in_(_IDS),
+    Channel.state == ChannelState.LIVE,
+    Channel.expires_at > bindparam("now", type_=Channel.expires_at.type),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +134,14 @@ class _Owed:
 
 def health_of(session: Session, ports: Ports, links: Sequence[Link]) -> dict[str, Health]:
     """Return the health of each link by its id, in a handful of queries however many there are."""
+    connection = session.connection()
     ids = [link.id for link in links]
-    signals = {s.link_id: s for s in session.scalars(select(LinkSignal).where(LinkSignal.link_id.in_(ids)))}
-    owners = select(Account).where(Account.id.in_({link.account_id for link in links}))
-    accounts = {account.id: account for account in session.scalars(owners)}
-    owed, parked = _owed(session, ids), _parked(session, ids)
-    live = _live_channels(session, ports, links)
+    account_ids = sorted({link.account_id for link in links})
+    signals = {row.link_id: row for row in connection.execute(_SIGNALS, {"ids": ids})}
+    accounts = {row.id: row for row in connection.execute(_ACCOUNTS, {"ids": account_ids})}
+    owed, parked = _owed(connection, ids), _parked(connection, ids)
+    channels = connection.execute(_LIVE, {"ids": account_ids, "now": ports.clock.now()})
+    live = {link_id or account_id for link_id, account_id in channels}  # Links, and whole accounts.
     return {
         link.id: _assess(
             ports,
@@ -101,61 +156,27 @@ def health_of(session: Session, ports: Ports, links: Sequence[Link]) -> dict[str
     }
 
 
-def _owed(session: Session, ids: list[str]) -> dict[str, _Owed]:
-    is_parked = EventCopy.parked_at.is_not(None)
-    is_missing = and_(EventCopy.missing_at.is_not(None), EventCopy.removed_at.is_(None))
-    is_waiting = and_(EventCopy.wanted_version > EventCopy.pushed_version, ~is_parked)
-    is_doubted = and_(EventCopy.removed_at.is_(None), *DOUBTED)
-    rows = session.execute(
-        select(
-            EventCopy.link_id,
-            func.count().filter(is_waiting),
-            func.min(Event.updated_at).filter(is_waiting),
-            func.count().filter(is_parked),
-            func.count().filter(is_missing),
-            func.count().filter(is_doubted),
-        )
-        .join(Event, Event.id == EventCopy.event_id)
-        .where(EventCopy.link_id.in_(ids), or_(is_waiting, is_parked, is_missing, is_doubted))
-        .group_by(EventCopy.link_id)
-    )
-    return {row[0]: _Owed(*row[1:]) for row in rows}
+def _owed(connection: Connection, ids: list[str]) -> dict[str, _Owed]:
+    return {row[0]: _Owed(*row[1:]) for row in connection.execute(_OWED, {"ids": ids})}
 
 
-def _parked(session: Session, ids: list[str]) -> dict[str, list[Parked]]:
+def _parked(connection: Connection, ids: list[str]) -> dict[str, list[Parked]]:
     found: dict[str, list[Parked]] = {}
-    copies = session.execute(
-        select(EventCopy.link_id, EventCopy.remote_id, EventCopy.problem, EventCopy.parked_at, Event)
-        .join(Event, Event.id == EventCopy.event_id)
-        .where(EventCopy.link_id.in_(ids), EventCopy.parked_at.is_not(None))
-        .order_by(EventCopy.parked_at.desc())
-        .limit(MOST_PARKED)
-    )
-    for link_id, remote_id, problem, at, event in copies:
-        reason = problem or "It was refused."
-        found.setdefault(link_id, []).append(
-            Parked(event.id, remote_id, event.title, reason, at or event.updated_at)
-        )
-    changes = select(ParkedChange).where(ParkedChange.link_id.in_(ids)).limit(MOST_PARKED)
-    for row in session.scalars(changes):
-        found.setdefault(row.link_id, []).append(Parked(None, row.remote_id, "", row.reason, row.at))
+    for row in connection.execute(_PARKED_COPIES, {"ids": ids}):
+        reason = row.problem or "It was refused."
+        at = row.parked_at or row.updated_at
+        found.setdefault(row.link_id, []).append(Parked(row.id, row.remote_id, row.title, reason, at))
+    for change in connection.execute(_PARKED_CHANGES, {"ids": ids}):
+        unread = Parked(None, change.remote_id, "", change.reason, change.at)
+        found.setdefault(change.link_id, []).append(unread)
     return found
-
-
-def _live_channels(session: Session, ports: Ports, links: Sequence[Link]) -> set[str]:
-    """Return the ids of links, and of whole accounts, whose provider notifies."""
-    query = select(Channel.link_id, Channel.account_id).where(
-        Channel.account_id.in_({link.account_id for link in links}),
-        and_(Channel.state == ChannelState.LIVE, Channel.expires_at > ports.clock.now()),
-    )
-    return {link_id or account_id for link_id, account_id in session.execute(query)}
 
 
 def _assess(
     ports: Ports,
     link: Link,
-    account: Account,
-    signal: LinkSignal | None,
+    account: _Account,
+    signal: _Signal | None,
     owed: _Owed,
     parked: list[Parked],
     *,
@@ -213,7 +234,7 @@ def _explain_parked(count: int) -> str | None:
     return f"{what}: see the reason below, change the event, or sync again."
 
 
-def _behind_since(ports: Ports, link: Link, signal: LinkSignal | None, owed: _Owed) -> datetime | None:
+def _behind_since(ports: Ports, link: Link, signal: _Signal | None, owed: _Owed) -> datetime | None:
     """Return since when something is owed in either direction, or None."""
     since = []
     if link.imported_at is None:

@@ -182,7 +182,7 @@ def _unwatched(session: Session, ports: Ports) -> list[str]:
     found: list[str] = []
     for info in ports.gateway.providers():
         query = _UNWATCHED_ACCOUNTS if info.coverage is Coverage.ACCOUNT else _UNWATCHED_LINKS
-        found += session.scalars(query, {"provider": info.name})
+        found += session.connection().execute(query, {"provider": info.name}).scalars()
     return found
 
 

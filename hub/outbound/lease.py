@@ -34,11 +34,17 @@ _NOW = bindparam("now", type_=Link.lease_until.type)
 _FIND = (
     select(
         Link,
-        RemoteCalendar,
         Account.provider,
         select(func.count())
         .where(_Other.account_id == Link.account_id, _Other.lease_until > _NOW)
         .scalar_subquery(),
+        RemoteCalendar.remote_id,
+        RemoteCalendar.name,
+        RemoteCalendar.access_role,
+        RemoteCalendar.zone,
+        RemoteCalendar.color,
+        RemoteCalendar.primary,
+        RemoteCalendar.can_watch,
     )
     .join(RemoteCalendar, RemoteCalendar.id == Link.remote_calendar_id)
     .join(Account, Account.id == Link.account_id)
@@ -130,15 +136,13 @@ class Lease:
 
 def border_calendar(row: RemoteCalendar) -> types.RemoteCalendar:
     """Return a remote calendar as it crosses the border."""
-    return types.RemoteCalendar(
-        row.remote_id,
-        row.name,
-        types.AccessRole(row.access_role),
-        row.zone,
-        row.color,
-        row.primary,
-        row.can_watch,
+    return _border_calendar(
+        row.remote_id, row.name, row.access_role, row.zone, row.color, row.primary, row.can_watch
     )
+
+
+def _border_calendar(remote_id: str, name: str, role: str, *rest: Any) -> types.RemoteCalendar:
+    return types.RemoteCalendar(remote_id, name, types.AccessRole(role), *rest)
 
 
 def find_free(session: Session, ports: Ports, link_id: str) -> tuple[Lease, Link] | None:
@@ -150,7 +154,7 @@ def find_free(session: Session, ports: Ports, link_id: str) -> tuple[Lease, Link
     row = session.execute(_FIND, {"link_id": link_id, "now": now}).first()
     if row is None:
         return None
-    link, remote, provider, running = row
+    link, provider, running, *calendar = row
     if running >= ports.gateway.info(provider).limits.per_account_concurrency:
         return None
     importing = link.calendar_id if link.imported_at is None or link.planned_id else None
@@ -161,7 +165,7 @@ def find_free(session: Session, ports: Ports, link_id: str) -> tuple[Lease, Link
         link_id,
         link.account_id,
         provider,
-        border_calendar(remote),
+        _border_calendar(*calendar),
         link.fence + 1,
         ports.ids.new("run"),
         now + TURN,

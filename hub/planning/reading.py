@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, delete, insert, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, bindparam, delete, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from hub import log as hub_log
@@ -85,7 +85,7 @@ def read_plan(ports: Ports, plan_id: str) -> None:
 
 def owed(session: Session, now: datetime) -> list[str]:
     """Return the plans that wait for a worker."""
-    return list(session.scalars(select(LinkPlan.id).where(*_is_free(now))))
+    return list(session.connection().execute(_OWED, {"now": now}).scalars())
 
 
 def expire(session: Session, now: datetime) -> None:
@@ -93,13 +93,16 @@ def expire(session: Session, now: datetime) -> None:
     session.execute(delete(LinkPlan).where(LinkPlan.expires_at < now))
 
 
-def _is_free(now: datetime) -> list[ColumnElement[bool]]:
+def _is_free(now: datetime | BindParameter[datetime]) -> list[ColumnElement[bool]]:
     return [
         LinkPlan.state == PlanState.READING,
         LinkPlan.expires_at > now,
         or_(LinkPlan.lease_until.is_(None), LinkPlan.lease_until < now),
         or_(LinkPlan.due_at.is_(None), LinkPlan.due_at <= now),
     ]
+
+
+_OWED = select(LinkPlan.id).where(*_is_free(bindparam("now", type_=LinkPlan.due_at.type)))
 
 
 def _take(ports: Ports, plan_id: str) -> _Turn | None:
