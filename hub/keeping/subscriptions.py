@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
+from hub.db import table_of
 from hub.ids import digest
 from hub.log import get_logger
 from hub.models import Account, AccountState, Channel, ChannelState, Link, LinkState, RemoteCalendar
@@ -33,6 +34,22 @@ CLAIM = timedelta(seconds=60)
 OVERLAP = timedelta(seconds=60)
 """How long an old channel stays beside the new one."""
 MOST_FAILURES_TO_CLOSE = 8
+
+
+_CHANNELS = table_of(Channel)
+_DUE = (
+    select(_CHANNELS.c.id)
+    .where(_CHANNELS.c.due_at <= bindparam("now", type_=_CHANNELS.c.due_at.type))
+    .order_by(_CHANNELS.c.due_at, _CHANNELS.c.id)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+_CLAIM = (
+    update(_CHANNELS)
+    .where(_CHANNELS.c.id == _DUE.scalar_subquery())
+    .values(due_at=bindparam("until"))
+    .returning(_CHANNELS.c.id, _CHANNELS.c.state)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,17 +205,8 @@ def _claim(ports: Ports) -> tuple[str, str] | None:
     """Take one due channel for a while, so that two keepers never work on the same."""
     now = ports.clock.now()
     with ports.db.transaction() as session:
-        channel = session.scalars(
-            select(Channel)
-            .where(Channel.due_at <= now)
-            .order_by(Channel.due_at, Channel.id)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-        ).one_or_none()
-        if channel is None:
-            return None
-        channel.due_at = now + CLAIM
-        return channel.id, channel.state
+        taken = session.connection().execute(_CLAIM, {"now": now, "until": now + CLAIM}).first()
+    return None if taken is None else (taken.id, taken.state)
 
 
 def _links_of(channel: Channel) -> ColumnElement[bool]:

@@ -33,6 +33,8 @@ _COUNT_ON = (
     .values(change_seq=_TENANTS.c.change_seq + bindparam("count"))
     .returning(_TENANTS.c.change_seq)
 )
+_EVENT = select(Event).where(Event.id == bindparam("event_id")).options(selectinload(Event.exceptions))
+_LOCKED_EVENT = _EVENT.with_for_update(of=Event)
 _ADD_CHANGES = Many(insert(table_of(Change)))
 
 
@@ -51,8 +53,7 @@ class StaleVersionError(Exception):
 
 def get_event(session: Session, event_id: str, *, lock: bool = False) -> Event | None:
     """Return the event with its exceptions, tombstones included; locked against other writers if asked."""
-    query = select(Event).where(Event.id == event_id).options(selectinload(Event.exceptions))
-    return session.scalars(query.with_for_update(of=Event) if lock else query).one_or_none()
+    return session.scalars(_LOCKED_EVENT if lock else _EVENT, {"event_id": event_id}).one_or_none()
 
 
 def create_event(

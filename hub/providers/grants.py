@@ -6,14 +6,15 @@ others wait for its result. The new tokens are committed before anyone uses them
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from hub.clock import Clock
-from hub.db import Database
+from hub.db import Database, table_of
 from hub.ids import Ids
 from hub.log import get_logger
 from hub.models import Account, AccountState, Grant
@@ -31,6 +32,29 @@ EARLY = timedelta(minutes=4)
 """A token is refreshed this long before it ends."""
 COOL_DOWN = timedelta(seconds=5)
 _COOLING = "cooling"
+
+
+_GRANTS = table_of(Grant)
+_GRANT = (
+    select(*_GRANTS.columns, Account.state, Account.provider)
+    .join_from(_GRANTS, Account, Account.id == _GRANTS.c.account_id)
+    .where(_GRANTS.c.account_id == bindparam("account_id"))
+)
+_LOCKED_GRANT = _GRANT.with_for_update(of=_GRANTS)
+_CLAIM = (
+    update(_GRANTS)
+    .where(_GRANTS.c.account_id == bindparam("of_account"))
+    .values(refresh_owner=bindparam("owner"), refresh_until=bindparam("until"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """What a refresh needs."""
+
+    provider: str
+    refresh_token: str
+    scopes: tuple[str, ...]
 
 
 class Grants:
@@ -67,23 +91,18 @@ class Grants:
             GrantLostError: the account must be reconnected.
             RetryLaterError: the provider could not refresh now, or another worker takes too long.
         """
-        fresh = self._find_fresh(account_id)
-        if fresh is not None and fresh != rejected:
-            return fresh
         owner = self._ids.bare()
         for _ in range(200):
-            found = self._look(account_id, owner, rejected)
+            with self._db.reading() as session:
+                found = self._look(session, _GRANT, account_id, rejected)
+            if isinstance(found, _Due):
+                found = self._claim_refresh(account_id, owner, rejected)
             if isinstance(found, str):
                 return found
             if found is not None:
-                return self._refresh_now(account_id, owner, *found)
+                return self._refresh_now(account_id, owner, found)
             self._clock.sleep(0.05)
         raise RetryLaterError("another worker has been refreshing the sign-in for too long", scope="account")
-
-    def _find_fresh(self, account_id: str) -> str | None:
-        with self._db.reading() as session:
-            grant = session.get(Grant, account_id)
-            return self.open_fresh(account_id, grant.access_token, grant.expires_at) if grant else None
 
     def open_fresh(self, account_id: str, sealed: str | None, expires_at: datetime | None) -> str | None:
         """Return the token if it lasts for a while yet, without a lock: that is how most calls go."""
@@ -92,38 +111,40 @@ class Grants:
         return self._vault.open(sealed, f"grants.access_token:{account_id}")
 
     def _look(
-        self, account_id: str, owner: str, rejected: str | None
-    ) -> str | tuple[str, str, tuple[str, ...]] | None:
-        """Return a good token, or what a refresh needs if it is ours to make, or None to wait."""
+        self, session: Session, query: Select[Any], account_id: str, rejected: str | None
+    ) -> str | _Due | None:
+        """Return a good token, or what a refresh needs if one is due, or None to wait for another's."""
         now = self._clock.now()
-        with self._db.transaction() as session:
-            grant = session.scalars(
-                select(Grant).where(Grant.account_id == account_id).with_for_update()
-            ).one_or_none()
-            account = session.get(Account, account_id)
-            if grant is None or account is None or account.state != AccountState.CONNECTED:
-                raise GrantLostError("The account is not connected any more: reconnect it.")
-            token = self._vault.open(grant.access_token, f"grants.access_token:{account_id}")
-            if grant.expires_at - now > EARLY and token != rejected:
-                return token
-            if grant.refresh_owner and grant.refresh_until and grant.refresh_until > now:
-                if grant.refresh_owner == _COOLING:
-                    raise RetryLaterError(
-                        "The provider could not renew the sign-in a moment ago.", after=5.0, scope="account"
-                    )
-                return None
-            if grant.refresh_token is None:
-                raise GrantLostError("The provider gave no lasting consent: reconnect the account.")
-            grant.refresh_owner, grant.refresh_until = owner, now + self._claim
-            refresh = self._vault.open(grant.refresh_token, f"grants.refresh_token:{account_id}")
-            return account.provider, refresh, tuple(grant.scopes)
+        grant = session.connection().execute(query, {"account_id": account_id}).one_or_none()
+        if grant is None or grant.state != AccountState.CONNECTED:
+            raise GrantLostError("The account is not connected any more: reconnect it.")
+        token = self._vault.open(grant.access_token, f"grants.access_token:{account_id}")
+        if grant.expires_at - now > EARLY and token != rejected:
+            return token
+        if grant.refresh_owner and grant.refresh_until and grant.refresh_until > now:
+            if grant.refresh_owner == _COOLING:
+                raise RetryLaterError(
+                    "The provider could not renew the sign-in a moment ago.", after=5.0, scope="account"
+                )
+            return None
+        if grant.refresh_token is None:
+            raise GrantLostError("The provider gave no lasting consent: reconnect the account.")
+        refresh = self._vault.open(grant.refresh_token, f"grants.refresh_token:{account_id}")
+        return _Due(grant.provider, refresh, tuple(grant.scopes))
 
-    def _refresh_now(
-        self, account_id: str, owner: str, provider: str, refresh_token: str, scopes: tuple[str, ...]
-    ) -> str:
+    def _claim_refresh(self, account_id: str, owner: str, rejected: str | None) -> str | _Due | None:
+        """Look again under a lock; if the refresh is still to be made, it is ours to make."""
+        with self._db.transaction() as session:
+            found = self._look(session, _LOCKED_GRANT, account_id, rejected)
+            if isinstance(found, _Due):
+                claim = {"of_account": account_id, "owner": owner, "until": self._clock.now() + self._claim}
+                session.connection().execute(_CLAIM, claim)
+        return found
+
+    def _refresh_now(self, account_id: str, owner: str, due: _Due) -> str:
         try:
             with self._pulse.beating(lambda: self._keep_claim(account_id, owner)):
-                tokens = self._refresh(provider, refresh_token, scopes)
+                tokens = self._refresh(due.provider, due.refresh_token, due.scopes)
         except ProviderError as error:
             self._failed(account_id, owner, error)
             raise
@@ -135,7 +156,7 @@ class Grants:
                 raise GrantLostError("The account was disconnected meanwhile.")
             if grant.refresh_owner == owner:
                 save_tokens(session, self._vault, self._clock, account_id, tokens)
-        log.info("grant_refreshed", account_id=account_id, provider=provider)
+        log.info("grant_refreshed", account_id=account_id, provider=due.provider)
         return tokens.access_token
 
     def _keep_claim(self, account_id: str, owner: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.orm import Session, selectinload
 
 from hub.accounts.health import health_of
@@ -29,6 +29,13 @@ SWIFT = frozenset({"throttled", "lost", "doubled", "busy", "cut_before", "cut_af
 OF_A_LINK = frozenset({"fetch_changes", "push_create", "push_update", "push_delete"})
 UNTRUE = LIES | {"stale", "half_written"}
 """After these a provider may hold something else than what it has told."""
+
+
+_LINKS = select(Link)
+_EVENTS = select(Event).options(selectinload(Event.exceptions))
+_COPIES = select(EventCopy.link_id, EventCopy.event_id, EventCopy.remote_id, EventCopy.remote_version).where(
+    EventCopy.link_id.in_(bindparam("link_ids", expanding=True))
+)
 
 
 class Onlooker:
@@ -83,7 +90,7 @@ class Onlooker:
         """Check that whoever is told to be in sync is, as far as the hub can know (C12)."""
         world = self._world
         with world.look() as session:
-            links = {link.id: link for link in session.scalars(select(Link))}
+            links = {link.id: link for link in session.scalars(_LINKS)}
             health = health_of(session, world.ports, list(links.values()))
             told = [name for name, link_id in world.links.items() if health[link_id].state == "in_sync"]
             if not told:
@@ -101,10 +108,10 @@ class Onlooker:
     def _copies(self, session: Session, told: list[str], links: dict[str, Link]) -> None:
         world = self._world
         names = {world.links[name]: name for name in told}
-        events = session.scalars(select(Event).options(selectinload(Event.exceptions))).all()
+        events = session.scalars(_EVENTS).all()
         copies = {
             (copy.link_id, copy.event_id): copy
-            for copy in session.scalars(select(EventCopy).where(EventCopy.link_id.in_(names)))
+            for copy in session.connection().execute(_COPIES, {"link_ids": list(names)})
         }
         for event in events:
             for link_id, name in names.items():
@@ -112,7 +119,7 @@ class Onlooker:
                 if link.direction == Direction.TWO_WAY and link.calendar_id == event.calendar_id:
                     self._copy(name, event, copies.get((link_id, event.id)))
 
-    def _copy(self, name: str, event: Event, copy: EventCopy | None) -> None:
+    def _copy(self, name: str, event: Event, copy: Row[str, str, str | None, str] | None) -> None:
         content = content_of(event)
         mark, is_deleted = mark_of(content), event.deleted_at is not None
         if copy is None or copy.remote_id is None:

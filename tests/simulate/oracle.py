@@ -18,6 +18,15 @@ from tests.memory_provider import SERVICES
 from tests.simulate.ledger import FIELDS, Ledger, mark_of
 from tests.simulate.worlds import ANN, SimWorld
 
+_LIVE = select(Event).where(Event.deleted_at.is_(None)).options(selectinload(Event.exceptions))
+_LINKS = select(Link).order_by(Link.id)
+_PARKED = select(EventCopy.problem).where(EventCopy.parked_at.is_not(None))
+_UNREAD = select(ParkedChange.reason)
+_CONFLICTS = (
+    select(Conflict, Event).join(Event, Event.id == Conflict.event_id).options(selectinload(Event.exceptions))
+)
+_CONFLICT_FIELDS = select(Conflict.field)
+
 
 class Oracle:
     """Judges one world.
@@ -61,9 +70,7 @@ class Oracle:
     def hub(self) -> dict[str, EventContent]:
         """Return the hub's live events by mark."""
         with self.world.look() as session:
-            events = session.scalars(
-                select(Event).where(Event.deleted_at.is_(None)).options(selectinload(Event.exceptions))
-            ).all()
+            events = session.scalars(_LIVE).all()
             contents = [content_of(event) for event in events]
         self._check_unique("the hub", contents)
         for content, event in zip(contents, events, strict=True):
@@ -125,14 +132,14 @@ class Oracle:
 
     def _status(self) -> None:
         with self.world.look() as session:
-            links = session.scalars(select(Link).order_by(Link.id)).all()
+            links = session.scalars(_LINKS).all()
             health = health_of(session, self.world.ports, links)
-            parked = session.scalars(select(EventCopy).where(EventCopy.parked_at.is_not(None))).all()
-            unread = session.scalars(select(ParkedChange)).all()
-        for copy in parked:
-            self.fail(f"C9: a copy is parked: {copy.problem}")
-        for change in unread:
-            self.fail(f"C9: a change is parked: {change.reason}")
+            parked = session.scalars(_PARKED).all()
+            unread = session.scalars(_UNREAD).all()
+        for problem in parked:
+            self.fail(f"C9: a copy is parked: {problem}")
+        for reason in unread:
+            self.fail(f"C9: a change is parked: {reason}")
         names = {link_id: name for name, link_id in self.world.links.items()}
         for link in links:
             if health[link.id].delivery != "push":
@@ -147,11 +154,7 @@ class Oracle:
         """Return the fingerprints that conflicts keep, by mark and field; `deleted` among the fields."""
         kept: dict[tuple[str, str], set[str]] = {}
         with self.world.look() as session:
-            rows = session.execute(
-                select(Conflict, Event)
-                .join(Event, Event.id == Conflict.event_id)
-                .options(selectinload(Event.exceptions))
-            ).all()
+            rows = session.execute(_CONFLICTS).all()
             for conflict, event in rows:
                 content = content_of(event)
                 mark = mark_of(content)
@@ -187,7 +190,7 @@ class Oracle:
     def conflict_fields(self) -> Counter[str]:
         """Return how many conflicts were recorded, by their field."""
         with self.world.look() as session:
-            return Counter(f"conflict about {field}" for field in session.scalars(select(Conflict.field)))
+            return Counter(f"conflict about {field}" for field in session.scalars(_CONFLICT_FIELDS))
 
     def _alive(self, mark: str, content: EventContent, conflicts: dict[tuple[str, str], set[str]]) -> None:
         for name in FIELDS:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from urllib.parse import parse_qsl, urlsplit
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, selectinload
 
@@ -24,6 +24,13 @@ from tests.simulate.worlds import ANN, SimWorld
 
 GROUP = "cal_1"
 CREATES = frozenset({"create", "create_series", "create_all_day"})
+
+
+_LIVE = select(Event.id).where(Event.deleted_at.is_(None)).order_by(Event.uid)
+_VERSIONS = select(Event.id, Event.version).order_by(Event.id)
+_TRIED = select(EventCopy.tried).where(
+    EventCopy.link_id == bindparam("link_id"), EventCopy.remote_id == bindparam("remote_id")
+)
 
 
 class People:
@@ -97,9 +104,9 @@ class People:
     def _delete(self, place: str, calendar: _Calendar, event: _Event) -> Deletion:
         world = self.world
         with world.look() as session:
-            mine = (EventCopy.link_id == world.links[place], EventCopy.remote_id == event.remote_id)
-            copy = session.scalars(select(EventCopy).where(*mine)).one_or_none()
-        unsure = copy is None or bool(copy.tried)
+            copy = {"link_id": world.links[place], "remote_id": event.remote_id}
+            tried = session.connection().execute(_TRIED, copy).scalar_one_or_none()
+        unsure = tried is None or bool(tried)
         deletion = self.ledger.deleted(event.content, world.kernel.now, place, unsure=unsure)
         world.services[place.partition(".")[0]].remove(calendar, event.remote_id)
         return deletion
@@ -149,9 +156,7 @@ class People:
                     edit.create_event(session, self.world.ports, calendar, content, author)
                     undo = self._noted(lambda at: self.ledger.created(GROUP, content, at, "hub"))
                     return True
-                ids = session.scalars(
-                    select(Event.id).where(Event.deleted_at.is_(None)).order_by(Event.uid)
-                ).all()
+                ids = session.connection().execute(_LIVE).scalars().all()
                 event = edit.get_event(session, ids[step.pick % len(ids)], lock=True) if ids else None
                 if event is None:
                     return True
@@ -186,7 +191,7 @@ class People:
 
     @staticmethod
     def _versions(session: Session) -> list[tuple[str, int]]:
-        return [("", 0), *session.execute(select(Event.id, Event.version).order_by(Event.id))]
+        return [("", 0), *(tuple(row) for row in session.connection().execute(_VERSIONS))]
 
     def _on_link(self, place: str, act: Callable[[Session, Link], None]) -> bool:
         """Do something to a link through the API; False if it failed."""

@@ -9,9 +9,10 @@ from random import Random
 from typing import Any
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import bindparam, select, update
 
 from hub.accounts import links
+from hub.many import Many
 from hub.models import Account, AccountState, Link, LinkState, Verdict
 from hub.outbound import linking
 from tests.simulate import history
@@ -24,6 +25,7 @@ from tests.simulate.oracle import Oracle
 from tests.simulate.people import People
 from tests.simulate.worlds import SWEEP, TOPOLOGIES, SimWorld
 
+SET_POLICY = Many(update(Link).where(Link.id == bindparam("link_id")))
 WORLDS: dict[str, SimWorld] = {}
 REACHED: Counter[str] = Counter()
 LASTING = {"revoke": 25.0, "pause": 10.0}
@@ -190,8 +192,8 @@ class _Run:
             service.page_size = plan.page_size
         world.policies = dict(zip(world.links, plan.policies, strict=True))
         with world.db.transaction() as session:
-            for name, policy in world.policies.items():
-                session.get_one(Link, world.links[name]).policy = policy
+            policies = [{"link_id": world.links[n], "policy": p} for n, p in world.policies.items()]
+            SET_POLICY.execute(session.connection(), policies)
         self.faults.on = True
         world.wire.poison = plan.poison
         onlooker = self.onlooker = Onlooker(world, self.oracle.fail)

@@ -16,7 +16,7 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -43,6 +43,8 @@ from tests.simulate.wire import SimHooks, Wire
 
 SWEEP = 30.0
 ANN = "ann@example.test"
+
+_LINK = select(Link).where(Link.id == bindparam("link_id"))
 
 
 @dataclass(frozen=True)
@@ -356,7 +358,7 @@ class SimWorld:
 
     def link_row(self, name: str) -> Link:
         with self.look() as session:
-            return session.get_one(Link, self.links[name])
+            return session.scalars(_LINK, {"link_id": self.links[name]}).one()
 
     def project(self, name: str, content: EventContent) -> EventContent:
         provider = name.partition(".")[0]

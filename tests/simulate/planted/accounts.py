@@ -24,8 +24,8 @@ BUGS = [
     Bug(
         "a token that was refused is handed out again",
         GRANTS,
-        "            if grant.expires_at - now > EARLY and token != rejected:",
-        "            if grant.expires_at - now > EARLY:",
+        "        if grant.expires_at - now > EARLY and token != rejected:",
+        "        if grant.expires_at - now > EARLY:",
         ("C1", "C8", "C12"),
     ),
     Bug(

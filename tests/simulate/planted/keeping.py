@@ -10,8 +10,9 @@ BUGS = [
     Bug(
         "channels are not renewed",
         CHANNELS,
-        ".where(Channel.due_at <= now)",
-        ".where(Channel.due_at <= now, Channel.state != ChannelState.LIVE)",
+        '.where(_CHANNELS.c.due_at <= bindparam("now", type_=_CHANNELS.c.due_at.type))',
+        '.where(_CHANNELS.c.due_at <= bindparam("now", type_=_CHANNELS.c.due_at.type), '
+        "_CHANNELS.c.state != ChannelState.LIVE)",
         ("C1", "C9", "C12"),
     ),
     Bug(
