@@ -24,6 +24,8 @@ KINDS = {
 """What a person does with an event, and how often."""
 MOVES = {"create": 4, "create_series": 1, "title": 3, "location": 1, "other_calendar": 5, "delete": 1}
 """What people do between two calendars of one account that are linked to different ones of the hub."""
+FITTING = KINDS | {"create_all_day": 3, "to_all_day": 5, "to_timed": 5}
+"""What they do where all-day events are not copied."""
 SELDOM = ("relist", "clear", "revoke", "pause")
 """What concerns a whole calendar, account or link."""
 
@@ -124,6 +126,9 @@ def _other_time(step: Step, when: When) -> When | None:
     if step.kind == "to_all_day" and not when.is_series and not when.all_day:
         first = date(2026, 12, 7) + timedelta(days=100 + step.n)
         return When(first, first + timedelta(days=1))
+    if step.kind == "to_timed" and when.all_day:
+        start = FIRST + timedelta(days=step.n % 5, minutes=step.n)
+        return When(start, start + timedelta(minutes=25), ZONE, ZONE)
     if not when.is_series or when.all_day:
         return None
     assert isinstance(when.start, datetime)

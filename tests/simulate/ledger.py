@@ -65,11 +65,14 @@ class Ledger:
     """Mark -> the hub's calendar that it belongs to."""
     moved: set[str] = field(default_factory=set)
     """Marks of events that went from one calendar to another."""
+    all_day: set[str] = field(default_factory=set)
+    """Marks of events that were all-day once."""
     actions: int = 0
 
     def created(self, group: str, content: EventContent, at: float, place: str) -> None:
         mark = mark_of(content)
         self.marks[mark] = group
+        self._note_time(mark, content)
         self.actions += 1
         for name in FIELDS:
             self.edits[mark, name].append(Edit(mark, name, value_of(content, name), None, at, place))
@@ -77,10 +80,15 @@ class Ledger:
     def edited(self, before: EventContent, after: EventContent, at: float, place: str) -> None:
         mark = mark_of(before)
         self.actions += 1
+        self._note_time(mark, after)
         for name in FIELDS:
             old, new = value_of(before, name), value_of(after, name)
             if old != new:
                 self.edits[mark, name].append(Edit(mark, name, new, old, at, place))
+
+    def _note_time(self, mark: str, content: EventContent) -> None:
+        if content.when.all_day:
+            self.all_day.add(mark)
 
     def deleted(self, content: EventContent, at: float, place: str, *, unsure: bool = False) -> Deletion:
         self.actions += 1

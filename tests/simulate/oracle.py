@@ -13,7 +13,7 @@ from hub.accounts.health import health_of
 from hub.domain.fingerprint import fingerprint
 from hub.models import Conflict, Event, EventCopy, Link, ParkedChange
 from hub.models.content import content_of
-from hub.plugin.types import CONTENT_FIELDS, EventContent, PushCreate, PushDelete
+from hub.plugin.types import CONTENT_FIELDS, EventContent, Push, PushCreate, PushDelete, PushUpdate
 from tests.memory_provider import SERVICES
 from tests.simulate.ledger import FIELDS, Ledger, mark_of
 from tests.simulate.worlds import ANN, SimWorld
@@ -54,7 +54,15 @@ class Oracle:
     def watch(self, provider: str, boundary: str, arguments: Mapping[str, Any], answer: Any) -> None:
         """Look at each write of the hub at the moment when a provider has carried it out."""
         push = arguments.get("push")
+        if push is None:
+            return
+        name = self.world.place_of(provider, arguments["calendar"].remote_id)
+        if self.world.place(name).detail != "full":
+            self._check_masked(name, push)
+            return
         if isinstance(push, PushCreate):
+            if push.attempt == 0 and self.world.leaves_out(name, push.content):
+                self.fail(f"C1: {name} was given event {mark_of(push.content)}, which its link leaves out")
             calendar = SERVICES[provider].calendar(ANN, arguments["calendar"].remote_id)
             marks = Counter(mark_of(e.content) for e in calendar.events.values() if not e.deleted)
             if marks[mark_of(push.content)] > 1:
@@ -62,8 +70,21 @@ class Oracle:
         elif isinstance(push, PushDelete):
             calendar = SERVICES[provider].calendar(ANN, arguments["calendar"].remote_id)
             mark = mark_of(calendar.events[push.remote_id].content)
-            if not self.ledger.may_delete(mark):
+            is_left_out = mark in self.ledger.all_day and not self.world.place(name).all_day
+            if not self.ledger.may_delete(mark) and not (is_left_out and self._made_by_hub(name, mark)):
                 self.fail(f"C4: the hub deleted event {mark} at {provider}, which nobody had told it to")
+
+    def _check_masked(self, name: str, push: Push) -> None:
+        """Check that a busy-only calendar is shown nothing of an event but when it is."""
+        if isinstance(push, PushCreate | PushUpdate):
+            content = push.content
+            bare = EventContent(content.when, "Busy", show_as=content.show_as, status=content.status)
+            if content != bare or content != self.world.shown_at(name, content):
+                self.fail(f"C1: {name} was shown more of an event than when it is: {content!r}")
+
+    def _made_by_hub(self, name: str, mark: str) -> bool:
+        """Whether an event has come to a place from elsewhere."""
+        return self.ledger.edits[mark, "title"][0].place != name
 
     # --- at the end ---
 
@@ -114,14 +135,20 @@ class Oracle:
                 mark: content for mark, content in hub.items() if self.ledger.marks.get(mark) == place.hub
             }
             remote = list(self.world.remote(name).values())
+            if place.detail != "full":
+                self._masks(name, list(here.values()), remote)
+                continue
             self._check_unique(name, remote)
             found = {mark_of(c): c for c in remote}
             for mark in sorted(here.keys() - found.keys() if place.direction != "import" else ()):
-                if place.direction != "export" or not self.ledger.may_delete(mark):
+                may_lack = place.direction == "export" and self.ledger.may_delete(mark)
+                if not may_lack and self._is_copied(name, mark, here[mark]) is not False:
                     self.fail(f"C1: {name} lacks event {mark} ({hub[mark].title})")
             for mark in sorted(found.keys() - here.keys()):
                 self.fail(f"C1: {name} holds event {mark} ({found[mark].title}), the hub does not")
             for mark in sorted(found.keys() & here.keys()):
+                if self._is_copied(name, mark, here[mark]) is False and not self.ledger.deletions[mark]:
+                    self.fail(f"C1: {name} holds event {mark}, which its link leaves out")
                 wanted = self.world.project(name, here[mark])
                 for field in CONTENT_FIELDS:
                     if getattr(found[mark], field) != getattr(wanted, field):
@@ -129,6 +156,20 @@ class Oracle:
                             f"C1: {name} shows {field}={getattr(found[mark], field)!r} of event {mark}, "
                             f"the hub {getattr(wanted, field)!r}"
                         )
+
+    def _is_copied(self, name: str, mark: str, content: EventContent) -> bool:
+        """Whether an event belongs to a place: what people have made there stays, whatever becomes of it."""
+        if not self.world.leaves_out(name, content):
+            return True
+        return not self._made_by_hub(name, mark) and not self.ledger.deletions[mark]
+
+    def _masks(self, name: str, contents: list[EventContent], remote: list[EventContent]) -> None:
+        wanted = Counter(repr(self.world.shown_at(name, content)) for content in contents)
+        found = Counter(map(repr, remote))
+        for lacking in wanted - found:
+            self.fail(f"C1: {name} lacks {lacking}")
+        for more in found - wanted:
+            self.fail(f"C1: {name} holds {more}, the hub does not")
 
     def _status(self) -> None:
         with self.world.look() as session:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from tests.simulate.faults import MENU, Place
 from tests.simulate.history import Step
 from tests.simulate.simulation import Outcome, Plan, play
+from tests.simulate.worlds import TOPOLOGIES
 
 HOUR, DAY = 3600.0, 86400.0
 
@@ -20,7 +21,7 @@ def _story(
     policy: str = "newest",
 ) -> Plan:
     told = tuple(Step(at, place, kind, 0, n) for n, (at, place, kind) in enumerate(steps, 1))
-    links = {"pair": 2, "lossy": 2, "export": 2, "import": 2, "single": 1}.get(topology, 3)
+    links = len(TOPOLOGIES[topology].places)
     return Plan(0, topology, told, 0.0, {}, started, (policy,) * links, page_size, (0.0,) * links)
 
 
@@ -119,6 +120,18 @@ STORIES: dict[str, Plan] = {
     "a link rests": _story("pair", (0, LEFT, "create"), (3, LEFT, "pause"), (7, LEFT, "title")),
     "only in, and made elsewhere": _story("import", (0, RIGHT, "create"), (3, RIGHT, "title")),
     "after a long rest": _story("pair", (9, LEFT, "create"), (12, RIGHT, "title"), started=8 * DAY),
+    "only when it is busy": _story(
+        "busy", (0, LEFT, "create_series"), (3, LEFT, "change_day"), (6, HUB, "title")
+    ),
+    "an event that is not copied any more": _story(
+        "filtered", (0, LEFT, "create"), (3, RIGHT, "title"), (6, LEFT, "to_all_day")
+    ),
+    "an event that is copied again": _story(
+        "filtered", (0, HUB, "create_all_day"), (3, LEFT, "to_timed"), (6, RIGHT, "to_all_day")
+    ),
+    "an event that is copied to where others were made": _story(
+        "filtered", (0, RIGHT, "create_all_day"), (3, HUB, "title"), (6, LEFT, "location")
+    ),
     "everything is read anew": _story("pair", (0, LEFT, "create"), (3, LEFT, "title"), (3, LEFT, "relist")),
 }
 

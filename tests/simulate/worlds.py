@@ -7,6 +7,7 @@ what its history costs.
 from __future__ import annotations
 
 import copy
+import dataclasses
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +27,7 @@ from hub.db import Base
 from hub.inbound import webhook
 from hub.models import Account, Calendar, EventCopy, Link, RemoteCalendar, Tenant, User
 from hub.outbound import linking
-from hub.plugin.types import EventContent, Notification, Tokens
+from hub.plugin.types import EventContent, Notification, SeriesException, Tokens
 from hub.ports import Ports
 from hub.providers.gateway import ProviderGateway
 from hub.providers.grants import save_tokens
@@ -58,6 +59,9 @@ class Place:
     """Whether people edit here."""
     hub: str = "cal_1"
     """The hub's calendar that it is linked to."""
+    detail: str = "full"
+    all_day: bool = True
+    """Whether all-day events are copied to it."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,8 @@ TOPOLOGIES = {
             Place("right", "Team", hub="cal_2"),
         )
     ),
+    "busy": Topology((Place("left"), Place("right", edited=False, detail="busy_only"))),
+    "filtered": Topology((Place("left"), Place("right", all_day=False))),
 }
 
 
@@ -222,6 +228,8 @@ class SimWorld:
                     session.get_one(Calendar, place.hub),
                     remote,
                     direction=place.direction,
+                    detail=place.detail,
+                    filters={"all_day": place.all_day},
                 )
                 self.links[name] = link.id
             self.queue.run_here()
@@ -364,6 +372,22 @@ class SimWorld:
         provider = name.partition(".")[0]
         projected: EventContent = self.gateway.plain(provider, "project", content=content).content
         return projected
+
+    def shown_at(self, name: str, content: EventContent) -> EventContent:
+        """Return what a place is to show of an event that is copied there."""
+        if self.place(name).detail == "full":
+            return self.project(name, content)
+        times = [
+            SeriesException(e.original_start, e.cancelled, e.start, e.end, e.start_zone, e.end_zone)
+            for e in content.when.exceptions
+        ]
+        times = [e for e in times if e != SeriesException(e.original_start)]
+        when = dataclasses.replace(content.when, exceptions=tuple(times))
+        return self.project(name, EventContent(when, "Busy", show_as=content.show_as, status=content.status))
+
+    def leaves_out(self, name: str, content: EventContent) -> bool:
+        """Whether no copy of such an event is to be made at a place."""
+        return content.when.all_day and not self.place(name).all_day
 
     def writes(self) -> int:
         return sum(call["write"] for service in self.services.values() for call in service.calls)

@@ -102,6 +102,34 @@ BUGS = [
         ("C1", "C2", "C12"),
     ),
     Bug(
+        "what a link copies no more stays where it was copied",
+        OUTBOX,
+        "if (event.deleted_at is not None or withheld) and not copy.uncertain:",
+        "if event.deleted_at is not None and not copy.uncertain:",
+        ("C1", "C4"),
+    ),
+    Bug(
+        "a filter takes away what a person has made",
+        OUTBOX,
+        "    is_ours = copy.is_ours or copy.remote_id is None\n",
+        "    is_ours = True\n",
+        ("C1", "C4"),
+    ),
+    Bug(
+        "an edit of a copy forgets that it is to be taken away",
+        "hub.domain.page",
+        "is_owed = bool(merged.owed) or self._is_unwanted(copy, event)",
+        "is_owed = bool(merged.owed)",
+        ("C1", "C4"),
+    ),
+    Bug(
+        "the text of single days shows through a mask",
+        "hub.domain.lens",
+        "days = [_only(day, _BUSY_OF_A_DAY) for day in days]",
+        "days = list(days)",
+        ("C1",),
+    ),
+    Bug(
         "an edit does not raise the event's version",
         EDIT,
         "    event.version += 1\n    event.updated_at = ports.clock.now()\n"
