@@ -5,13 +5,17 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, cast
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
+import requests
 from sqlalchemy import select
 
 from hub.models import Calendar, RemoteCalendar
 from hub.outbound import linking
-from tests.provider_world import ProviderWorld, Side
+from tests.provider_world import ZONE, ProviderWorld, Side
 from tests.world import HubWorld
 
 EVENTS = r"/events(/[^/]+)?$"
@@ -165,3 +169,70 @@ def kill_after(world: HubWorld, hook: str, work: Callable[[], object], *, calls:
     finally:
         world.ports = ports
     assert life.dead, f"{hook} was not called"
+
+
+# --- what the providers themselves show ---
+
+SPAN = ("2026-11-01T00:00:00Z", "2027-03-01T00:00:00Z")
+
+
+def raw(
+    world: ProviderWorld, side: Side, path: str, *, method: str = "GET", body: Any = None, **query: str
+) -> dict[str, Any]:
+    """Ask a provider's own API as Ann; `path` is within her calendar."""
+    bases = {"google": "calendar/v3/calendars", "outlook": "v1.0/me/calendars"}
+    url = f"{side.control.base_url}/{bases[side.name]}/{quote(side.calendar)}/{path}"
+    token = world.ports.gateway.grants.access_token(side.account_id)
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = requests.request(method, url, params=query, headers=headers, json=body, timeout=30)
+    answer.raise_for_status()
+    return cast(dict[str, Any], answer.json())
+
+
+def instances(world: ProviderWorld, side: Side, span: tuple[str, str] = SPAN) -> list[dict[str, Any]]:
+    """Return everything that takes place in a span, occurrence by occurrence, as the provider computes it."""
+    if side.name == "google":
+        answer = raw(
+            world, side, "events", singleEvents="true", timeMin=span[0], timeMax=span[1], maxResults="2500"
+        )
+        return list(answer["items"])
+    query = {"startDateTime": span[0], "endDateTime": span[1], "$top": "1000"}
+    return list(raw(world, side, "calendarView", **query)["value"])
+
+
+def agenda(
+    world: ProviderWorld, side: Side, title: str | None = None, span: tuple[str, str] = SPAN
+) -> list[str]:
+    """Return when events take place by a provider's own word: `12-10 09:00` in Berlin; all-day: `12-10`."""
+    found = []
+    for item in instances(world, side, span):
+        if title is None or item.get("summary", item.get("subject")) == title:
+            found.append(_local(item["start"], all_day=bool(item.get("isAllDay", "date" in item["start"]))))
+    return sorted(found)
+
+
+def _local(start: dict[str, str], *, all_day: bool) -> str:
+    if all_day:
+        return str(start.get("date") or start["dateTime"])[5:10]
+    moment = datetime.fromisoformat(start["dateTime"])
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return f"{moment.astimezone(ZoneInfo(ZONE)):%m-%d %H:%M}"
+
+
+def both_show(world: ProviderWorld, title: str | None = None) -> list[str]:
+    """Return when events take place by both providers' word, which has to be the same."""
+    at_google, at_outlook = (agenda(world, side, title) for side in (world.google, world.outlook))
+    assert at_google == at_outlook
+    return at_google
+
+
+def occurrence(world: ProviderWorld, side: Side, at: str, title: str | None = None) -> str:
+    """Return the id that an occurrence has at a provider; `at` is as in `agenda`."""
+    (found,) = [
+        item["id"]
+        for item in instances(world, side)
+        if _local(item["start"], all_day=bool(item.get("isAllDay", "date" in item["start"]))).startswith(at)
+        and title in (None, item.get("summary", item.get("subject")))
+    ]
+    return cast(str, found)

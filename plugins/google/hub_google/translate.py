@@ -196,12 +196,12 @@ def _when(item: Event, instances: Iterable[Event], zone: str) -> When:
     if not lines:
         return series
     bare = EventContent(series)
-    found = {d: SeriesException(d, cancelled=True) for d in rules.hits(lines, start, start_zone, left_out)}
-    for instance in instances:
-        exception = exception_from(instance, item, bare)
-        found.pop(exception.original_start, None)
-        if exception != SeriesException(exception.original_start):
-            found[exception.original_start] = exception
+    exceptions = [exception_from(instance, item, bare) for instance in instances]
+    # What is left out where the rule makes nothing (any more) means nothing.
+    off = {*left_out, *(e.original_start for e in exceptions if e.cancelled)}
+    found = {d: SeriesException(d, cancelled=True) for d in rules.hits(lines, start, start_zone, off)}
+    live = {e.original_start: e for e in exceptions if not e.cancelled}
+    found = {d: e for d, e in (found | live).items() if e != SeriesException(d)}
     ordered = sorted(found.values(), key=lambda e: times.at_midnight(e.original_start))
     return dataclasses.replace(series, exceptions=tuple(ordered))
 

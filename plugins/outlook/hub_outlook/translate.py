@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
+from hub.plugin import rules
 from hub.plugin.errors import RefusedError
 from hub.plugin.text import join_line, one_line, without_join_line
 from hub.plugin.types import (
@@ -81,6 +82,9 @@ PICTURE = "[picture]"
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 """What translating JSON that makes no sense raises."""
 
+UID_HEAD = "040000008200E00074C5B7101A82E008"
+"""What the uids of all items that Exchange makes begin with."""
+
 
 class UnreadableError(RefusedError):
     """An event of Graph that makes no sense; the text is a sentence for people."""
@@ -106,6 +110,8 @@ def _from_remote(event: Event) -> RemoteEvent:
     content = _content(event, zone)
     if event.get("recurrence"):
         content = _series(event, content, zone)
+    elif (event.get("type") or "").casefold() == "seriesmaster":
+        raise UnreadableError("Outlook shows a series without its rule.")
     return RemoteEvent(
         remote_id=event["id"],
         version=version(event),
@@ -331,7 +337,9 @@ def _series(event: Event, content: EventContent, zone: str | None) -> EventConte
     first = recurrence.first_start(line, when.start, zone)
     when = replace(when, start=first, end=first + recurrence.length(when.start, when.end), recurrence=(line,))
     master = replace(content, when=when)
-    gone = [_original(text, when) for text in event.get("cancelledOccurrences") or []]
+    # What is left out where the rule makes nothing (any more) means nothing.
+    named = [_original(text, when) for text in event.get("cancelledOccurrences") or []]
+    gone = rules.hits((line,), first, zone, named)
     found = {start: SeriesException(start, cancelled=True) for start in gone}
     for item in event.get("exceptionOccurrences") or []:
         start = original_start(item, when)
@@ -343,25 +351,38 @@ def _series(event: Event, content: EventContent, zone: str | None) -> EventConte
 
 
 def original_start(item: Event, when: When) -> date | datetime:
-    """Return where the rule put an occurrence: from its occurrenceId, else from originalStart.
+    """Return where the rule put an occurrence, by the first of these that Graph shows.
 
-    originalStart is UTC, never in originalStartTimeZone.
+    Its occurrenceId holds the local date before any move. Its originalStart is an instant, in UTC or with an
+    offset as preferences ask for, and never in originalStartTimeZone. Its iCalUId holds the date, too, if
+    Exchange has made it (MS-OXOCAL: PidLidGlobalObjectId).
+
+    Raises:
+        UnreadableError: none of them is there.
     """
     named = item.get("occurrenceId")
     if named:
         return _original(named, when)
-    at = item.get("originalStart")
-    if not at:
-        raise UnreadableError("a changed occurrence does not say which one it is")
-    moment = datetime.fromisoformat(at[:19])
-    if not isinstance(when.start, datetime):
-        return moment.date()
-    return zones.to_wall(moment, when.start_zone or zones.FALLBACK)
+    shown = item.get("originalStart")
+    if shown:
+        at = datetime.fromisoformat(shown)
+        moment = (at.astimezone(UTC) if at.tzinfo else at).replace(tzinfo=None)
+        if isinstance(when.start, datetime):
+            moment = zones.to_wall(moment, when.start_zone or zones.FALLBACK)
+        return _on(moment.date(), when)
+    uid = (item.get("iCalUId") or "").upper()
+    if uid.startswith(UID_HEAD) and uid[32:40] != "0" * 8:
+        return _on(date(int(uid[32:36], 16), int(uid[36:38], 16), int(uid[38:40], 16)), when)
+    raise UnreadableError("Outlook shows a changed occurrence and not which one it is.")
 
 
 def _original(occurrence_id: str, when: When) -> date | datetime:
     """Return the start that `OID.{id}.{yyyy-MM-dd}` names: the local date before any move."""
-    day = date.fromisoformat(occurrence_id[-10:])
+    return _on(date.fromisoformat(occurrence_id[-10:]), when)
+
+
+def _on(day: date, when: When) -> date | datetime:
+    """Return when the rule puts the occurrence of a day; there is never more than one."""
     return datetime.combine(day, when.start.time()) if isinstance(when.start, datetime) else day
 
 

@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 from hub.plugin.codec import CodecError, content_from_json, to_json
 from hub.plugin.faults import Fault
 from hub.plugin.types import Answer, Attendee, EventContent, Role, SeriesException
-from hub_google import times, translate, values
+from hub_google import recurrence, times, translate, values
 from hub_google.sandbox import channels, faults, oauth, people, render
 from hub_google.sandbox.events import Events
 from hub_google.sandbox.failure import ApiError, OAuthError
@@ -163,6 +163,12 @@ class Control:
         shown = translate.content_from(*self._family(events, record), events.calendar.zone)
         now = {e.original_start: e for e in shown.when.exceptions}
         then = {e.original_start: e for e in content.when.exceptions}
+        # What an EXDATE among the lines leaves out was said there.
+        when = content.when
+        _, by_line = recurrence.read_lines(
+            when.recurrence, when.start, when.start_zone or events.calendar.zone
+        )
+        then = {s: now[s] for s in by_line if s in now} | then
         for original in now.keys() | then.keys():
             if now.get(original) == then.get(original):
                 continue
@@ -192,8 +198,11 @@ class Control:
         return Events(self.state, calendar, person.email, _EVERYTHING)
 
     def _record(self, events: Events, body: dict[str, Any]) -> Record:
-        record = events.calendar.records.get(str(body.get("remote_id", "")))
-        if record is None or record.cancelled:
+        try:
+            record = events.find(str(body.get("remote_id", "")))
+        except ApiError:
+            raise UnknownError("no such event") from None
+        if record.cancelled:
             raise UnknownError("no such event")
         return record
 

@@ -268,11 +268,17 @@ class Model:
             if name in fields and (fields[name] != getattr(item, name) or name == "recurrence"):
                 setattr(item, name, fields[name])
                 reshaped = True
-        if reshaped and (self.switches["drop_exceptions"] or item.recurrence is None):
-            item.exceptions.clear()
-            item.cancelled.clear()
+        if reshaped:
             item.generation += 1
+            self._drop_exceptions(item)
         self.touch(item, "updated")
+
+    def _drop_exceptions(self, item: Item) -> None:
+        """Forget the exceptions of a series that was made anew, or that has no such days any more."""
+        keeps = item.recurrence is not None and not self.switches["drop_exceptions"]
+        left = {day.isoformat() for day in self.series_dates(item)} if keeps else set()
+        item.exceptions = {day: own for day, own in item.exceptions.items() if day in left}
+        item.cancelled &= left
 
     def update_occurrence(self, item: Item, day: date, fields: dict[str, Any]) -> None:
         """Make an occurrence an exception, unless it would cross a neighbour."""
@@ -365,8 +371,9 @@ class Model:
         start, end, zone = item.start, item.end, item.zone
         values = item.values
         if item.recurrence:
+            own = item.exceptions.get(day.isoformat(), {}) if day else {}
+            # A master shows its first occurrence as the pattern has it, wherever that one was moved to.
             day = day or next(iter(self.series_dates(item)), item.start.date())
-            own = item.exceptions.get(day.isoformat(), {})
             if "start" in own:
                 start, end, zone = own["start"], own["end"], own["zone"]
             else:
