@@ -301,7 +301,7 @@ def provider_world(
         controls = {}
         for name, plugin in PLUGINS.items():
             port = free_port()
-            sandbox = plugin.sandbox(SandboxOptions(f"http://127.0.0.1:{port}", seed=7))
+            sandbox = plugin.sandbox(SandboxOptions(f"http://127.0.0.1:{port}", seed=7, checked=True))
             app = front(name, sandbox.app)
             stack.enter_context(serving(Sandbox(app, sandbox.settings, sandbox.close), port))
             controls[name] = SandboxControl(f"http://127.0.0.1:{port}")

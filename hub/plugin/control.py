@@ -211,7 +211,11 @@ class SandboxControl:
 
 @contextmanager
 def serving(sandbox: Sandbox, port: int, host: str = "127.0.0.1") -> Iterator[None]:
-    """Serve a sandbox from threads of this process while the block runs."""
+    """Serve a sandbox from threads of this process while the block runs.
+
+    Raises:
+        AssertionError: at the end, if an answer did not fit the provider's published contract.
+    """
     from werkzeug.serving import make_server
 
     server = make_server(host, port, sandbox.app, threaded=True)
@@ -225,3 +229,5 @@ def serving(sandbox: Sandbox, port: int, host: str = "127.0.0.1") -> Iterator[No
         thread.join(timeout=10)
         server.server_close()
         sandbox.close()
+    if faults := sandbox.faults():
+        raise AssertionError("The sandbox does not keep to the contract:\n" + "\n".join(faults))

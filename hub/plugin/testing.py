@@ -228,7 +228,7 @@ class ProviderContract:
     @pytest.fixture
     def sandbox(self, hooks: Any) -> Iterator[tuple[SandboxControl, dict[str, str]]]:
         port = free_port()
-        box = hooks.sandbox(options=SandboxOptions(f"http://127.0.0.1:{port}", seed=7))
+        box = hooks.sandbox(options=SandboxOptions(f"http://127.0.0.1:{port}", seed=7, checked=True))
         with serving(box, port):
             control = SandboxControl(f"http://127.0.0.1:{port}")
             control.add_person(PERSON, "Ann", [{"name": "Team"}])

@@ -645,6 +645,8 @@ class SandboxOptions:
     client_secret: str = field(default="sandbox-secret", repr=False)
     durable: bool = False
     """Answer only when the state is in that file, so that a killed process forgets nothing that it said."""
+    checked: bool = False
+    """Compare each answer with the provider's published contract (`Sandbox.faults`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -656,3 +658,5 @@ class Sandbox:
     """Values for `ProviderInfo.settings`, by their names."""
     close: Callable[[], Any]
     """Ends its threads."""
+    faults: Callable[[], list[str]] = list
+    """Tells which answers did not fit the provider's published contract, if it was asked to compare them."""

@@ -25,7 +25,9 @@ def start() -> Iterator[Start]:
 
         def begin(**options: Any) -> Google:
             port = free_port()
-            box = hooks.sandbox(SandboxOptions(f"http://127.0.0.1:{port}", **{"seed": 7, **options}))
+            box = hooks.sandbox(
+                SandboxOptions(f"http://127.0.0.1:{port}", **{"seed": 7, "checked": True, **options})
+            )
             stack.enter_context(serving(box, port))
             control = SandboxControl(f"http://127.0.0.1:{port}")
             settings = dict(box.settings)

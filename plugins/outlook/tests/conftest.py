@@ -33,7 +33,7 @@ def hooks() -> Any:
 @pytest.fixture
 def box(hooks: Any) -> Iterator[tuple[SandboxControl, dict[str, str]]]:
     port = free_port()
-    sandbox = hooks.sandbox(options=SandboxOptions(f"http://127.0.0.1:{port}", seed=7))
+    sandbox = hooks.sandbox(options=SandboxOptions(f"http://127.0.0.1:{port}", seed=7, checked=True))
     with serving(sandbox, port):
         yield SandboxControl(f"http://127.0.0.1:{port}"), dict(sandbox.settings)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from flask import Flask, Response, request
 
 from hub.plugin.types import Sandbox, SandboxOptions
-from hub_google.sandbox import channels, control, faults, pages, people, wire
+from hub_google.sandbox import channels, contract, control, faults, pages, people, wire
 from hub_google.sandbox.state import Record, State
 from hub_google.sandbox.store import Keeper
 
@@ -36,6 +36,9 @@ def build(options: SandboxOptions) -> Sandbox:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     front = faults.FaultyApp(app.wsgi_app, state)
     app.wsgi_app = front  # type: ignore[method-assign]
+    published = contract.Contract(wire.BASE)
+    if options.checked:
+        front.check = published.check
     wire.register(app, wire.Api(state, sender))
     pages.register(app, state)
     control.register(app, control.Control(state, sender, front))
@@ -52,7 +55,7 @@ def build(options: SandboxOptions) -> Sandbox:
         if keeper:
             keeper.close()
 
-    return Sandbox(app, settings(options), close)
+    return Sandbox(app, settings(options), close, published.faults)
 
 
 def settings(options: SandboxOptions) -> dict[str, str]:

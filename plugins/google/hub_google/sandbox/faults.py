@@ -29,6 +29,8 @@ class FaultyApp:
     def __init__(self, app: WsgiApp, state: State) -> None:
         self._app, self._state = app, state
         self.faults: list[Fault] = []
+        self.check: Callable[[str, str, int, bytes], None] = lambda *_: None
+        """Sees each answer before a fault bends it: method, path, status, body."""
         self._closing = threading.Event()
 
     def close(self) -> None:
@@ -63,6 +65,7 @@ class FaultyApp:
             return Response(fault.body, fault.refusal, fault.headers)
         _put_body(environ, fault.taken(sent) if fault else sent)
         answer = Response.from_app(self._app, environ, buffered=True)
+        self.check(environ["REQUEST_METHOD"], environ["PATH_INFO"], answer.status_code, answer.get_data())
         if fault and fault.refusal:
             return Response(fault.body, fault.refusal, fault.headers)
         if fault:

@@ -13,6 +13,7 @@ from flask import Flask
 
 from hub.plugin.types import Sandbox, SandboxOptions
 from hub_outlook.sandbox.clock import Clock
+from hub_outlook.sandbox.contract import Contract
 from hub_outlook.sandbox.control import Control
 from hub_outlook.sandbox.faults import FaultyWire
 from hub_outlook.sandbox.grants import Grants
@@ -31,6 +32,9 @@ def make_sandbox(options: SandboxOptions) -> Sandbox:
     login = Login(model, grants, options)
     app = Flask(__name__)
     wire = FaultyWire(app)
+    contract = Contract()
+    if options.checked:
+        wire.check = contract.check
     app.register_blueprint(GraphWire(model, grants, notifier).blueprint)
     app.register_blueprint(login.blueprint)
     app.register_blueprint(Control(model, login, notifier, wire).blueprint)
@@ -51,7 +55,7 @@ def make_sandbox(options: SandboxOptions) -> Sandbox:
         if state:
             state.close()
 
-    return Sandbox(wire, _settings(options), close)
+    return Sandbox(wire, _settings(options), close, contract.faults)
 
 
 def _seed(model: Model) -> None:

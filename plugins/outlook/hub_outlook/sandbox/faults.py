@@ -6,7 +6,7 @@ import io
 import re
 import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from werkzeug.wrappers import Response
@@ -23,6 +23,8 @@ class FaultyWire:
         self.app = app
         self.faults: list[Fault] = []
         self.calls: list[dict[str, Any]] = []
+        self.check: Callable[[str, str, int, bytes], None] = lambda *_: None
+        """Sees each answer before a fault bends it: method, path, status, body."""
         self._lock = threading.Lock()
         self._closing = threading.Event()
 
@@ -71,6 +73,7 @@ class FaultyWire:
         environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
         answer = Response.from_app(self.app, environ, buffered=True)
         call["status"] = answer.status_code
+        self.check(call["method"], call["path"], answer.status_code, answer.get_data())
         if fault and fault.refusal:
             return _refusal(fault, call)(environ, start_response)
         if fault:
