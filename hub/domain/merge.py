@@ -15,6 +15,7 @@ from typing import Any, Literal
 from hub.domain.fingerprint import fingerprint
 from hub.domain.people import PEOPLE, merged, with_people, without_people
 from hub.domain.plain import IN_ORDER, Plain, differing, value_of, with_fields
+from hub.domain.unheld import with_unheld
 from hub.plugin.types import CONTENT_FIELDS
 
 Side = Literal["hub", "provider"]
@@ -152,6 +153,8 @@ def merge(
             taken[name] = _with_cut_end(value, ground.get(name), own) if name in _TEXTS else value
             if taken[name] != value:
                 left_over.add(name)
+            if name == "when" and base is not None and own and own.get("exceptions"):
+                taken[name] = with_unheld(theirs[name], shown()[name], own)
         else:
             clashes.append(Clash(name, value_of(ours, name), value_of(theirs, name), winner))
             if winner == "provider":

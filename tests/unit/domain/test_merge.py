@@ -22,6 +22,7 @@ from hub.plugin.types import (
     Person,
     SeriesException,
     ShowAs,
+    Visibility,
     When,
     changed_fields,
 )
@@ -188,6 +189,46 @@ def test_an_occurrence_that_a_person_changed_in_a_half_written_series_is_an_edit
 
 
 ANN, BOB, CAT, DAN = (Attendee(f"{name}@example.test") for name in ("ann", "bob", "cat", "dan"))
+
+
+OTHER = {"title": "Other", "visibility": Visibility.PRIVATE, "color": "red"}
+
+
+def a_series(*exceptions: SeriesException) -> EventContent:
+    return series("Weekly", NINE, "FREQ=WEEKLY;COUNT=6", *exceptions)
+
+
+def test_what_a_provider_cannot_hold_of_an_occurrence_survives_an_edit_of_another_there() -> None:
+    second, third = NINE + timedelta(weeks=1), NINE + timedelta(weeks=2)
+    colored = SeriesException(NINE + timedelta(weeks=3), color="blue")
+    ours = a_series(SeriesException(second, **OTHER), colored)
+    shown = a_series(SeriesException(second, title="Other"))
+    cancelled = SeriesException(third, cancelled=True)
+    theirs = a_series(SeriesException(second, title="Other"), cancelled)
+    result = merged(shown, theirs, ours, shown=shown, held=ours)
+    assert content_from_json(result.content).when.exceptions == (
+        SeriesException(second, **OTHER), cancelled, colored,
+    )  # fmt: skip
+    assert not result.owed and not result.clashes
+
+
+def test_what_somebody_changes_or_takes_back_of_an_occurrence_is_as_they_say() -> None:
+    second = NINE + timedelta(weeks=1)
+    ours, shown = a_series(SeriesException(second, **OTHER)), a_series(SeriesException(second, title="Other"))
+    for now in (SeriesException(second, title="New"), SeriesException(second, cancelled=True)):
+        result = merged(shown, a_series(now), ours, shown=shown, held=ours)
+        (exception,) = content_from_json(result.content).when.exceptions
+        assert (exception.title, exception.cancelled) == (now.title, now.cancelled)
+        assert exception.color == (None if now.cancelled else "red")
+    taken_back = merged(shown, a_series(), ours, shown=shown, held=ours)
+    assert content_from_json(taken_back.content).when.exceptions == ()
+
+
+def test_what_is_known_of_a_day_that_a_new_rule_does_not_make_goes_with_it() -> None:
+    ours = a_series(SeriesException(NINE + timedelta(weeks=1), color="red"))
+    theirs = series("Weekly", NINE, "FREQ=WEEKLY;INTERVAL=2;COUNT=3")
+    result = merged(a_series(), theirs, ours, shown=a_series(), held=ours)
+    assert content_from_json(result.content).when == theirs.when
 
 
 def test_guests_that_both_sides_have_added_and_taken_away_are_one_list() -> None:

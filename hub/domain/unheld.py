@@ -1,0 +1,56 @@
+"""What a provider cannot hold of single occurrences survives when somebody changes the series there. Pure.
+
+A time is taken over as a whole, exceptions included. Of an exception the provider shows only what it can
+hold (`project`): where it shows that as before, the rest of it is still meant.
+"""
+
+from __future__ import annotations
+
+from hub.domain.people import PEOPLE
+from hub.domain.plain import Plain
+from hub.domain.recurrence import RecurrenceError, without_orphans
+from hub.plugin.codec import from_json, to_json
+from hub.plugin.types import When
+
+_TIMES = frozenset({"original_start", "cancelled", "start", "end", "start_zone", "end_zone"})
+_NOT_HERE = _TIMES | PEOPLE
+
+
+def with_unheld(theirs: Plain, shown: Plain, ours: Plain) -> Plain:
+    """Return the time that a provider shows, with what the hub alone knows of its occurrences.
+
+    Args:
+        theirs: what the provider shows now.
+        shown: what it can show of `ours`, the hub's own.
+    """
+    same_clock = theirs.get("start_zone") == ours.get("start_zone")
+    if not ours.get("exceptions") or not theirs.get("recurrence") or not same_clock:
+        return theirs
+    now, could = _by_start(theirs), _by_start(shown)
+    dropped = False
+    for start, own in _by_start(ours).items():
+        unheld = {n: v for n, v in own.items() if n not in _NOT_HERE and could.get(start, {}).get(n) != v}
+        if own.get("cancelled") or not unheld or (start in could and start not in now):
+            continue  # What it could show and shows no more, somebody has taken back.
+        there = now.get(start, {"original_start": start})
+        if there.get("cancelled"):
+            continue
+        kept = {n: v for n, v in unheld.items() if there.get(n) == could.get(start, {}).get(n)}
+        dropped = dropped or start not in now
+        if kept:
+            now[start] = there | kept
+    when = theirs | {"exceptions": [now[start] for start in sorted(now)]} if now else theirs
+    return _made(when) if dropped else when
+
+
+def _made(when: Plain) -> Plain:
+    """Return the time without exceptions for days that its rule does not make."""
+    try:
+        plain: Plain = to_json(without_orphans(from_json(When, when)))
+    except RecurrenceError:
+        return when
+    return plain
+
+
+def _by_start(when: Plain) -> dict[str, Plain]:
+    return {e["original_start"]: e for e in when.get("exceptions", ())}
