@@ -23,7 +23,9 @@ from hub.accounts import connect
 from hub.app import create_app
 from hub.domain.recurrence import occurrences
 from hub.models import EventCopy, ParkedChange, RemoteCalendar, User
+from hub.models.view import lens_of
 from hub.outbound import linking
+from hub.plugin.codec import content_from_json, to_json
 from hub.plugin.control import SandboxControl, serving
 from hub.plugin.testing import free_port
 from hub.plugin.types import EventContent, Sandbox, SandboxOptions
@@ -228,7 +230,9 @@ class ProviderWorld(HubWorld):
                         f"{side.name}: {ours and ours.title} / {theirs and theirs.title} stands alone"
                     )
                     continue
-                found += self._differences(side, ours, theirs)
+                lens = lens_of(self.get_link(side.link_id))
+                seen = lens.shown(to_json(ours), copy.base, is_ours=copy.is_ours)
+                found += self._differences(side, content_from_json(seen), theirs)
             left_out = {i for name, i in self.parked() if name == side.name}
             found += [
                 f"{side.name}: {c.title!r} is not known"

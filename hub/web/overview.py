@@ -24,6 +24,7 @@ from hub.plugin.types import ProviderInfo
 from hub.ports import Ports
 from hub.web.lines import ChangeLine, ConflictLine, labels_of, lines_of, open_conflicts
 from hub.web.live import signature
+from hub.web.option_views import told
 from hub.web.week import Day, bounds, layout, monday
 
 RECENT = 12
@@ -37,6 +38,8 @@ class LinkLine:
     account: Account
     health: Health
     provider: str
+    options: str
+    """What it does otherwise than usual, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +147,8 @@ def _links(
     for link in rows:
         account = owners[link.account_id]
         label = labels.get(account.provider, account.provider)
-        found.setdefault(link.calendar_id, []).append(LinkLine(link, account, health[link.id], label))
+        line = LinkLine(link, account, health[link.id], label, told(link))
+        found.setdefault(link.calendar_id, []).append(line)
     return found
 
 

@@ -12,17 +12,18 @@ from werkzeug.wrappers import Response
 from hub.accounts import calendars as account_calendars
 from hub.accounts import links
 from hub.accounts.disconnect import disconnect
-from hub.models import Account, Calendar, Conflict, Event, Link, RemoteCalendar, Verdict
+from hub.models import Account, Calendar, Conflict, Event, RemoteCalendar, Verdict
 from hub.outbound import linking
 from hub.outbound.conflicts import EditedSinceError, EventDeletedError, resolve
 from hub.outbound.linking import LinkingError
 from hub.planning import intent
 from hub.planning.intent import MOST_LINKS, Wish
 from hub.plugin.errors import ProviderError
-from hub.web import connect_views, event_views, overview, plan_views, undo_views
+from hub.web import connect_views, event_views, option_views, overview, plan_views, undo_views
+from hub.web.option_views import own_link
 from hub.web.site import author, blp, ports, visitor
 
-__all__ = ["blp", "connect_views", "event_views", "plan_views", "undo_views"]
+__all__ = ["blp", "connect_views", "event_views", "option_views", "plan_views", "undo_views"]
 
 NOTES = {
     "linked": "Linked. Events come in now; you can watch them arrive.",
@@ -70,14 +71,6 @@ def _own_account(session: Session, account_id: str) -> Account:
     return account
 
 
-def _own_link(session: Session, link_id: str) -> Link:
-    link = session.get(Link, link_id)
-    if link is None or link.deleted_at is not None:
-        abort(404)
-    _own_account(session, link.account_id)
-    return link
-
-
 @blp.post("/accounts/<account_id>/disconnect")
 def disconnect_account(account_id: str) -> Response:
     with ports().db.reading() as session:
@@ -123,19 +116,6 @@ def _direction(remote: RemoteCalendar) -> str:
     return wanted if remote.access_role in ("owner", "writer") else "import"
 
 
-@blp.post("/links/<link_id>/direction")
-def change_direction(link_id: str) -> Response | tuple[str, int]:
-    """Plan another direction of a link."""
-    try:
-        with ports().db.transaction() as session:
-            link = _own_link(session, link_id)
-            wish = Wish({"direction": _direction(link.remote_calendar)}, link=link)
-            plan = intent.begin(session, ports(), link.calendar, [wish])
-    except LinkingError as error:
-        return _page(error=f"Nothing was changed: {error}."), 422
-    return redirect(url_for("page.show_plan", plan_id=plan.id), 303)
-
-
 def _own_remote(session: Session, remote_id: str) -> RemoteCalendar:
     remote = session.get(RemoteCalendar, remote_id)
     if remote is None:
@@ -170,7 +150,7 @@ def own_calendar(session: Session, calendar_id: str) -> Calendar:
 @blp.post("/links/<link_id>/<any(pause, resume, sync, unlink, importing):action>")
 def act_on_link(link_id: str, action: str) -> Response:
     with ports().db.transaction() as session:
-        link = _own_link(session, link_id)
+        link = own_link(session, link_id)
         if action == "pause":
             linking.pause(link)
         elif action == "resume":
@@ -190,7 +170,7 @@ def act_on_link(link_id: str, action: str) -> Response:
 def decide(link_id: str, verdict: str) -> Response | tuple[str, int]:
     try:
         with ports().db.transaction() as session:
-            links.decide(session, ports(), _own_link(session, link_id), Verdict(verdict))
+            links.decide(session, ports(), own_link(session, link_id), Verdict(verdict))
     except links.NothingHeldError as error:
         return _page(error=str(error)), 409
     return _done("decided")

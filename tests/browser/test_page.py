@@ -127,8 +127,9 @@ def test_a_person_connects_links_and_sees_events_arrive_live(page: Page, stage: 
     # What another direction would do is shown, and is not done.
     second = page.locator("[data-link]").last
     second.locator("summary", has_text="…").click()
-    second.get_by_label("Direction").select_option("import")
-    second.get_by_role("button", name="See what that would do").click()
+    second.get_by_role("link", name="Options").click()
+    page.get_by_label("Direction").select_option("import")
+    page.get_by_role("button", name="See what that would do").click()
     expect(page.locator("#plan[data-state=ready]")).to_contain_text(
         "Nothing would be changed", timeout=30_000
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -13,6 +15,7 @@ from werkzeug.test import TestResponse
 
 from hub.models import Calendar, Link, RemoteCalendar
 from hub.plugin.testing import timed
+from hub.plugin.types import ShowAs
 from tests.flows.test_api_page import ticket
 from tests.unit.api.hub_app import HubApp
 
@@ -103,14 +106,67 @@ def test_changing_the_direction_shows_each_difference_first(hub: HubApp, ann: Fl
     world.settle()
     ((event_id, content),) = world.hub_events().items()
     world.api_updates(event_id, dataclasses.replace(content, title="Late lunch"))
-    plan = ask(hub, ann, f"/links/{link_id}/direction", direction="two_way")
+    options = f"/links/{link_id}/options"
+    plan = ask(hub, ann, options, **as_shown(hub, ann, link_id), direction="two_way")
     assert "title: Lunch → Late lunch" in html(hub.get(ann, plan))
     hub.submit(ann, f"{plan}/discard", page=plan)
     assert links(hub)[0].direction == "import" and hub.get(ann, plan).status_code == 404
-    plan = ask(hub, ann, f"/links/{link_id}/direction", direction="two_way")
+    plan = ask(hub, ann, options, **as_shown(hub, ann, link_id), direction="two_way")
     assert hub.submit(ann, f"{plan}/apply", page=plan).location == "/?note=changed"
     world.settle()
     assert world.titles("left") == ["Late lunch"]
+
+
+def as_shown(hub: HubApp, browser: FlaskClient, link_id: str) -> dict[str, Any]:
+    """Return what the form of a link's options holds when nobody has touched it, but for the direction."""
+    page = html(hub.get(browser, f"/links/{link_id}/options"))
+    form: dict[str, Any] = dict(re.findall(r'<input name="(\w+)"[^>]* value="([^"]*)"', page))
+    chosen = re.findall(r'name="(copy|leave_alone)" value="(\w+)" checked', page)
+    form |= {kind: [value for name, value in chosen if name == kind] for kind in ("copy", "leave_alone")}
+    form |= {
+        name: found[1]
+        for name in ("policy", "detail")
+        if (found := re.search(rf'name="{name}">.*?value="(\w+)" selected', page, re.DOTALL))
+    }
+    return form
+
+
+def test_the_options_of_a_link_are_seen_and_changed_after_a_plan(hub: HubApp, ann: FlaskClient) -> None:
+    world = hub.world
+    noon = world.clock.now().replace(tzinfo=None)
+    link_id = world.link("acc_left_ann")
+    world.settle()
+    world.api_creates(timed("Surgery", noon))
+    world.api_creates(dataclasses.replace(timed("Walk", noon), show_as=ShowAs.FREE))
+    world.settle()
+    form = as_shown(hub, ann, link_id) | {"direction": "two_way"}
+    assert form["copy"] == ["free", "all_day", "past"] and form["leave_alone"] == []
+    plan = ask(hub, ann, f"/links/{link_id}/options", **form)
+    assert "Nothing would be changed on any side" in html(hub.get(ann, plan))
+    form |= {"detail": "busy_only", "busy_title": "Taken", "copy": ["all_day", "past"]}
+    form |= {"leave_alone": ["reminders"], "without_categories": "Home, Fun, "}
+    plan = ask(hub, ann, f"/links/{link_id}/options", **form)
+    shown = html(hub.get(ann, plan))
+    assert "1 event would be deleted in" in shown and "title: Surgery → Taken" in shown
+    assert world.titles("left") == ["Surgery", "Walk"]
+    hub.submit(ann, f"{plan}/apply", page=plan)
+    world.settle()
+    assert world.titles("left") == ["Taken"] and world.hub_titles() == ["Surgery", "Walk"]
+    home = html(hub.get(ann, "/"))
+    assert "shown there only as “Taken”; without events that do not block your time" in home
+    assert "none of the categories Home, Fun; leaves alone: reminders" in home
+    assert as_shown(hub, ann, link_id)["copy"] == ["all_day", "past"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"busy_title": "{title}"}, {"past_days": "-1"}, {"detail": "secret"}, {"direction": ""}]
+)
+def test_options_that_make_no_sense_are_refused(hub: HubApp, ann: FlaskClient, wrong: dict[str, str]) -> None:
+    link_id = hub.world.link("acc_left_ann")
+    hub.world.settle()
+    form = as_shown(hub, ann, link_id) | {"direction": "two_way"} | wrong
+    answer = hub.submit(ann, f"/links/{link_id}/options", **form)
+    assert answer.status_code == 422 and 'role="alert"' in html(answer)
 
 
 def test_a_plan_is_its_owners_alone(hub: HubApp, ann: FlaskClient) -> None:
@@ -124,3 +180,6 @@ def test_a_plan_is_its_owners_alone(hub: HubApp, ann: FlaskClient) -> None:
     for action in ("apply", "again", "discard"):
         assert hub.submit(eve, f"{plan}/{action}").status_code == 404
     assert hub.get(ann, plan).status_code == 200 and links(hub) == []
+    link_id = hub.world.link("acc_right_ann")
+    assert hub.get(eve, f"/links/{link_id}/options").status_code == 404
+    assert hub.submit(eve, f"/links/{link_id}/options").status_code == 404
