@@ -63,6 +63,11 @@ def may_be_ours(copy: EventCopy) -> bool:
     return DELETED in (copy.tried or {})
 
 
+def was_deletion_tried_before(copy: EventCopy) -> bool:
+    """Whether a deletion of ours, before the one that was answered now, may have taken an event away."""
+    return len((copy.tried or {}).get(DELETED, ())) > 1
+
+
 def note_write(copy: EventCopy, push: Push, shown: EventContent) -> None:
     """Write down what a write has replaced; the next listing shows whether it was kept."""
     copy.tried = {}

@@ -332,23 +332,28 @@ def gone(session: Session, ports: Ports, link: Link, work: Work) -> None:
 
     A deletion has then succeeded. An edit wins over the person's deletion and is made again, but not in
     an export-only calendar, where the person has said that it is unwanted. What our own deletion took away
-    before the event was restored is made again.
+    before the event was restored is made again. Where the hub was only about to take away what the link
+    leaves out, a person was quicker, and has deleted the event itself.
     """
     copy = _copy(session, work)
     is_deletion, is_newer = isinstance(work.push, PushDelete), copy.wanted_version > work.version
-    if (is_deletion and is_newer) or (not is_deletion and kept.may_be_ours(copy)):
+    was_quicker = is_deletion and work.withheld is not None and not kept.was_deletion_tried_before(copy)
+    may_be_ours = is_newer if is_deletion else kept.may_be_ours(copy)
+    if may_be_ours and not was_quicker:
         recreate(ports, copy)
         return
-    if is_deletion or link.direction == "export":
+    if link.direction == "export" or (is_deletion and not was_quicker):
         copy.pushed_version = work.version
         copy.removed_at, copy.missing_at = ports.clock.now(), None
-        copy.left_out = is_deletion and work.withheld is not None
+        copy.left_out = is_deletion and work.withheld is not None and not was_quicker
         copy.attempts, copy.due_at, copy.problem = 0, None, None
         return
     is_edited = is_newer or behind(to_json(work.content), copy.base or {}, copy.synced)
     if isinstance(work.push, PushAnswer):
         copy.reply = None
-    if isinstance(work.push, PushCreate | PushAnswer) and not is_edited:
+    if was_quicker:
+        copy.tried = {}  # It was not our deletion that was carried out.
+    if (was_quicker or isinstance(work.push, PushCreate | PushAnswer)) and not is_edited:
         _made_and_deleted(session, ports, copy, work)
         return
     note_deletion_conflict(session, ports, link, session.get_one(Event, copy.event_id), work.content)

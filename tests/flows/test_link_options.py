@@ -13,6 +13,7 @@ from hub.accounts.links import change_link, rename_calendar
 from hub.keeping import sweep
 from hub.models import Calendar, Link
 from hub.outbound.linking import delete_link
+from hub.outbound.push import push_link
 from hub.plugin.testing import timed
 from hub.plugin.types import (
     Answer,
@@ -384,6 +385,44 @@ def test_an_edit_on_the_way_is_taken_over_before_its_copy_is_taken_away(world: W
     world.settle()
     world.wait()
     assert world.hub_events()[event_id].title == "Edited there" and world.titles("right") == []
+    assert_quiet(world)
+
+
+def test_a_person_who_deletes_what_the_hub_is_about_to_take_away_has_deleted_the_event(world: World) -> None:
+    link_id = linked(world)
+    world.person_creates("left", SECRET)
+    world.settle()
+    world.queue.lossy = True
+    with world.ports.db.transaction() as session:
+        change_link(
+            session, world.ports, session.get_one(Link, link_id), filters={"without_categories": ["health"]}
+        )
+    world.person_deletes("right", only(world.remote("right"))[0])
+    world.queue.lossy = False
+    push_link(world.ports, link_id)
+    world.settle()
+
+    assert world.hub_titles() == world.titles("left") == world.titles("right") == []
+    assert_quiet(world)
+
+
+def test_an_edit_that_keeps_an_event_from_a_calendar_wins_over_its_deletion_there_and_that_is_told(
+    world: World,
+) -> None:
+    link_id = linked(world, filters={"without_categories": ["health"]})
+    event_id = world.api_creates(timed("Run", NOON))
+    world.settle()
+    world.queue.lossy = True
+    world.api_updates(event_id, timed("Run", NOON, categories=("health",)))
+    world.person_deletes("right", only(world.remote("right"))[0])
+    world.queue.lossy = False
+    push_link(world.ports, link_id)
+    world.settle()
+    world.wait()
+
+    assert world.hub_titles() == world.titles("left") == ["Run"]
+    assert world.titles("right") == []
+    assert [(c.field, c.kept) for c in world.conflicts()] == [("deleted", "hub")]
     assert_quiet(world)
 
 

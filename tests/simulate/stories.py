@@ -132,6 +132,9 @@ STORIES: dict[str, Plan] = {
     "an event that is copied to where others were made": _story(
         "filtered", (0, RIGHT, "create_all_day"), (3, HUB, "title"), (6, LEFT, "location")
     ),
+    "a deletion of what is about to be taken away": _story(
+        "filtered", (0, LEFT, "create"), (3, HUB, "to_all_day"), (3.01, RIGHT, "delete")
+    ),
     "everything is read anew": _story("pair", (0, LEFT, "create"), (3, LEFT, "title"), (3, LEFT, "relist")),
 }
 
