@@ -31,6 +31,7 @@ from hub.plugin.errors import (
     TokenExpiredError,
     VersionMovedError,
 )
+from hub.plugin.meaning import exact_losses
 from hub.plugin.types import (
     CONTENT_FIELDS,
     AccessRole,
@@ -41,7 +42,6 @@ from hub.plugin.types import (
     Coverage,
     EventContent,
     Limits,
-    Loss,
     NewGrant,
     Notification,
     Projection,
@@ -70,6 +70,9 @@ from hub.plugin.types import (
 
 SERVICES: dict[str, MemoryService] = {}
 PEOPLE = ("organizer", "attendees", "own_answer")
+REASONS = {name: f"This calendar keeps no {name}." for name in CONTENT_FIELDS} | {
+    "when": "Occurrences have no guests of their own in this calendar."
+}
 NOBODY = EventContent(When(date(2026, 1, 1), date(2026, 1, 2)))
 TOKEN_LIFE = timedelta(hours=1)
 
@@ -510,8 +513,7 @@ class MemoryPlugin:
         held = self.held(content)
         when = dataclasses.replace(held.when, exceptions=tuple(map(_without_people, held.when.exceptions)))
         bare = dataclasses.replace(held, when=when, **{name: getattr(NOBODY, name) for name in PEOPLE})
-        lost = [name for name in (*self.lossy, *PEOPLE) if getattr(content, name) != getattr(bare, name)]
-        return Projection(bare, tuple(Loss(name, f"This calendar keeps no {name}.") for name in lost))
+        return Projection(bare, exact_losses(content, bare, (), REASONS))
 
     def held(self, content: EventContent) -> EventContent:
         """Return what the provider holds of an event that is its own."""

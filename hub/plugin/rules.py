@@ -230,6 +230,11 @@ def fitting(line: str, start: Time, zone: str | None) -> Iterator[Time]:
         yield moment if isinstance(start, datetime) else moment.date()
 
 
+def stamp_of(value: Time) -> str:
+    """Return a date or wall time as RFC 5545 writes it; strftime leaves out the zeros of early years."""
+    return value.isoformat().replace("-", "").replace(":", "")
+
+
 def at_midnight(value: Time) -> datetime:
     """Return a wall time, for a date its first moment."""
     return value if isinstance(value, datetime) else datetime.combine(value, time())

@@ -1,20 +1,20 @@
 """Any event that the model can express, drawn by hypothesis: what a plugin's translation is tried with.
 
-`contents()` draws events of all fields; `differs` says in which of them two events do not mean the same.
-Both know nothing of a provider. Used by `hub.plugin.testing` and by the plugins' own tests.
+`contents()` draws events of all fields, and knows nothing of a provider. Used by `hub.plugin.testing` and by
+the plugins' own tests.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from itertools import islice
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from dateutil.rrule import rrulestr
 from hypothesis import strategies as st
 
+from hub.plugin.meaning import starts
+from hub.plugin.rules import stamp_of
 from hub.plugin.types import (
     Answer,
     Attachment,
@@ -30,7 +30,6 @@ from hub.plugin.types import (
     ShowAs,
     Visibility,
     When,
-    changed_fields,
 )
 
 # --- texts ---
@@ -174,12 +173,7 @@ def _nth(start: date | datetime) -> dict[str, str]:
 
 def _until(start: date | datetime, days: int) -> str:
     last = _later(start, timedelta(days=days))
-    return _compact(last) + ("Z" if isinstance(last, datetime) else "")
-
-
-def _compact(value: date | datetime) -> str:
-    """Return a time as RFC 5545 writes it; strftime leaves out zeros of early years."""
-    return value.isoformat().replace("-", "").replace(":", "")
+    return stamp_of(last) + ("Z" if isinstance(last, datetime) else "")
 
 
 @st.composite
@@ -205,8 +199,8 @@ def series_whens(draw: st.DrawFn) -> When:
 
 def _rdate(moment: Any, zone: str | None) -> str:
     if not isinstance(moment, datetime):
-        return f"RDATE;VALUE=DATE:{_compact(moment)}"
-    return f"RDATE{f';TZID={zone}' if zone else ''}:{_compact(moment)}"
+        return f"RDATE;VALUE=DATE:{stamp_of(moment)}"
+    return f"RDATE{f';TZID={zone}' if zone else ''}:{stamp_of(moment)}"
 
 
 @st.composite
@@ -224,6 +218,11 @@ def exceptions_at(draw: st.DrawFn, original: date | datetime, when: When) -> Ser
         visibility=draw(st.none() | st.none() | st.sampled_from(Visibility)),
         reminders=draw(st.none() | reminders()),
         attendees=draw(st.none() | st.none() | st.lists(attendees(), max_size=2).map(tuple)),
+        own_answer=draw(st.none() | st.none() | st.sampled_from(Answer)),
+        conference=draw(st.none() | st.none() | conferences() | st.just(Conference(""))),
+        attachments=draw(st.none() | st.none() | attachments()),
+        categories=draw(st.none() | st.none() | categories()),
+        color=draw(st.none() | st.none() | st.sampled_from(COLORS)),
     )
     if draw(st.booleans()):
         span = draw(st.sampled_from([timedelta(hours=1), timedelta(days=1), timedelta(0)]))
@@ -237,50 +236,9 @@ def exceptions_at(draw: st.DrawFn, original: date | datetime, when: When) -> Ser
     return found
 
 
-def starts(when: When) -> list[date | datetime]:
-    """Return the first hundred occurrences of a series by its wall times; [] if its rule cannot be read."""
-    first = _moment(when.start)
-    try:
-        rule = rrulestr(
-            "\n".join(_naive(line, when) for line in when.recurrence), dtstart=first, forceset=True
-        )
-        if not any(line.startswith("RRULE") for line in when.recurrence):
-            rule.rdate(first)
-        found = list(islice(rule, 100))
-    except (ValueError, OverflowError):
-        return []
-    return [m if isinstance(when.start, datetime) else m.date() for m in found]
-
-
-def _naive(line: str, when: When) -> str:
-    head, _, value = line.partition(":")
-    if head.startswith("RDATE"):
-        return "RDATE:" + ",".join(v if "T" in v else f"{v}T000000" for v in value.split(","))
-    parts = []
-    for part in value.split(";"):
-        name, _, text = part.partition("=")
-        if name == "UNTIL":
-            moment = datetime.fromisoformat(text.removesuffix("Z")) if "T" in text else None
-            zone = _zone(when.start_zone)
-            if moment and text.endswith("Z") and zone:
-                moment = moment.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None)
-            part = f"UNTIL={_compact(moment)}" if moment else f"UNTIL={text}T235959"
-        parts.append(part)
-    return "RRULE:" + ";".join(parts)
-
-
-def _zone(name: str | None) -> ZoneInfo | None:
-    try:
-        return ZoneInfo(name) if name else None
-    except (KeyError, ValueError, OSError):
-        return None
-
-
-def _moment(value: date | datetime) -> datetime:
-    return value if isinstance(value, datetime) else datetime.combine(value, time())
-
-
 # --- everything else ---
+
+COLORS = ("tomato", "#1a73e8", "#FFFFFF", "RebeccaPurple", "no-such-color")
 
 
 def locations() -> st.SearchStrategy[Location]:
@@ -301,6 +259,18 @@ def attendees() -> st.SearchStrategy[Attendee]:
     return st.builds(Attendee, EMAILS, NAMES, st.sampled_from(Role), st.sampled_from(Answer))
 
 
+def conferences() -> st.SearchStrategy[Conference]:
+    return st.builds(Conference, URLS, NAMES, NAMES)
+
+
+def attachments() -> st.SearchStrategy[tuple[Attachment, ...]]:
+    return st.lists(st.builds(Attachment, URLS, NAMES), max_size=2).map(tuple)
+
+
+def categories() -> st.SearchStrategy[tuple[str, ...]]:
+    return st.lists(texts(30) | st.sampled_from(["Red", "red", " Blue "]), max_size=3).map(tuple)
+
+
 def contents() -> st.SearchStrategy[EventContent]:
     """Draw any event: single ones and series, all fields, odd and long texts."""
     return st.builds(
@@ -316,23 +286,11 @@ def contents() -> st.SearchStrategy[EventContent]:
         reminders=st.none() | reminders(),
         organizer=st.none() | st.builds(Person, EMAILS, NAMES),
         attendees=st.lists(attendees(), max_size=3, unique_by=lambda a: a.email).map(tuple),
-        conference=st.none() | st.builds(Conference, URLS, NAMES, NAMES),
-        attachments=st.lists(st.builds(Attachment, URLS, NAMES), max_size=2).map(tuple),
-        categories=st.lists(texts(30) | st.sampled_from(["Red", "red", " Blue "]), max_size=3).map(tuple),
-        color=st.none() | st.sampled_from(["tomato", "#1a73e8", "#FFFFFF", "RebeccaPurple", "no-such-color"]),
+        own_answer=st.none() | st.sampled_from(Answer),
+        conference=st.none() | conferences() | st.just(Conference("", "hangoutsMeet")),
+        attachments=attachments(),
+        categories=categories(),
+        color=st.none() | st.sampled_from(COLORS),
         priority=st.integers(0, 9),
         url=st.none() | URLS,
     )
-
-
-def differs(one: EventContent, other: EventContent) -> frozenset[str]:
-    """Return the fields in which two events do not mean the same; a rule may be worded otherwise."""
-    found = changed_fields(one, other)
-    if "when" in found and _frame(one.when) == _frame(other.when) and starts(one.when) == starts(other.when):
-        found -= {"when"}
-    return found
-
-
-def _frame(when: When) -> When:
-    zone = when.start_zone and (when.end_zone or when.start_zone)
-    return replace(when, recurrence=("",) if when.recurrence else (), end_zone=zone)

@@ -21,11 +21,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import count
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 import pluggy
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
@@ -40,6 +42,8 @@ from hub.plugin.errors import (
     TokenExpiredError,
     VersionMovedError,
 )
+from hub.plugin.meaning import differs
+from hub.plugin.strategies import contents
 from hub.plugin.types import (
     AuthorizationRequest,
     Call,
@@ -215,6 +219,8 @@ class ProviderContract:
     """What every provider must do, whatever it looks like on the wire."""
 
     plugin: ClassVar[Any]
+    any_events: ClassVar[int] = 15
+    """So many events of all kinds are drawn and written."""
     now: ClassVar[datetime] = datetime.now(UTC).replace(microsecond=0)
 
     @pytest.fixture
@@ -327,6 +333,31 @@ class ProviderContract:
                 scopes=ann.grant.tokens.scopes,
                 now=ann.now,
             )
+
+    # --- any event at all ---
+
+    def test_any_event_is_held_as_it_was_projected_and_a_second_write_changes_nothing(
+        self, ann: Connected
+    ) -> None:
+        cal, numbers = ann.calendar, count(1)
+
+        @settings(max_examples=self.any_events, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(contents())
+        def write(content: EventContent) -> None:
+            projection = ann.hooks.project(content=content)
+            assume(projection.refusal is None)
+            made = ann.create(cal, content, next(numbers))
+            shown = ann.hooks.get_event(call=ann.call, calendar=cal, remote_id=made.remote_id).content
+            assert shown == made.content
+            if content.conference and not content.conference.url:
+                # A wish: the service has made a meeting, or not.
+                content = dataclasses.replace(content, conference=shown.conference)
+                projection = ann.hooks.project(content=content)
+            assert ann.hooks.project(content=shown).content == projection.content
+            assert {loss.field for loss in projection.losses} == differs(content, projection.content)
+            assert ann.update(cal, made, content).content == shown
+
+        write()
 
     # --- listing ---
 

@@ -7,10 +7,11 @@ the provider shows after a push by construction.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from hub.plugin import rules
+from hub.plugin.meaning import exact_losses
 from hub.plugin.text import clean, one_line
 from hub.plugin.types import (
     Conference,
@@ -33,6 +34,23 @@ MAX_MINUTES = 40320  # reference/events: reminders.overrides[].minutes
 MAX_REMINDERS = 5
 OF_THE_SERIES = ("visibility", "attendees", "conference", "attachments", "categories", "color")
 """What an occurrence is not given otherwise than its series."""
+
+
+REASONS: Mapping[str, str] = {
+    "when": "Google Calendar has no event that ends before it begins, no day without length, and shows times "
+    "that the clocks skip as the clocks do.",
+    "title": "Google Calendar keeps titles on one line, without blanks around it.",
+    "description": "Google Calendar keeps no blanks at the ends of lines and no empty lines at the end.",
+    "location": "Google Calendar keeps places on one line, without blanks around it.",
+    "status": "Google Calendar has no such status.",
+    "show_as": "Google Calendar knows only free and busy.",
+    "visibility": "Google Calendar has no such visibility.",
+    "reminders": "Google Calendar keeps each reminder once, in their order.",
+    "conference": "Google Calendar shows web addresses only.",
+    "color": "Google Calendar has eleven event colours; the nearest is used.",
+    "url": "Google Calendar keeps web addresses only.",
+}
+"""Why a field is held differently, where there is nothing more special to say."""
 
 
 def project(content: EventContent) -> Projection:
@@ -58,7 +76,7 @@ def project(content: EventContent) -> Projection:
     changed = [e for e in fitted.when.exceptions if not e.cancelled]
     instances = [_instance(e, fitted) for e in changed]
     shown = translate.content_from(item, instances, fitted.when.start_zone or "UTC")
-    return Projection(shown, tuple(_losses(content, fitted, shown)))
+    return Projection(shown, exact_losses(content, shown, _losses(content, fitted, shown), REASONS))
 
 
 def refusal(when: When) -> str | None:

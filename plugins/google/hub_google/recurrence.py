@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from hub.plugin import rules
 from hub_google.times import Time, at_midnight, to_utc
@@ -53,8 +53,8 @@ def date_line(name: str, dates: Iterable[Time], zone: str | None) -> str:
     """Return one RDATE or EXDATE line of the dates or wall times."""
     ordered = sorted(dates, key=at_midnight)
     if isinstance(ordered[0], datetime):
-        return f"{name};TZID={zone}:" + ",".join(f"{d:%Y%m%dT%H%M%S}" for d in ordered)
-    return f"{name};VALUE=DATE:" + ",".join(f"{d:%Y%m%d}" for d in ordered)
+        return f"{name};TZID={zone}:" + ",".join(map(rules.stamp_of, ordered))
+    return f"{name};VALUE=DATE:" + ",".join(map(rules.stamp_of, ordered))
 
 
 def _split(line: str) -> tuple[str, dict[str, str], str]:
@@ -77,10 +77,10 @@ def _until(value: str, start: Time, zone: str | None) -> str:
     """Return UNTIL of the right kind: UTC for timed series, a date for all-day ones."""
     last = rules.until_of(value, start, zone)
     if not isinstance(start, datetime):
-        return f"{last:%Y%m%d}"
+        return rules.stamp_of(last.date())
     if value.endswith("Z"):
         return value
     try:
-        return f"{to_utc(last, zone or 'UTC').astimezone(UTC):%Y%m%dT%H%M%SZ}"
+        return rules.stamp_of(to_utc(last, zone or "UTC").replace(tzinfo=None)) + "Z"
     except OverflowError:
         return "99991231T235959Z"

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from hub.plugin import rules
 from hub_google.wire import EventTime
 
 Time = date | datetime
@@ -98,8 +99,8 @@ def write_time(value: Time, zone: str | None) -> EventTime:
 def instance_id(master_id: str, original: Time, zone: str | None) -> str:
     """Return the id under which Google knows the occurrence that the rule puts at `original`."""
     if isinstance(original, datetime):
-        return f"{master_id}_{to_utc(original, zone or 'UTC'):%Y%m%dT%H%M%SZ}"
-    return f"{master_id}_{original:%Y%m%d}"
+        return f"{master_id}_{rules.stamp_of(to_utc(original, zone or 'UTC').replace(tzinfo=None))}Z"
+    return f"{master_id}_{rules.stamp_of(original)}"
 
 
 def shift(start: Time, span: timedelta, start_zone: str | None, end_zone: str | None) -> Time:

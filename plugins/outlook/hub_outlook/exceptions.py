@@ -32,7 +32,8 @@ def write_exceptions(graph: Graph, current: RemoteEvent, wanted: EventContent) -
     is_now = {e.original_start: e for e in shown.when.exceptions}
     to_be = {e.original_start: e for e in wanted.when.exceptions}
     starts = [s for s in {**is_now, **to_be} if is_now.get(s) != to_be.get(s)]
-    for start in sorted(starts):
+    # Those that go make room for those that move.
+    for start in sorted(starts, key=lambda s: (not (s in to_be and to_be[s].cancelled), s)):
         before = is_now.get(start) or SeriesException(start)
         after = to_be.get(start) or SeriesException(start)
         _write(graph, current.remote_id, wanted, before, after)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from typing import TypeVar
 
 from hub.plugin import rules
+from hub.plugin.meaning import exact_losses
 from hub.plugin.text import clean, join_line, one_line
 from hub.plugin.types import (
     Conference,
@@ -39,6 +41,8 @@ REASONS = {
     "title": "Outlook keeps titles on one line of at most 255 characters.",
     "description": "Outlook keeps no blanks at the ends of lines and no empty lines around a text.",
     "status": "Outlook has no tentative events of one's own; it shows the time as tentative instead.",
+    "when": "Outlook keeps times and what occurrences have of their own in its own way.",
+    "show_as": "Outlook shows the time of a tentative event as tentative.",
     "visibility": "Outlook has no public events: they follow the calendar's sharing.",
     "reminders": "Outlook keeps one popup reminder per event, and no calendar default.",
     "organizer": "Outlook names the mailbox's owner as the organiser of what the hub writes.",
@@ -93,15 +97,17 @@ def project(content: EventContent) -> Projection:
         priority=_priority(content.priority),
         url=None,
     )
-    kept, more = _exceptions(held, when, content.when)
-    lost = sorted(changed_fields(content, held) & REASONS.keys())
-    losses += [Loss(name, REASONS[name]) for name in lost]
-    return Projection(replace(held, when=replace(when, exceptions=kept)), (*losses, *more))
+    try:
+        kept, more = _exceptions(held, when, content.when)
+    except recurrence.UnmappableError as error:
+        return Projection(content, (), str(error))
+    held = replace(held, when=replace(when, exceptions=kept))
+    return Projection(held, exact_losses(content, held, (*losses, *more), REASONS))
 
 
 def categories(names: tuple[str, ...] | list[str]) -> tuple[str, ...]:
     """Return category names as a set in a fixed order (Outlook compares them without case)."""
-    found = {name.strip().casefold(): name.strip() for name in reversed(names) if name.strip()}
+    found = {name.casefold(): name for name in map(one_line, reversed(names)) if name}
     return tuple(found[key] for key in sorted(found))
 
 
@@ -192,6 +198,10 @@ def _zone(when: When) -> tuple[str, str]:
     held = zones.held_as(source) if known else None
     if held is not None and zones.agree(source, held, when.start):
         end_zone = when.end_zone or source
+        if when.is_series and not zones.exists(when.start, source):
+            raise recurrence.UnmappableError(
+                "This series begins at a time that the clocks skip: Outlook would repeat it at another time."
+            )
         both_plain = zones.zone(end_zone) and zones.is_plain(when.start, source)
         if when.is_series or (both_plain and zones.is_plain(_moved(when.end, end_zone, held), held)):
             return held, "" if held == source else f"Outlook shows the time zone {source} as {held}."
@@ -278,7 +288,7 @@ def _exceptions(
             found.append(SeriesException(original, cancelled=True))
             continue
         if change.attendees is not None:
-            losses.append(Loss("attendees", REASONS["attendees"]))
+            losses.append(Loss("when", "Occurrences have no guests of their own."))
         own = [name for name in OF_THE_SERIES if getattr(change, name) is not None]
         if own:
             losses.append(Loss("when", f"Occurrences take these from their series: {', '.join(own)}."))
@@ -286,7 +296,42 @@ def _exceptions(
         if shown:
             found.append(shown)
     by_start = {e.original_start: e for e in found}
+    _refuse_crossing(when, by_start)
     return tuple(by_start[start] for start in sorted(by_start)), losses
+
+
+def _refuse_crossing(when: When, changes: Mapping[date | datetime, SeriesException]) -> None:
+    """Check that no occurrence is moved to the day of another one, or past it.
+
+    They are written one by one, so each has to find its place between where its neighbours are at first
+    and where they come to be (Graph: ErrorOccurrenceCrossingBoundary).
+
+    Raises:
+        UnmappableError: one is.
+    """
+    moved = [e for e in changes.values() if e.start is not None and _day(e.start) != _day(e.original_start)]
+    if not moved:
+        return
+    last = max(e.original_start for e in moved)
+    left: list[date | datetime] = []
+    for start in rules.starts(when.recurrence, when.start, when.start_zone):
+        if start not in changes or not changes[start].cancelled:
+            left.append(start)
+        if left and left[-1] > last:
+            break
+    for one, other in pairwise(left):
+        places = [(_day(start), _day(_placed(changes, start))) for start in (one, other)]
+        if max(places[0]) >= min(places[1]):
+            raise recurrence.UnmappableError("Outlook cannot move an occurrence to the day of another one.")
+
+
+def _placed(changes: Mapping[date | datetime, SeriesException], start: date | datetime) -> date | datetime:
+    change = changes.get(start)
+    return start if change is None or change.start is None else change.start
+
+
+def _day(value: date | datetime) -> date:
+    return value.date() if isinstance(value, datetime) else value
 
 
 def _made(when: When, wanted: Collection[date | datetime]) -> set[date | datetime]:

@@ -356,13 +356,13 @@ def _end_parts(span: Range, start_zone: str | None) -> list[str]:
         raise UnmappableError(f"The end “{span['type']}” of the repetition is not known.")
     last = date.fromisoformat(span["endDate"])
     if start_zone is None:
-        return [f"UNTIL={last:%Y%m%d}"]
+        return [f"UNTIL={rules.stamp_of(last)}"]
     end = datetime.combine(last, time(23, 59, 59))
     try:
         end = zones.to_utc(end, start_zone)
     except OverflowError:
         pass  # The end of the last year that there is.
-    return [f"UNTIL={end:%Y%m%dT%H%M%S}Z"]
+    return [f"UNTIL={rules.stamp_of(end)}Z"]
 
 
 # --- both ---

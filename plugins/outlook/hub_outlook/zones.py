@@ -202,7 +202,12 @@ def is_plain(wall: datetime, iana: str) -> bool:
     """Whether a wall time exists once in its zone: not skipped, not repeated, by a clock change."""
     tz = ZoneInfo(iana)
     early, late = wall.replace(tzinfo=tz, fold=0), wall.replace(tzinfo=tz, fold=1)
-    return early.utcoffset() == late.utcoffset()
+    return early.utcoffset() == late.utcoffset() and exists(wall, iana)
+
+
+def exists(wall: datetime, iana: str) -> bool:
+    """Whether a wall time comes back from its instant: it is not skipped, nor beyond the ends of time."""
+    return to_wall(to_utc(wall, iana), iana) == wall
 
 
 def agree(one: str, other: str, wall: datetime) -> bool:

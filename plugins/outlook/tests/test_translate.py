@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from hub.plugin.testing import all_day, series, timed
 from hub.plugin.types import (
@@ -25,7 +23,6 @@ from hub.plugin.types import (
     SeriesException,
     ShowAs,
     Visibility,
-    When,
 )
 from hub_outlook import zones
 from hub_outlook.project import project
@@ -52,66 +49,6 @@ def shown_after_writing(content: EventContent) -> EventContent:
     item = model.create(model.default_folder(person), fields)
     event = query.decorated(model, item, show.full(model, item, PREFER), WHOLE, PREFER, True)
     return from_remote(event).content  # type: ignore[arg-type]
-
-
-TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=40)
-ZONES = st.sampled_from(
-    [
-        "Europe/Berlin",
-        "Europe/Madrid",
-        "America/New_York",
-        "Asia/Kolkata",
-        "UTC",
-        "Etc/UTC",
-        "Antarctica/Troll",
-    ]
-)
-PLACES = st.builds(Location, TEXT, TEXT, st.none() | st.just(52.5), st.none() | st.just(13.4))
-
-
-@st.composite
-def whens(draw: st.DrawFn) -> When:
-    if draw(st.booleans()):
-        first = draw(st.dates(date(2020, 1, 1), date(2030, 1, 1)))
-        return When(first, first + timedelta(days=draw(st.integers(1, 9))))
-    start = draw(st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1))).replace(microsecond=0)
-    zone = draw(ZONES | st.none())
-    return When(start, start + timedelta(minutes=draw(st.integers(0, 5000))), zone, zone)
-
-
-CONTENTS = st.builds(
-    EventContent,
-    when=whens(),
-    title=TEXT,
-    description=st.lists(TEXT, max_size=3).map("\n".join),
-    location=st.none() | PLACES,
-    status=st.sampled_from(EventStatus),
-    show_as=st.sampled_from(ShowAs),
-    visibility=st.sampled_from(Visibility),
-    reminders=st.none() | st.lists(st.builds(Reminder, st.integers(0, 999)), max_size=2).map(tuple),
-    attendees=st.just((Attendee("bob@example.test"),)) | st.just(()),
-    own_answer=st.none() | st.sampled_from(Answer),
-    categories=st.lists(TEXT, max_size=3).map(tuple),
-    color=st.none() | st.just("tomato"),
-    priority=st.integers(0, 9),
-    url=st.none() | st.just("https://example.test/"),
-)
-
-
-@settings(max_examples=300, deadline=None)
-@given(CONTENTS)
-def test_projecting_twice_changes_nothing_and_loses_nothing_more(content: EventContent) -> None:
-    once = project(content)
-    assert once.refusal is None
-    again = project(once.content)
-    assert again.content == once.content and again.losses == ()
-
-
-@settings(max_examples=300, deadline=None)
-@given(CONTENTS)
-def test_what_outlook_shows_is_the_projection(content: EventContent) -> None:
-    expected = project(content).content
-    assert shown_after_writing(expected) == expected
 
 
 def test_each_loss_is_named() -> None:

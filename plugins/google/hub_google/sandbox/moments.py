@@ -50,7 +50,7 @@ def accept(value: Any, which: str, calendar_zone: str) -> dict[str, str]:
         raise invalid(f"Invalid time zone definition for {which} time.") from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=own)
-    wall = moment.astimezone(UTC).astimezone(own).replace(tzinfo=None)
+    wall = _local(_utc(moment), own).replace(tzinfo=None)
     return {"dateTime": wall.isoformat()} | ({"timeZone": name} if name else {})
 
 
@@ -58,16 +58,34 @@ def instant(value: dict[str, str], calendar_zone: str) -> datetime:
     """Return the instant of a stored time; a date begins in the calendar's zone."""
     if "date" in value:
         wall = datetime.combine(date.fromisoformat(value["date"]), time())
-        return wall.replace(tzinfo=zone(calendar_zone)).astimezone(UTC)
+        return _utc(wall.replace(tzinfo=zone(calendar_zone)))
     own = zone(value.get("timeZone") or calendar_zone)
-    return datetime.fromisoformat(value["dateTime"]).replace(tzinfo=own).astimezone(UTC)
+    return _utc(datetime.fromisoformat(value["dateTime"]).replace(tzinfo=own))
+
+
+def _local(moment: datetime, own: ZoneInfo) -> datetime:
+    try:
+        return moment.astimezone(own)
+    except OverflowError:
+        return moment
+
+
+def _utc(moment: datetime) -> datetime:
+    """Return the instant in UTC; at the ends of time (years 1 and 9999) it has the same digits."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return moment.replace(tzinfo=UTC)
 
 
 def show(value: dict[str, str], calendar_zone: str, wanted_zone: str | None) -> dict[str, str]:
     """Return a stored time as answers carry it: with the offset of the calendar's zone."""
     if "date" in value:
         return dict(value)
-    local = instant(value, calendar_zone).astimezone(zone(wanted_zone or calendar_zone))
+    local = _local(instant(value, calendar_zone), zone(wanted_zone or calendar_zone))
+    if (local.utcoffset() or timedelta(0)).seconds % 60:
+        # Clocks once followed the sun by the second, which RFC 3339 cannot write.
+        local = instant(value, calendar_zone)
     shown = {"dateTime": local.isoformat().replace("+00:00", "Z")}
     return shown | ({"timeZone": value["timeZone"]} if "timeZone" in value else {})
 

@@ -212,7 +212,7 @@ class Control:
 
     def _write_exceptions(self, item: Item, content: EventContent) -> None:
         held = _held(content)
-        for change in held.when.exceptions:
+        for change in sorted(held.when.exceptions, key=lambda e: not e.cancelled):
             day = _date(change.original_start)
             if not self.model.has_occurrence(item, day):
                 continue

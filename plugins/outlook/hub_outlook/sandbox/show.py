@@ -56,11 +56,11 @@ class Preferences:
 
 def stamp(at: datetime) -> str:
     """Return an instant with Graph's seven fractional digits."""
-    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond:06d}0Z"
+    return f"{at.replace(tzinfo=None).isoformat(timespec='microseconds')}0Z"
 
 
 def wall(at: datetime, zone: str) -> dict[str, str]:
-    return {"dateTime": at.strftime("%Y-%m-%dT%H:%M:%S.0000000"), "timeZone": zone}
+    return {"dateTime": f"{at.isoformat()}.0000000", "timeZone": zone}
 
 
 def times(model: Model, item: Item, day: date | None, prefer: Preferences) -> dict[str, Any]:
@@ -174,8 +174,8 @@ def _ical_uid(item: Item, day: date | None) -> str:
 def _original(item: Item, day: date) -> str:
     start = datetime.combine(day, item.start.time())
     if item.values["isAllDay"]:
-        return start.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return zones.to_utc(start, zones.to_iana(item.zone) or "UTC").strftime("%Y-%m-%dT%H:%M:%SZ")
+        return f"{start.isoformat()}Z"
+    return f"{zones.to_utc(start, zones.to_iana(item.zone) or 'UTC').isoformat()}Z"
 
 
 def _no_place() -> dict[str, Any]:
