@@ -186,9 +186,8 @@ def original_start(value: date | datetime, when: When, zone: str) -> date | date
 
 
 def _with(when: When, exceptions: Sequence[SeriesException]) -> When:
-    return dataclasses.replace(
-        when, exceptions=tuple(sorted(exceptions, key=lambda e: str(e.original_start)))
-    )
+    told = [e for e in exceptions if e != SeriesException(e.original_start)]
+    return dataclasses.replace(when, exceptions=tuple(sorted(told, key=lambda e: str(e.original_start))))
 
 
 def _with_unsaid(

@@ -153,12 +153,12 @@ def merge(
             taken[name] = _with_cut_end(value, ground.get(name), own) if name in _TEXTS else value
             if taken[name] != value:
                 left_over.add(name)
-            if name == "when" and base is not None and own and own.get("exceptions"):
-                taken[name] = with_unheld(theirs[name], shown()[name], own)
         else:
             clashes.append(Clash(name, value_of(ours, name), value_of(theirs, name), winner))
             if winner == "provider":
                 taken[name] = value
+        if name == "when" and name in taken and base is not None and own and own.get("exceptions"):
+            taken[name] = with_unheld(theirs[name], shown()[name], own)
     owed = frozenset(ours_changed - taken.keys() - settled) | left_over
     taken |= _people(base, theirs, ours, taken.get("when"), fields)
     names = frozenset(taken)

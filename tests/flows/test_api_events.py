@@ -244,6 +244,23 @@ def test_expansion_gives_occurrences_page_by_page_within_bounds(hub: HubApp) -> 
     assert hub.call("GET", f"/v1/events?{far}").status_code == 422
 
 
+def test_metadata_finds_events_alone_and_in_a_window(hub: HubApp) -> None:
+    make(hub, title="one", metadata={"ticket": "A-1", "team": "x=y"})
+    make(hub, title="two", metadata={"ticket": "A-2", "team": "x=y"}, recurrence=["RRULE:FREQ=DAILY;COUNT=3"])
+    make(hub, title="none")
+
+    def titles(query: str) -> list[str]:
+        return sorted(e["title"] for e in hub.call("GET", f"/v1/events?{query}").get_json()["items"])
+
+    assert titles("metadata=ticket=A-1") == ["one"]
+    assert titles("metadata=team=x=y") == ["one", "two"]
+    assert titles("metadata=team=x=y&metadata=ticket=A-2") == ["two"]
+    assert titles("metadata=ticket=A-3") == []
+    window = "start=2026-12-01T00:00:00Z&end=2026-12-09T00:00:00Z&expand=true"
+    assert titles(f"metadata=ticket=A-2&{window}") == ["two"] * 3
+    assert hub.call("GET", "/v1/events?metadata=ticket").status_code == 422
+
+
 def test_an_event_travels_and_its_copies_say_so(hub: HubApp) -> None:
     hub.world.linked_pair()
     made = make(hub)

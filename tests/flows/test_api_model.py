@@ -219,23 +219,6 @@ def test_a_start_that_the_rule_does_not_make_is_refused_with_a_way_out(hub: HubA
 # --- metadata ---
 
 
-def test_metadata_finds_events_alone_and_in_a_window(hub: HubApp) -> None:
-    make(hub, title="one", metadata={"ticket": "A-1", "team": "x=y"})
-    make(hub, title="two", metadata={"ticket": "A-2", "team": "x=y"}, recurrence=["RRULE:FREQ=DAILY;COUNT=3"])
-    make(hub, title="none")
-
-    def titles(query: str) -> list[str]:
-        return sorted(e["title"] for e in hub.call("GET", f"/v1/events?{query}").get_json()["items"])
-
-    assert titles("metadata=ticket=A-1") == ["one"]
-    assert titles("metadata=team=x=y") == ["one", "two"]
-    assert titles("metadata=team=x=y&metadata=ticket=A-2") == ["two"]
-    assert titles("metadata=ticket=A-3") == []
-    window = "start=2026-12-01T00:00:00Z&end=2026-12-09T00:00:00Z&expand=true"
-    assert titles(f"metadata=ticket=A-2&{window}") == ["two"] * 3
-    assert hub.call("GET", "/v1/events?metadata=ticket").status_code == 422
-
-
 def test_metadata_grows_no_further_than_its_limit_by_many_patches(hub: HubApp) -> None:
     made = make(hub, metadata={f"a{i}": "x" for i in range(30)})
     path = f"/v1/events/{made['id']}"

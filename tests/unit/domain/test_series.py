@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hub.domain.recurrence import as_it_takes_place, occurrence_at, occurrences, starts
 from hub.domain.series import as_exception, led_by, moved, with_exception
@@ -165,3 +168,28 @@ def test_added_dates_move_along() -> None:
 def test_a_single_event_just_moves() -> None:
     single = EventContent(When(MONDAY, MONDAY + HOUR, "UTC", "UTC")).when
     assert moved(single, to(single, MONDAY + DAY)) == to(single, MONDAY + DAY)
+
+
+@given(
+    st.builds(
+        "FREQ=WEEKLY;INTERVAL={};BYDAY={};WKST={}{}".format,
+        st.integers(1, 3),
+        st.sampled_from(["MO", "MO,WE", "MO,TU,SU", "MO,FR,SA"]),
+        st.sampled_from(["MO", "SU", "WE"]),
+        st.sampled_from(["", ";COUNT=7", ";UNTIL=20270131T080000Z"]),
+    )
+    | st.builds("FREQ=DAILY;INTERVAL={}".format, st.integers(1, 5)),
+    st.integers(-10, 10),
+    st.integers(-9, 14),
+    st.sets(st.integers(0, 12), max_size=4),
+)
+def test_all_occurrences_of_weeks_and_days_move_by_as_much(
+    rule: str, days: int, hours: int, places: set[int]
+) -> None:
+    before = series("Series", MONDAY, rule).when
+    made = list(islice(starts(before), 15))
+    off = tuple(SeriesException(made[i], cancelled=True) for i in sorted(places) if i < len(made))
+    before, shift = dataclasses.replace(before, exceptions=off), days * DAY + hours * HOUR
+    after = moved(before, to(before, MONDAY + shift))
+    assert list(islice(starts(after), 15)) == [start + shift for start in made]
+    assert [e.original_start for e in after.exceptions] == [e.original_start + shift for e in off]
