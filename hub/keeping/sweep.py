@@ -45,7 +45,9 @@ _NOW = bindparam("now", type_=Link.due_at.type)
 _IS_ACTIVE = (Link.state == LinkState.ACTIVE, Link.deleted_at.is_(None))
 _IS_SILENT = (*_IS_ACTIVE, Link.poll_at <= _NOW, or_(Link.due_at.is_(None), Link.due_at <= _NOW))
 _SILENT = select(Link.id).where(*_IS_SILENT).limit(1)
-_SILENT_LINKS = select(Link).where(*_IS_SILENT).limit(500).with_for_update(of=Link, skip_locked=True)
+_SILENT_LINKS = (
+    select(Link).where(*_IS_SILENT).order_by(Link.id).limit(500).with_for_update(of=Link, skip_locked=True)
+)
 _WORN = (
     select(Link.id)
     .join(Account, Account.id == Link.account_id)
@@ -172,7 +174,7 @@ def _worn(session: Session, ports: Ports, info: ProviderInfo) -> Sequence[str]:
 def _move_windows(ports: Ports, link_ids: Iterable[str]) -> None:
     """List anew what is listed in a window that is about to be outlived."""
     with ports.db.transaction() as session:
-        for link_id in link_ids:
+        for link_id in sorted(link_ids):
             log.info("window_moves_on", link_id=link_id)
             ask_for_pull(session, ports, link_id, fresh=True)
 

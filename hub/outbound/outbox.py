@@ -62,6 +62,9 @@ _WANTED = (
 _DUE = _WANTED.join(Link, Link.id == EventCopy.link_id).where(*_IS_TIME)
 _UNCERTAIN = _WANTED.where(EventCopy.uncertain)
 _UNCERTAIN_DUE = _UNCERTAIN.where(COPY_IS_DUE)
+_KEEP_EVENT = (
+    select(Event.id).where(Event.id == bindparam("event_id")).with_for_update(read=True, key_share=True)
+)
 _CLAIMED = (
     select(EventCopy, Event.version, Event.deleted_at)
     .join(Event, Event.id == EventCopy.event_id)
@@ -335,6 +338,8 @@ def gone(session: Session, ports: Ports, link: Link, work: Work) -> None:
     before the event was restored is made again. Where the hub was only about to take away what the link
     leaves out, a person was quicker, and has deleted the event itself.
     """
+    # What may be told of the event refers to it: who writes an event and its copies takes the event first.
+    session.connection().execute(_KEEP_EVENT, {"event_id": work.event_id})
     copy = _copy(session, work)
     is_deletion, is_newer = isinstance(work.push, PushDelete), copy.wanted_version > work.version
     was_quicker = is_deletion and work.withheld is not None and not kept.was_deletion_tried_before(copy)

@@ -19,6 +19,7 @@ from hub.migrations import pending
 from hub.models import Calendar, Event
 from hub.models.content import content_of
 from hub.outbound import edit
+from hub.outbound.push import push_link
 from hub.plugin.testing import timed
 from tests import servers
 from tests.unit.api.hub_app import HubApp, an_event
@@ -170,3 +171,28 @@ def test_an_event_restored_while_another_link_is_read_for_the_first_time_comes_t
         lambda _session, _event: None,
     )
     assert world.titles("right") == world.titles("left") == ["Lunch"]
+
+
+def test_a_deletion_that_is_found_while_an_application_edits_the_event_waits_for_its_turn(
+    world: World,
+) -> None:
+    """Who writes an event and its copies takes the event first, so that nobody waits in a circle."""
+    right = world.link("acc_right_ann")
+    world.settle()
+    event_id = existing(world, NINE)
+    world.queue.lossy = True
+    world.api_updates(event_id, timed("Lunch at ten", NINE))
+    (remote_id,) = world.remote("right")
+    world.person_deletes("right", remote_id)
+    world.queue.lossy = False
+    with ThreadPoolExecutor(1) as worker:
+        with world.ports.db.transaction() as session:
+            event = locked(event_id)(session)
+            pushing = worker.submit(push_link, world.ports, right)
+            wait([pushing], BLOCKED)
+            move(world, session, event)
+        pushing.result(20)
+    world.settle()
+
+    assert world.titles("right") == world.titles("left") == ["Lunch, moved"]
+    assert [c.field for c in world.conflicts()] == ["deleted"]
