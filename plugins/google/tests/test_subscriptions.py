@@ -15,7 +15,7 @@ from hub.plugin.errors import GoneError, MisconfiguredError, PollOnlyError, Refu
 from hub.plugin.testing import free_port
 from hub.plugin.types import ProviderRequest, SubscribeRequest, Subscription
 from hub_google import hooks
-from hub_google.testing import Google
+from hub_google.testing import ANN, Google
 
 
 class Webhook:
@@ -181,3 +181,28 @@ def test_the_calendar_list_has_a_channel_of_its_own(google: Google, webhook: Web
     google.control.add_person("ann@example.test", calendars=[{"name": "New one"}])
     notice = webhook.wait(2)[1]
     assert notice["x-goog-resource-uri"].partition("?")[0].endswith("/users/me/calendarList")
+
+
+def test_a_channel_may_be_about_some_types_of_events_only(google: Google, webhook: Webhook) -> None:
+    body = {"id": "flights-only", "type": "web_hook", "address": webhook.url}
+    google.api("POST", google.events("/watch"), body, eventTypes=["fromGmail"]).raise_for_status()
+    webhook.wait(1)
+    day = {"start": {"date": "2027-01-04"}, "end": {"date": "2027-01-05"}}
+    google.insert()
+    google.control.create_raw(ANN, ANN, day | {"eventType": "fromGmail"})
+    google.insert()
+    google.control.create_raw(ANN, ANN, day | {"eventType": "fromGmail"})
+    assert len(webhook.wait(3)) == 3
+
+
+@pytest.mark.parametrize("reorders", [False, True])
+def test_what_waits_to_be_told_comes_in_its_order_or_another(
+    google: Google, webhook: Webhook, reorders: bool
+) -> None:
+    subscribe(google, webhook.url)
+    webhook.wait(1)
+    google.control.switches(notify_delay=0.3, reorder_notifications=reorders)
+    for _ in range(4):
+        google.insert()
+    numbers = [int(n["x-goog-message-number"]) for n in webhook.wait(5)]
+    assert (numbers == sorted(numbers)) == (not reorders)

@@ -10,9 +10,10 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from flask import Flask, Response, request
+from werkzeug.test import Client
 
 from hub.plugin.types import Sandbox, SandboxOptions
-from hub_google.sandbox import channels, contract, control, faults, pages, people, wire
+from hub_google.sandbox import batch, channels, contract, control, faults, pages, people, wire
 from hub_google.sandbox.state import Record, State
 from hub_google.sandbox.store import Keeper
 
@@ -36,6 +37,7 @@ def build(options: SandboxOptions) -> Sandbox:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     front = faults.FaultyApp(app.wsgi_app, state)
     app.wsgi_app = front  # type: ignore[method-assign]
+    batch.register(app, lambda: Client(front))
     published = contract.Contract(wire.BASE)
     if options.checked:
         front.check = published.check

@@ -35,6 +35,8 @@ WRITABLE = frozenset(
         "eventType",
     ]
 )
+TOLD_TO_GUESTS = ("summary", "description", "location", "start", "end", "recurrence")
+"""What the organizer decides for all."""
 SHARED_FLAGS = frozenset({"guestsCanInviteOthers", "guestsCanModify", "guestsCanSeeOtherGuests"})
 _CHOICES = {
     "status": ("confirmed", "tentative", "cancelled"),
@@ -43,8 +45,11 @@ _CHOICES = {
 }
 
 
-def writable(body: Any, query: dict[str, str]) -> dict[str, Any]:
+def writable(body: Any, query: dict[str, str], longest: int = 0) -> dict[str, Any]:
     """Return the keys of a body that a client may write with these query switches.
+
+    Args:
+        longest: characters that are kept of a text, if there is a limit.
 
     Raises:
         ApiError: the body is no object.
@@ -56,6 +61,9 @@ def writable(body: Any, query: dict[str, str]) -> dict[str, Any]:
         kept.pop("conferenceData", None)
     if query.get("supportsAttachments", "false") != "true":
         kept.pop("attachments", None)
+    for key in ("summary", "description", "location") if longest else ():
+        if isinstance(kept.get(key), str):
+            kept[key] = kept[key][:longest]
     return kept
 
 
@@ -72,8 +80,11 @@ def merge(old: Any, new: Any) -> Any:
     return found
 
 
-def checked(data: dict[str, Any], calendar: CalendarState) -> dict[str, Any]:
+def checked(data: dict[str, Any], calendar: CalendarState, conference: str = "success") -> dict[str, Any]:
     """Return an event's data as Google would store it.
+
+    Args:
+        conference: what becomes of a conference that is asked for.
 
     Raises:
         ApiError: for times, rules and values that Google refuses.
@@ -101,7 +112,7 @@ def checked(data: dict[str, Any], calendar: CalendarState) -> dict[str, Any]:
     _check_guests(data)
     _cut_properties(data)
     if "conferenceData" in data:
-        data["conferenceData"] = _conference(data["conferenceData"])
+        data["conferenceData"] = _conference(data["conferenceData"], conference)
     return data
 
 
@@ -114,6 +125,14 @@ def _without_block(text: str) -> str:
         elif not inside:
             kept.append(line)
     return "\n".join(kept).strip()
+
+
+def finished(data: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the event with the conference that was pending; None if none was."""
+    request = (data.get("conferenceData") or {}).get("createRequest") or {}
+    if (request.get("status") or {}).get("statusCode") != "pending":
+        return None
+    return data | {"conferenceData": _conference({"createRequest": request})}
 
 
 def _check_reminders(value: Any) -> None:
@@ -159,11 +178,13 @@ def _cut_properties(data: dict[str, Any]) -> None:
         del data["extendedProperties"]
 
 
-def _conference(value: dict[str, Any]) -> dict[str, Any]:
+def _conference(value: dict[str, Any], outcome: str = "success") -> dict[str, Any]:
     """Return the conference that a create request asks for."""
     request = value.get("createRequest")
     if not request or value.get("entryPoints"):
         return value
+    if outcome != "success":
+        return {"createRequest": request | {"status": {"statusCode": outcome}}}
     uri = f"https://meet.example.test/{request.get('requestId', 'x')}"
     return {
         "createRequest": request | {"status": {"statusCode": "success"}},

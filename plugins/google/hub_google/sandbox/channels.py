@@ -28,7 +28,7 @@ AGENT = "APIs-Google; (+https://developers.google.com/webmasters/APIs-Google.htm
 
 
 def watch(
-    state: State, person: str, calendar_id: str | None, body: Any
+    state: State, person: str, calendar_id: str | None, body: Any, kinds: list[str]
 ) -> tuple[dict[str, Any], ChannelState]:
     """Open a channel for a calendar's events, or (None) for the person's calendar list."""
     channel_id, address = str(body.get("id", "")), str(body.get("address", ""))
@@ -47,6 +47,10 @@ def watch(
         raise ApiError(401, "push.webhookUrlUnauthorized", message)
     if channel_id in state.channels:
         raise ApiError(400, "channelIdNotUnique", f"Channel id {channel_id} not unique")
+    live = [c for c in state.channels.values() if not c.stopped and c.ends > state.now()]
+    most = state.switches["most_channels"]
+    if most and len([c for c in live if c.person == person]) >= most:
+        raise ApiError(403, "quotaExceeded", "Too many channels.", "usageLimits")
     token = body.get("token")
     if token is not None and len(str(token)) > 256:
         raise invalid("Invalid channel token.", "token")
@@ -59,6 +63,7 @@ def watch(
         address=address,
         token=None if token is None else str(token),
         ends=_end(state, body),
+        kinds=kinds,
     )
     return _view(state, resource), resource
 
@@ -110,7 +115,7 @@ class Sender:
     def __init__(self, state: State) -> None:
         self._state = state
         self._ready: list[tuple[float, int, str]] = []
-        self._waiting: dict[str, deque[tuple[str, str | None]]] = {}
+        self._waiting: dict[str, deque[tuple[str, str | None, int]]] = {}
         self._tries: dict[str, int] = {}
         self._number = 0
         self._open = True
@@ -135,7 +140,8 @@ class Sender:
         for channel in self._state.channels.values():
             what = channel.calendar or ("list", channel.person)
             open_still = not channel.stopped or self._state.switches["deliver_after_stop"]
-            if what in touched and open_still and not self._chance("drop_notifications"):
+            about = what in touched and (not channel.kinds or bool(touched[what] & set(channel.kinds)))
+            if about and open_still and not self._chance("drop_notifications"):
                 self.put(channel, "exists")
                 if self._chance("duplicate_notifications"):
                     self.put(channel, "exists")
@@ -148,7 +154,13 @@ class Sender:
         """Queue one notification; `secret` is told instead of the channel's own."""
         with self._wake:
             queue = self._waiting.setdefault(channel.id, deque())
-            queue.append((resource_state, secret))
+            first = resource_state == "sync"
+            channel.number = 1 if first else max(channel.number, 1) + self._state.random.randint(1, 9)
+            told = resource_state, secret, channel.number
+            if self._state.switches["reorder_notifications"] and len(queue) > 1:
+                queue.insert(1, told)
+            else:
+                queue.append(told)
             if len(queue) == 1:
                 self._schedule(channel.id, float(self._state.switches["notify_delay"]))
 
@@ -157,7 +169,7 @@ class Sender:
         heapq.heappush(self._ready, (time.monotonic() + seconds, self._number, channel_id))
         self._wake.notify()
 
-    def _take(self) -> tuple[str, tuple[str, str | None]] | None:
+    def _take(self) -> tuple[str, tuple[str, str | None, int]] | None:
         """Wait for a channel whose next notification is due; None at the end."""
         with self._wake:
             while self._open:
@@ -171,8 +183,8 @@ class Sender:
     def _work(self) -> None:
         with requests.Session() as session:
             while (taken := self._take()) is not None:
-                channel_id, (resource_state, secret) = taken
-                again = self._deliver(session, channel_id, resource_state, secret)
+                channel_id, told = taken
+                again = self._deliver(session, channel_id, *told)
                 self._settle(channel_id, again)
 
     def _settle(self, channel_id: str, again: bool) -> None:
@@ -191,7 +203,7 @@ class Sender:
                 del self._waiting[channel_id]
 
     def _deliver(
-        self, session: requests.Session, channel_id: str, resource_state: str, secret: str | None
+        self, session: requests.Session, channel_id: str, resource_state: str, secret: str | None, number: int
     ) -> bool:
         """Send one notification; return whether Google would send it again."""
         with self._state.lock:
@@ -199,7 +211,7 @@ class Sender:
             late = self._state.switches["deliver_after_stop"]
             if channel is None or channel.ends < self._state.now() or (channel.stopped and not late):
                 return False
-            headers = self._headers(channel, resource_state)
+            headers = self._headers(channel, resource_state, number)
             if secret is not None:
                 headers["X-Goog-Channel-Token"] = secret
             address = channel.address
@@ -209,13 +221,11 @@ class Sender:
             return True
         return answer.status_code in _AGAIN
 
-    def _headers(self, channel: ChannelState, resource_state: str) -> dict[str, str]:
+    def _headers(self, channel: ChannelState, resource_state: str, number: int) -> dict[str, str]:
         """Return the headers of a delivery; message numbers rise with gaps."""
-        first = resource_state == "sync"
-        channel.number = 1 if first else max(channel.number, 1) + self._state.random.randint(1, 9)
         headers = {
             "X-Goog-Channel-ID": channel.id,
-            "X-Goog-Message-Number": str(channel.number),
+            "X-Goog-Message-Number": str(number),
             "X-Goog-Resource-ID": channel.resource,
             "X-Goog-Resource-State": resource_state,
             "X-Goog-Resource-URI": _uri(self._state, channel),

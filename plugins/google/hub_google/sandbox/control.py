@@ -107,7 +107,7 @@ class Control:
         events = self._events(body)
         record = self._record(events, body)
         if "raw" in body:
-            events.write(record.id, body["raw"], None, replace=False)
+            events.replant(record, body["raw"])
             return self._view(events, events.find(record.id))
         before = translate.content_from(*self._family(events, record), events.calendar.zone)
         content = content_from_json(to_json(before) | body["content"])

@@ -83,16 +83,37 @@ class Events:
             own_id: one of Google's own, which may hold what no client may ask for.
         """
         self._must_write()
-        data = body.writable(sent, self.query)
+        data = self._writable(sent)
         event_id = own_id or sent.get("id") or self.state.event_id()
         if not own_id and (not isinstance(event_id, str) or not _ID.fullmatch(event_id)):
             raise invalid("Invalid resource id value.")
         if event_id in self.calendar.records:
-            raise ApiError(409, "duplicate", "The requested identifier already exists.")
+            return self._insert_again(event_id, data)
         if data.get("eventType") in ("fromGmail",):
             raise self._wrong_type("fromGmail")
         uid = sent.get("iCalUID") or f"{event_id}@google.com"
         return self._store_new(event_id, uid, data, self._own_address())
+
+    def _insert_again(self, event_id: str, data: dict[str, Any]) -> Record:
+        """Refuse an id that is taken; Google does not promise to notice (reference/events/insert)."""
+        record = self.calendar.records[event_id]
+        if not self.state.switches["both_inserts_win"] or record.cancelled:
+            raise ApiError(409, "duplicate", "The requested identifier already exists.")
+        self._store(record, record.data, body.checked(body.merge(record.data, data), self.calendar))
+        return record
+
+    def _writable(self, sent: Any) -> dict[str, Any]:
+        return body.writable(sent, self.query, int(self.state.switches["cut_texts"]))
+
+    def _checked(self, data: dict[str, Any]) -> dict[str, Any]:
+        return body.checked(data, self.calendar, self.state.switches["conference"])
+
+    def finish_conference(self, record: Record) -> None:
+        """Let a conference be ready that was pending when it was last looked at."""
+        data = body.finished(record.data)
+        if data is not None and self.calendar.records.get(record.id) is record:
+            record.data = data
+            self.state.changed(self.calendar, record)
 
     def plant(self, sent: dict[str, Any]) -> Record:
         """Make an event as Google's own programs do: of any kind, with what no client may write."""
@@ -102,10 +123,16 @@ class Events:
         organizer = sent.get("organizer") or self._own_address()
         return self._store_new(event_id, uid, data, organizer, mail=False)
 
+    def replant(self, record: Record, sent: dict[str, Any]) -> None:
+        """Change an event as Google's own programs do."""
+        old = render.merged(self.calendar, record)
+        self._store(record, old, self._checked(body.merge(old, sent) | {"sequence": old.get("sequence", 0)}))
+        guests.follow(self.state, self.calendar, record, "none", old)
+
     def import_(self, sent: Any) -> Record:
         """Make a private copy of an event that was organised elsewhere; mails nobody."""
         self._must_write()
-        data = body.writable(sent, self.query)
+        data = self._writable(sent)
         if not sent.get("iCalUID"):
             raise ApiError(400, "required", "Missing iCalUID.")
         if data.get("eventType", "default") != "default":
@@ -130,7 +157,7 @@ class Events:
         record = Record(
             id=event_id,
             uid=uid,
-            data=body.checked(body.merge({}, data), self.calendar),
+            data=self._checked(body.merge({}, data)),
             organizer=dict(organizer),
             creator={"email": self.person},
             created=self.state.stamp(),
@@ -148,7 +175,7 @@ class Events:
         self._must_write()
         record = self.find(event_id)
         self._must_match(record, if_match)
-        new = body.writable(sent, self.query)
+        new = self._writable(sent)
         old = render.merged(self.calendar, record)
         self._may_change(record, new, old)
         self._keep_others_rows(record, new, old)
@@ -164,7 +191,7 @@ class Events:
             data.setdefault("status", "confirmed")
             data.setdefault("reminders", {"useDefault": True})
         data["sequence"] = self._sequence(old, new, data)
-        data = body.checked(data, self.calendar)
+        data = self._checked(data)
         if record.master is not None:
             data.pop("recurrence", None)
         if data == old and not record.cancelled and not self.state.switches["noop_patch_moves_etag"]:
@@ -202,7 +229,8 @@ class Events:
 
     def _store(self, record: Record, old: dict[str, Any], data: dict[str, Any]) -> None:
         moved = any(old.get(k) != data.get(k) for k in ("start", "end", "recurrence"))
-        if moved and old.get("sequence") == data["sequence"]:
+        rises = {"times": moved, "always": True, "never": False}[self.state.switches["sequence_rises"]]
+        if rises and old.get("sequence") == data["sequence"]:
             data["sequence"] = old.get("sequence", 0) + 1
         only_reminders = {k for k in old.keys() | data.keys() if old.get(k) != data.get(k)} <= {"reminders"}
         if record.master is not None:
@@ -216,6 +244,8 @@ class Events:
             record.data = data
             if moved and was.get("recurrence"):
                 self._drop_exceptions(record)
+        if only_reminders and not self.state.switches["reminders_move_etag"]:
+            return
         self.state.changed(self.calendar, record, data_too=not only_reminders)
 
     def _drop_exceptions(self, master: Record) -> None:
@@ -343,7 +373,17 @@ class Events:
                 raise invalid("'birthday' event type must not have private extended properties.")
             if new.keys() - {"colorId", "summary", "reminders", "start", "end"}:
                 raise self._wrong_type(kind)
+        if kind == "fromGmail" and new.keys() - {"colorId", "reminders"}:
+            raise self._wrong_type(kind)
+        if kind != "default" and (new.get("extendedProperties") or {}).get("private"):
+            raise self._wrong_type(kind)
+        changes = {k for k in body.TOLD_TO_GUESTS if k in new and new[k] != old.get(k)}
+        if old.get("locked") and changes:
+            raise ApiError(403, "forbidden", "Forbidden")
         others = record.organizer.get("email") != self.calendar.id
+        may_not = self.state.switches["guest_edits"] == "refused" and not old.get("guestsCanModify")
+        if others and changes and may_not:
+            raise ApiError(403, "forbidden", "Forbidden")
         if others and any(k in new and new[k] != old.get(k) for k in body.SHARED_FLAGS):
             message = "Shared properties can only be changed by the organizer of the event."
             raise ApiError(403, "forbiddenForNonOrganizer", message, "calendar")

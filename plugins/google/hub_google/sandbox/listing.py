@@ -38,10 +38,12 @@ def flag(query: Query, name: str) -> bool:
     return one(query, name) == "true"
 
 
-def size_of(query: Query, default: int, largest: int) -> int:
-    """Return the page size, clamped as Google is thought to."""
+def size_of(query: Query, default: int, largest: int, *, clamp: bool = True) -> int:
+    """Return the page size; whether Google clamps one that is too large is not known."""
     text = one(query, "maxResults", str(default))
     if not text.isdigit() or int(text) < 1:
+        raise invalid("Invalid value for maxResults.", "maxResults")
+    if int(text) > largest and not clamp:
         raise invalid("Invalid value for maxResults.", "maxResults")
     return min(int(text), largest)
 
@@ -117,7 +119,7 @@ class Listing:
         self.state, self.calendar, self.person, self.query = state, calendar, person, query
         self.deleted, self.single = flag(query, "showDeleted"), flag(query, "singleEvents")
         self.order = one(query, "orderBy")
-        self.size = size_of(query, 250, 2500)
+        self.size = size_of(query, 250, 2500, clamp=state.switches["clamp_page_size"])
         self.sync = self._sync_token() if one(query, "syncToken") else None
         self.filter = _Filter.read(query)
         if self.sync and state.switches["token_remembers_window"] and self.sync["after"]:
@@ -134,7 +136,7 @@ class Listing:
         named = next((name for name in _FORBIDDEN + _FORBIDDEN_TIMES if name in self.query), None)
         if named or one(self.query, "showDeleted") == "false":
             message = "Sync token cannot be used with other request restrictions."
-            raise invalid(message, named or "showDeleted")
+            raise ApiError(400, self.state.switches["forbidden_reason"], message, at=named or "showDeleted")
         token = unseal(self.state, one(self.query, "syncToken"))
         if token is None or token.get("calendar") != self.calendar.id or "seq" not in token:
             raise invalid("Invalid sync token value.", "syncToken")
@@ -268,9 +270,10 @@ class Listing:
             return False
         if f.words and f.words not in _text(data):
             return False
-        if not all(_has(data, "private", p) for p in f.private):
+        how = any if self.state.switches["properties_match_any"] else all
+        if f.private and not how(_has(data, "private", p) for p in f.private):
             return False
-        if not all(_has(data, "shared", p) for p in f.shared):
+        if f.shared and not how(_has(data, "shared", p) for p in f.shared):
             return False
         return self._in_span(record, data)
 

@@ -113,7 +113,7 @@ def _exchange(state: State, form: Mapping[str, str]) -> dict[str, Any]:
             oldest = next(iter(grant.refresh))
             del grant.refresh[oldest], grant.made[oldest]
         answer["refresh_token"] = refresh_token
-        if state.switches["testing_mode"]:
+        if state.switches["testing_mode"] or state.switches["tells_refresh_lifetime"]:
             answer["refresh_token_expires_in"] = _WEEK
     return answer
 

@@ -165,6 +165,14 @@ def patch_entry(state: State, person: Person, calendar_id: str, body: dict[str, 
     return entry_view(state, person, calendar_id)
 
 
+def put_entry(state: State, person: Person, calendar_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Put a calendar that a person may see on the list (again)."""
+    find_calendar(state, person.email, calendar_id)
+    entry = person.entries.setdefault(calendar_id, ListEntry(settings={"colorId": "1"}))
+    entry.deleted = False
+    return patch_entry(state, person, calendar_id, body)
+
+
 def remove_entry(state: State, person: Person, calendar_id: str) -> None:
     """Take a calendar off a person's list; the one who owns it cannot."""
     if state.calendars[calendar_id].acl.get(person.email) == "owner":
@@ -172,14 +180,3 @@ def remove_entry(state: State, person: Person, calendar_id: str) -> None:
         raise ApiError(403, "cannotRemoveOwnedCalendar", message, "calendar")
     person.entries[calendar_id].deleted = True
     state.entry_changed(person, calendar_id)
-
-
-def calendar_view(calendar: CalendarState) -> dict[str, Any]:
-    """Return the calendar itself, whose etag has nothing to do with a list entry's."""
-    return {
-        "kind": "calendar#calendar",
-        "etag": calendar.etag,
-        "id": calendar.id,
-        "summary": calendar.summary,
-        "timeZone": calendar.zone,
-    }

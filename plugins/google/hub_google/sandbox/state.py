@@ -21,6 +21,15 @@ SWITCHES: dict[str, Any] = {
     "exceptions_ignore_time_min": False,
     "token_remembers_window": False,
     "noop_patch_moves_etag": False,
+    "reminders_move_etag": True,
+    "sequence_rises": "times",  # or always, never: with which changes of an event
+    "guest_edits": "local",  # or refused: what a guest changes of a meeting's time and texts
+    "both_inserts_win": False,
+    "conference": "success",  # or pending (until it is read), failure
+    "cut_texts": 0,  # characters that are kept of a text; 0: all
+    "properties_match_any": False,
+    "clamp_page_size": True,
+    "forbidden_reason": "invalid",
     "empty_first_page": False,
     "page_limit": 0,
     "repeat_page_token": False,
@@ -37,10 +46,14 @@ SWITCHES: dict[str, Any] = {
     "duplicate_notifications": 0,
     "deliver_after_stop": False,
     "notify_delay": 0.0,
+    "reorder_notifications": False,
+    "most_channels": 0,
     "quota_per_account": 0,
     "quota_per_project": 0,
+    "quota_per_calendar": 0,  # writes in a second
     "read_only_people": [],
     "testing_mode": False,
+    "tells_refresh_lifetime": False,
 }
 """What is not confirmed about Google, or must be playable both ways; set by the control API."""
 
@@ -93,6 +106,8 @@ class CalendarState:
     by_uid: dict[str, list[str]] = field(default_factory=dict)
     floor: int = 0
     """Sync tokens from before this change number have expired."""
+    details: dict[str, str] = field(default_factory=dict)
+    """Its description and place."""
 
 
 @dataclass
@@ -148,6 +163,8 @@ class ChannelState:
     ends: float
     number: int = 0
     stopped: bool = False
+    kinds: list[str] = field(default_factory=list)
+    """The types of events that it is about; empty: all."""
 
 
 def _state_of(record: Record, at: float) -> tuple[float, int, dict[str, Any], str, str]:
@@ -172,7 +189,7 @@ class State:
         self.switches: dict[str, Any] = dict(SWITCHES)
         self.calls: deque[dict[str, Any]] = deque(maxlen=200_000)
         self.mails: list[dict[str, str]] = []
-        self.touched: dict[str | tuple[str, str], None] = {}
+        self.touched: dict[str | tuple[str, str], set[str]] = {}
         """Calendars, and people's calendar lists, that changed in this request."""
         self._last_stamp = 0
 
@@ -248,7 +265,8 @@ class State:
             record.history = [*record.history[1 - _HISTORY :], _state_of(record, self.now())]
         calendar.log.pop(record.id, None)
         calendar.log[record.id] = record.seq
-        self.touched[calendar.id] = None
+        kinds = self.touched.setdefault(calendar.id, set())
+        kinds.add(str(record.data.get("eventType", "default")))
 
     def add(self, calendar: CalendarState, record: Record) -> None:
         """Put an event into a calendar."""
@@ -267,5 +285,5 @@ class State:
         """Note that a person's calendar list entry changed."""
         entry = person.entries[calendar_id]
         entry.seq, entry.etag = self.next_seq(), self.etag()
-        self.touched[("list", person.email)] = None
+        self.touched.setdefault(("list", person.email), set())
         return entry

@@ -16,7 +16,7 @@ from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from hub_google.colors import EVENT_COLORS
-from hub_google.sandbox import channels, listing, oauth, people, render
+from hub_google.sandbox import calendars, channels, listing, oauth, people, render
 from hub_google.sandbox.events import Events
 from hub_google.sandbox.failure import ApiError, invalid, not_found
 from hub_google.sandbox.fields import select
@@ -49,6 +49,7 @@ class Api:
                 header = request.headers.get("Authorization", "")
                 person = oauth.authenticate(self.state, header, scopes_of(method_id))
                 self._meter(person, 3 if request.method == "PATCH" else 1)
+                self._meter_burst(path.get("calendar_id", ""))
                 answer = view(person, **path)
             except ApiError as e:
                 return _json(e.body(self.state.switches["error_details"]), e.status)
@@ -69,6 +70,18 @@ class Api:
                 status = 429 if len(calls) % 2 else 403
                 raise ApiError(status, "rateLimitExceeded", "Rate Limit Exceeded", "usageLimits")
             calls.extend([now] * cost)
+
+    def _meter_burst(self, calendar_id: str) -> None:
+        """Refuse many writes to one calendar at once, far below the quota (sheet 9)."""
+        most = self.state.switches["quota_per_calendar"]
+        if not most or not calendar_id or request.method == "GET":
+            return
+        calls, now = self._calls.setdefault(f"calendar {calendar_id}", deque()), self.state.now()
+        while calls and calls[0] < now - 1:
+            calls.popleft()
+        if len(calls) >= most:
+            raise ApiError(403, "rateLimitExceeded", "Rate Limit Exceeded", "usageLimits")
+        calls.append(now)
 
     # --- calendars ---
 
@@ -92,8 +105,33 @@ class Api:
             raise not_found()
         return calendar_id
 
+    def put_entry(self, person: str) -> Any:
+        body = _body()
+        return people.put_entry(self.state, self.state.people[person], str(body.get("id", "")), body)
+
     def get_calendar(self, person: str, calendar_id: str) -> Any:
-        return people.calendar_view(self._calendar(person, calendar_id))
+        return calendars.view(self._calendar(person, calendar_id))
+
+    def make_calendar(self, person: str) -> Any:
+        return calendars.view(calendars.insert(self.state, person, _body()))
+
+    def write_calendar(self, person: str, calendar_id: str) -> Any:
+        calendar = self._own(person, calendar_id)
+        calendars.write(calendar, self.state, _body(), request.headers.get("If-Match"))
+        return calendars.view(calendar)
+
+    def clear_calendar(self, person: str, calendar_id: str) -> Any:
+        calendars.clear(self.state, person, self._own(person, calendar_id))
+        return Response(status=204)
+
+    def delete_calendar(self, person: str, calendar_id: str) -> Any:
+        calendars.delete(self.state, self._own(person, calendar_id))
+        return Response(status=204)
+
+    def _own(self, person: str, calendar_id: str) -> CalendarState:
+        calendar = self._calendar(person, calendar_id)
+        calendars.must_own(calendar, person)
+        return calendar
 
     def colors(self, _person: str) -> Any:
         def entry(color: str) -> dict[str, str]:
@@ -124,6 +162,7 @@ class Api:
     def get_event(self, person: str, calendar_id: str, event_id: str) -> Any:
         events = self._events(person, calendar_id)
         record = events.read(event_id)
+        events.finish_conference(record)
         if request.headers.get("If-None-Match") == record.etag:
             return Response(status=304)
         zone = request.args.get("timeZone")
@@ -154,7 +193,7 @@ class Api:
 
     def watch(self, person: str, calendar_id: str | None = None) -> Any:
         found = self._calendar(person, calendar_id).id if calendar_id else None
-        view, channel = channels.watch(self.state, person, found, _body())
+        view, channel = channels.watch(self.state, person, found, _body(), request.args.getlist("eventTypes"))
         self.sender.put(channel, "sync")
         return view
 
@@ -197,7 +236,14 @@ ROUTES: tuple[tuple[str, str, str, str], ...] = (
     ("GET", _ENTRY, "calendarList.get", "get_entry"),
     ("PATCH", _ENTRY, "calendarList.patch", "patch_entry"),
     ("DELETE", _ENTRY, "calendarList.delete", "remove_entry"),
+    ("POST", "/users/me/calendarList", "calendarList.insert", "put_entry"),
+    ("PUT", _ENTRY, "calendarList.update", "patch_entry"),
+    ("POST", "/calendars", "calendars.insert", "make_calendar"),
     ("GET", "/calendars/<calendar_id>", "calendars.get", "get_calendar"),
+    ("PATCH", "/calendars/<calendar_id>", "calendars.patch", "write_calendar"),
+    ("PUT", "/calendars/<calendar_id>", "calendars.update", "write_calendar"),
+    ("DELETE", "/calendars/<calendar_id>", "calendars.delete", "delete_calendar"),
+    ("POST", "/calendars/<calendar_id>/clear", "calendars.clear", "clear_calendar"),
     ("GET", "/colors", "colors.get", "colors"),
     ("GET", "/calendars/<calendar_id>/events", "events.list", "list_events"),
     ("POST", "/calendars/<calendar_id>/events", "events.insert", "insert"),
