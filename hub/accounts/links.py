@@ -6,11 +6,13 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from hub.db import after_commit
 from hub.domain.lens import Filters
-from hub.models import Calendar, Direction, EventCopy, Link, LinkState, Verdict
+from hub.domain.recurrence import span
+from hub.models import Calendar, Direction, Event, EventCopy, Link, LinkState, Verdict
+from hub.models.content import content_of
 from hub.models.view import lens_of
 from hub.outbound import options
 from hub.outbound.linking import (
@@ -80,6 +82,24 @@ def rename_calendar(session: Session, ports: Ports, calendar: Calendar, name: st
         if (lens := lens_of(link)) != before:
             options.settle(session, ports, link, before, lens)
             look_again(session, ports, link)
+
+
+def move_calendar(session: Session, ports: Ports, calendar: Calendar, zone: str) -> None:
+    """Give a calendar another zone, in which its floating events take place from now on."""
+    if zone == calendar.zone:
+        return
+    calendar.zone = zone
+    floating = select(Event).where(
+        Event.calendar_id == calendar.id, Event.start_zone.is_(None), Event.deleted_at.is_(None)
+    )
+    are_timed = False
+    for event in session.scalars(floating.options(selectinload(Event.exceptions)).with_for_update()):
+        content = content_of(event)
+        are_timed = are_timed or not content.when.all_day
+        event.starts_at, event.ends_at = span(content.when, zone)
+    query = select(Link).where(Link.calendar_id == calendar.id, Link.deleted_at.is_(None)).order_by(Link.id)
+    for link in session.scalars(query.with_for_update()) if are_timed else ():
+        look_again(session, ports, link)
 
 
 def _turn(session: Session, link: Link, direction: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from flask.views import MethodView
 from sqlalchemy import select
 
-from hub.accounts.links import rename_calendar
+from hub.accounts.links import move_calendar, rename_calendar
 from hub.api import find
 from hub.api.blueprint import IDEMPOTENCY_KEY, page_of, query_of, resource
 from hub.api.context import ports, tenant_id
@@ -76,6 +76,8 @@ class OneCalendar(MethodView):
             calendar = find.calendar(session, calendar_id)
             if "name" in data:
                 rename_calendar(session, ports(), calendar, data.pop("name"))
+            if "zone" in data:
+                move_calendar(session, ports(), calendar, data.pop("zone"))
             for name, value in data.items():
                 setattr(calendar, name, value)
             return calendar

@@ -224,6 +224,14 @@ def put_back(seen: Plain, known: Plain, names: frozenset[str]) -> Plain:
     return _with_days(seen, days)
 
 
+def pinned(content: Plain, zone: str) -> Plain:
+    """Return an event at the times of a zone if its own are floating: what is copied has to be somewhere."""
+    when = content["when"]
+    if "start_zone" in when or len(when["start"]) == len("2026-12-24"):
+        return content
+    return content | {"when": when | {"start_zone": zone, "end_zone": when.get("end_zone", zone)}}
+
+
 def without_fields(content: Plain, names: frozenset[str]) -> Plain:
     """Return a content without these fields, in its single days too."""
     return Lens(leave_alone=names).brought_in(content)

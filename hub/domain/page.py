@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from hub.domain.fingerprint import fingerprint
-from hub.domain.lens import Lens
+from hub.domain.lens import Lens, pinned
 from hub.domain.merge import NOTHING, Clash, Merged, Side, common_ground, merge
 from hub.domain.people import guests_differ
 from hub.domain.plain import Plain, beginning, differences, differing, value_of, with_fields
@@ -359,7 +359,8 @@ class Plan:
         project, winner, tried = self._views.project, self._winner(event, remote), tried or {}
         lens, is_ours = self.terms.lens, copy["is_ours"]
         shapes = self._views.shapes(theirs) if base is None else ()
-        own = lens.compared(event.content, theirs if base is None else base, is_ours=is_ours)
+        whole = pinned(event.content, self.terms.zone)
+        own = lens.compared(whole, theirs if base is None else base, is_ours=is_ours)
         fields, writable = lens.taken(is_ours=is_ours), lens.written(is_ours=is_ours)
         merged = merge(base, theirs, own, synced, project, winner, tried, fields, shapes, writable)
         if own is event.content:

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.orm import Session, selectinload
 
+from hub.domain.lens import pinned
 from hub.domain.merge import behind, in_step
 from hub.domain.page import lost, plain_of, shown
 from hub.domain.people import guests_differ
@@ -187,6 +188,8 @@ def plan_push(ports: Ports, provider: str, link: Link, copy: EventCopy, event: E
     withheld = None
     if is_ours and event.deleted_at is None:
         withheld = lens.withheld(whole, event.ends_at, link.planned_at or ports.clock.now())
+    if event.start_zone is None:
+        whole = pinned(whole, link.calendar.zone)
     content = content_from_json(lens.shown(whole, copy.base, is_ours=is_ours))
     version = event.version
     push: Push | None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from hub.domain.lens import pinned
 from hub.domain.recurrence import span
 from hub.domain.undo import DELETED, Kept
 from hub.models import Account, Direction, EventCopy, Link, LinkState, RemoteCalendar
@@ -142,9 +143,10 @@ def _as_written(
             link.id,
         )
     is_ours = copy is None or copy.is_ours or copy.remote_id is None
-    lens, whole = lens_of(link), to_json(item.content)
+    zone = item.calendar.zone if item.calendar else "UTC"
+    lens, whole = lens_of(link), pinned(to_json(item.content), zone)
     if is_ours:
-        ends_at = span(item.content.when, item.calendar.zone if item.calendar else "UTC")[1]
+        ends_at = span(item.content.when, zone)[1]
         if withheld := lens.withheld(whole, ends_at, ports.clock.now()):
             yield UndoLoss(f"{withheld[:-1]}: {name} does not have it.", link.id)
             return

@@ -7,8 +7,10 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from hub.plugin.testing import all_day, timed
-from hub.plugin.types import EventContent, When
+from hub.accounts.links import move_calendar
+from hub.models import Calendar
+from hub.plugin.testing import all_day, series, timed
+from hub.plugin.types import EventContent, SeriesException, When
 from tests.provider_world import ProviderWorld
 from tests.scenarios.play import clear, other, pull, writes
 from tests.scenarios.zoned import at, hub_spans, link_zoned, show, spans, starts
@@ -120,6 +122,44 @@ def test_tim_15_a_time_with_an_offset_is_the_instant_that_it_names(world: Provid
     assert spans(world.outlook, "Call") == [(at("2026-12-10T08:00"), at("2026-12-10T09:00"))]
     (sent,) = writes(world.outlook, "POST")
     assert "+" not in sent["body"]["start"]["dateTime"]
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/Denver"])
+def test_tim_17_a_floating_time_is_that_of_the_users_calendar(unlinked: ProviderWorld, zone: str) -> None:
+    world = unlinked
+    link_zoned(world, zone)
+    nine = datetime(2026, 12, 10, 9)
+    world.api_creates(EventContent(title="Pills", when=When(nine, nine + timedelta(minutes=5))))
+    daily = series("Yoga", nine, "FREQ=DAILY;COUNT=3", SeriesException(nine + DAY, cancelled=True)).when
+    world.api_creates(EventContent(title="Yoga", when=replace(daily, start_zone=None, end_zone=None)))
+    world.settle()
+    offset = timedelta(hours=-1 if zone == "Europe/Berlin" else 7)
+    for side in world.sides.values():
+        assert starts(side, "Pills") == [at("2026-12-10T09:00") + offset]
+        assert starts(side, "Yoga") == [at("2026-12-10T09:00") + offset, at("2026-12-12T09:00") + offset]
+        side.update(side.find("Pills"), description=f"Seen at {side.name}")
+        world.sync()
+    assert world.hub_event("Pills")[1].when.start_zone is None, "nobody has moved it"
+    world.assert_quiet()
+    world.google.update(world.google.find("Pills"), when=timed("", nine + DAY, zone=zone).when)
+    world.sync()
+    assert world.hub_event("Pills")[1].when.start_zone == zone
+    world.assert_quiet()
+
+
+def test_tim_17_floating_times_move_with_the_zone_of_the_calendar(world: ProviderWorld) -> None:
+    nine = datetime(2026, 12, 10, 9)
+    world.api_creates(EventContent(title="Pills", when=When(nine, nine + timedelta(minutes=5))))
+    world.api_creates(timed("Call", nine))
+    world.settle()
+    clear(world)
+    with world.ports.db.transaction() as session:
+        move_calendar(session, world.ports, session.get_one(Calendar, "cal_1"), "America/Denver")
+    world.settle()
+    for side in world.sides.values():
+        assert starts(side, "Pills") == [at("2026-12-10T16:00")]
+        assert starts(side, "Call") == [at("2026-12-10T08:00")]
+        assert len(writes(side)) == 1
 
 
 def test_tim_18_events_at_the_ends_of_time_cost_no_other(world: ProviderWorld) -> None:
