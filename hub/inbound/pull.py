@@ -12,9 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import Enum
 from types import MappingProxyType
-from typing import Any
 
-from sqlalchemy import Select, bindparam, or_, select, update
+from sqlalchemy import Row, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from hub.inbound import doubts, guard, moves, planned
@@ -24,7 +23,7 @@ from hub.models import Event, EventCopy, Link, LinkSignal, LinkState
 from hub.outbound import trouble
 from hub.outbound.lease import Lease, give_back, held
 from hub.outbound.linking import ask_for_pull, end_plan, go_live
-from hub.outbound.owed import DOUBTED, HAS_QUESTIONS, is_busy
+from hub.outbound.owed import DOUBTED, is_busy
 from hub.outbound.push import push_due
 from hub.outbound.window import window_of
 from hub.plugin.errors import CursorExpiredError, GoneError, ProviderError, RetryLaterError
@@ -39,7 +38,6 @@ CONFIRM_BATCH = 50
 PAGE_FAILURES_BORNE = 5
 """After so many failures in a row the page of a listing is given up, and the listing begins anew."""
 
-_NOTIFIED = select(LinkSignal.notified).where(LinkSignal.link_id == bindparam("link_id"))
 _COPIES = select(EventCopy.remote_id).where(EventCopy.link_id == bindparam("link_id"))
 _UNCERTAIN = _COPIES.where(
     EventCopy.wanted_version > EventCopy.pushed_version, EventCopy.parked_at.is_(None), EventCopy.uncertain
@@ -47,7 +45,10 @@ _UNCERTAIN = _COPIES.where(
 """The answer to a create was lost, so that its event may be listed as new."""
 _THERE = _COPIES.where(EventCopy.remote_id.is_not(None), EventCopy.removed_at.is_(None)).limit(CONFIRM_BATCH)
 _DOUBTED = _THERE.where(*DOUBTED)
-_HAS_QUESTIONS = select(Link.id).where(Link.id == bindparam("link_id"), HAS_QUESTIONS)
+_STANDING = select(
+    LinkSignal.notified, _DOUBTED.exists().label("has_doubted"), _UNCERTAIN.exists().label("has_uncertain")
+).where(LinkSignal.link_id == bindparam("link_id"))
+_Standing = Row[int, bool, bool]
 _LET_GO = (
     update(EventCopy.__table__)  # type: ignore[arg-type]
     .where(
@@ -105,7 +106,7 @@ def pull_link(ports: Ports, link_id: str) -> None:
 def _begin(session: Session, ports: Ports, link: Link, lease: Lease) -> trouble.Work | None:
     if link.verdict is not None:
         return lambda: _pull(ports, lease, None)
-    listing = _open_listing(session, ports, link)
+    listing = _open_listing(session, ports, link, _standing(session, link))
     return None if listing is None else lambda: _pull(ports, lease, listing)
 
 
@@ -182,10 +183,11 @@ def _read_by_old_cursor(ports: Ports, lease: Lease, listing: Listing) -> None:
 
 def _reopen(ports: Ports, lease: Lease) -> Listing | None:
     with ports.db.transaction() as session:
-        return _open_listing(session, ports, held(session, ports, lease))
+        link = held(session, ports, lease)
+        return _open_listing(session, ports, link, _standing(session, link))
 
 
-def _open_listing(session: Session, ports: Ports, link: Link) -> Listing | None:
+def _open_listing(session: Session, ports: Ports, link: Link, standing: _Standing) -> Listing | None:
     """Read the mark, then where to go on from; None if nothing is owed. A full listing opens a generation.
 
     A listing is owed after a failure, too: only a success shows that the trouble is over. So it is after a
@@ -194,11 +196,11 @@ def _open_listing(session: Session, ports: Ports, link: Link) -> Listing | None:
     A listing that was cut off, or made way for others, goes on with its own mark and generation, unless
     everything was asked for since it began.
     """
-    notified = _notified(session, link)
+    notified = standing.notified
     has_trouble = link.failures > 0 or link.problem is not None
     is_new = link.cursor is None or link.imported_at is None
-    is_owed = notified > link.pulled or is_new or has_trouble
-    if trouble.waits(ports, link) or not (is_owed or _has_any(session, link, _HAS_QUESTIONS)):
+    is_open = standing.has_doubted or link.confirmed < link.generation
+    if trouble.waits(ports, link) or not (notified > link.pulled or is_new or has_trouble or is_open):
         return None
     if link.listed < link.fresh_mark:
         link.page = None
@@ -215,17 +217,14 @@ def _open_listing(session: Session, ports: Ports, link: Link) -> Listing | None:
         link.page,
         Window(link.window_start, link.window_end),
         link.listed,
-        _has_any(session, link, _UNCERTAIN),
+        standing.has_uncertain,
         link.planned_id,
     )
 
 
-def _notified(session: Session, link: Link) -> int:
-    return int(session.connection().execute(_NOTIFIED, {"link_id": link.id}).scalar_one())
-
-
-def _has_any(session: Session, link: Link, copies: Select[Any]) -> bool:
-    return session.connection().execute(copies, {"link_id": link.id}).first() is not None
+def _standing(session: Session, link: Link) -> _Standing:
+    """Read what others have asked of a link, and what is open of its copies."""
+    return session.connection().execute(_STANDING, {"link_id": link.id}).one()
 
 
 def _resolve_uncertain(ports: Ports, lease: Lease) -> None:
@@ -319,11 +318,19 @@ def _apply(
         return _Next.FIRST
     if listing.planned_id is not None:
         end_plan(session, ports, link)
-    if link.confirmed < link.generation or _has_any(session, link, _DOUBTED):
+    return _go_on(session, ports, lease, link, listing)
+
+
+def _go_on(session: Session, ports: Ports, lease: Lease, link: Link, listing: Listing) -> Listing | _Next:
+    """Begin what comes after a complete listing: questions, another listing, or the end."""
+    if link.confirmed < link.generation and not link.wants_all and not _missing(session, link):
+        _confirm(session, ports, lease, link)
+    standing = _standing(session, link)
+    if link.confirmed < link.generation or standing.has_doubted:
         return _Next.DOUBTS
-    is_again = listing.planned_id is None and not link.wants_all and _notified(session, link) > link.pulled
+    is_again = listing.planned_id is None and not link.wants_all and standing.notified > link.pulled
     may_wait = lease.is_over(ports) or (is_again and is_busy(session, ports, link))
-    following = None if may_wait else _open_listing(session, ports, link)
+    following = None if may_wait else _open_listing(session, ports, link, standing)
     if following is None:
         give_back(session, ports, link, lease)
     return following or _Next.END
@@ -353,10 +360,15 @@ def _confirm_missing(ports: Ports, lease: Lease) -> None:
                 return
             missing = _missing(session, link)
             if not missing:
-                link.confirmed = link.generation
-                guard.settle(session, ports, link, lease.run_id)
+                _confirm(session, ports, lease, link)
                 return
         _bring_in(ports, lease, missing)
+
+
+def _confirm(session: Session, ports: Ports, lease: Lease, link: Link) -> None:
+    """Note that nothing is open of the last full listing; what was missing in it is believed or held."""
+    link.confirmed = link.generation
+    guard.settle(session, ports, link, lease.run_id)
 
 
 def _read_doubted(ports: Ports, lease: Lease) -> None:

@@ -34,14 +34,14 @@ BUGS = [
         "the mark is read after the listing instead of before",
         PULL,
         "link.pulled = listing.notified",
-        "link.pulled = _notified(session, link)",
+        "link.pulled = _standing(session, link).notified",
         ("C1", "C2", "C3", "C12"),
     ),
     Bug(
         "a lost cursor is taken for a listing in which nothing was new",
         PULL,
         "        if not keep_cursor:\n            link.cursor = None\n",
-        "        link.pulled = _notified(session, link)\n",
+        "        link.pulled = _standing(session, link).notified\n",
         ("C1", "C2", "C3", "C12"),
     ),
     Bug(
