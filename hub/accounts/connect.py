@@ -244,7 +244,9 @@ def _store(ports: Ports, consent: Consent, grant: NewGrant, label: str) -> str:
         account.email = grant.account.email[:320]
         account.name = grant.account.name[:200]
         account.state = AccountState.CONNECTED
-        account.problem = account.problem_at = account.blocked_until = None
+        account.problem = account.problem_at = None
+        if moved:  # Else it is the same account, which may have asked to be left alone for a while.
+            account.blocked_until = None
         session.flush()
         save_tokens(session, ports.vault, ports.clock, account.id, grant.tokens)
         links = select(Link).where(Link.account_id == account.id, Link.deleted_at.is_(None))
@@ -308,5 +310,6 @@ def _list_calendars(ports: Ports, account_id: str) -> None:
         log.warning("calendars_not_listed", account_id=account_id, code=error.code, reason=error.message)
         with ports.db.transaction() as session:
             account = session.get_one(Account, account_id)
+            account.calendars_at = None  # The sweep has them read again.
             account.problem = f"Its calendars could not be read: {error.message}"
             account.problem_at = ports.clock.now()

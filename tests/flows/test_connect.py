@@ -18,6 +18,7 @@ from hub.plugin.errors import RetryLaterError
 from hub.plugin.types import ProviderInfo
 from tests.memory_provider import MemoryPlugin, _Fault, consent, revoke
 from tests.unit.api.hub_app import HubApp
+from tests.world import World
 
 
 class GreedyPlugin(MemoryPlugin):
@@ -50,6 +51,14 @@ def come_back(
     provider = urlsplit(parse_qs(urlsplit(url).query)["redirect_uri"][0]).path.split("/")[2]
     callback = consent(hub.world.services[provider], url, who, decision)
     return hub.get(browser, callback.split("8000", 1)[1])
+
+
+def link_first_calendar(world: World, account: Account) -> None:
+    world.add_calendar("cal_2", account.user_id)
+    with world.ports.db.transaction() as session:
+        remote = session.scalars(select(RemoteCalendar).order_by(RemoteCalendar.id)).first()
+        assert remote is not None
+        linking.create_link(session, world.ports, session.get_one(Calendar, "cal_2"), remote)
 
 
 def accounts(hub: HubApp) -> list[Account]:
@@ -141,14 +150,7 @@ def test_reconnecting_keeps_links_and_sets_them_to_work_again(hub: HubApp) -> No
     world, browser = hub.world, hub.browser()
     come_back(hub, browser, begin(hub, browser))
     (account,) = accounts(hub)
-    with world.ports.db.transaction() as session:
-        remote = session.scalars(select(RemoteCalendar).order_by(RemoteCalendar.id)).first()
-        calendar = Calendar(
-            id="cal_2", tenant_id="tnt_1", user_id=account.user_id, name="Mine", created_at=world.clock.now()
-        )
-        session.add(calendar)
-        session.flush()
-        linking.create_link(session, world.ports, calendar, remote)
+    link_first_calendar(world, account)
     world.settle()
     revoke(world.services["left"], "ann@example.test")
     world.clock.advance(7200)
@@ -169,6 +171,26 @@ def test_reconnecting_keeps_links_and_sets_them_to_work_again(hub: HubApp) -> No
     with world.ports.db.reading() as session:
         link = session.scalars(select(Link)).one()
         assert (link.state, link.deleted_at, link.problem) == ("active", None, None)
+
+
+def test_a_new_consent_leaves_a_provider_alone_that_has_asked_for_it_and_goes_on_then(hub: HubApp) -> None:
+    browser, left = hub.browser(), hub.world.services["left"]
+    come_back(hub, browser, begin(hub, browser))
+    (account,) = accounts(hub)
+    link_first_calendar(hub.world, account)
+    throttled = RetryLaterError("429", after=90, scope="account")
+    left.faults.append(_Fault("raise", 1, "fetch_changes", {"error": throttled}))
+    hub.world.settle()
+    left.calls.clear()
+
+    come_back(hub, browser, begin(hub, browser))
+    hub.world.wait(5, steps=10)
+    assert [call["method"] for call in left.calls] == []
+    assert "asked this account to wait" in (accounts(hub)[0].problem or "")
+
+    hub.world.wait(700)
+    assert accounts(hub)[0].problem is None
+    assert {call["method"] for call in left.calls} >= {"list_calendars", "fetch_changes", "subscribe"}
 
 
 def test_disconnecting_succeeds_locally_whatever_the_provider_answers(hub: HubApp) -> None:
