@@ -35,9 +35,11 @@ def make_sandbox(options: SandboxOptions) -> Sandbox:
     contract = Contract()
     if options.checked:
         wire.check = contract.check
-    app.register_blueprint(GraphWire(model, grants, notifier).blueprint)
+    graph = GraphWire(model, grants, notifier)
+    graph.outside = wire
+    app.register_blueprint(graph.blueprint)
     app.register_blueprint(login.blueprint)
-    app.register_blueprint(Control(model, login, notifier, wire).blueprint)
+    app.register_blueprint(Control(model, login, notifier, wire, graph).blueprint)
     state = (
         State(Path(options.state_path), model, grants, notifier.subscriptions) if options.state_path else None
     )

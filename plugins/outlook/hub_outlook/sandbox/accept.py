@@ -83,6 +83,33 @@ def changes(body: dict[str, Any], item: Item | None, own: dict[str, Any] | None 
     return fields
 
 
+def check_limits(body: dict[str, Any], switches: dict[str, Any]) -> None:
+    """Refuse what is longer, or more, than the switches allow (Microsoft's pages give no numbers).
+
+    Raises:
+        GraphError: it is.
+    """
+    span = (body.get("recurrence") or {}).get("range") or {}
+    for value, most in (
+        (len(str(body.get("subject") or "")), switches["longest_subject"]),
+        (int(body.get("reminderMinutesBeforeStart") or 0), switches["most_reminder_minutes"]),
+        (int(span.get("numberOfOccurrences") or 0), switches["most_occurrences"]),
+    ):
+        if most and value > int(most):
+            raise _bad("ErrorPropertyValidationFailure", f"At least one property failed validation: {value}.")
+    for name in ("start", "end"):
+        zone = str((body.get(name) or {}).get("timeZone"))
+        if zone in switches["refused_zones"]:
+            raise _unsupported(zone)
+
+
+def _unsupported(zone: str) -> GraphError:
+    return _bad(
+        "TimeZoneNotSupportedException",
+        f"A valid TimeZone value must be specified. The following TimeZone value is not supported: '{zone}'.",
+    )
+
+
 def _bad(code: str, message: str) -> GraphError:
     return GraphError(400, code, message)
 
@@ -203,11 +230,7 @@ def read_time(value: Any) -> tuple[datetime, str]:
         raise _bad("ErrorInvalidParameter", "A dateTimeTimeZone is not valid.")
     zone = str(value.get("timeZone") or "")
     if zones.to_iana(zone) is None:
-        raise _bad(
-            "TimeZoneNotSupportedException",
-            "A valid TimeZone value must be specified. The following TimeZone value is not supported: "
-            f"'{zone}'.",
-        )
+        raise _unsupported(zone)
     try:
         wall = datetime.fromisoformat(value["dateTime"].rstrip("Z")[:19])
     except ValueError:

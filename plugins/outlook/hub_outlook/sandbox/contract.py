@@ -30,7 +30,7 @@ TYPES = {
 SINGLE = frozenset({"me", "calendar"})
 LISTS = frozenset({"calendarview", "delta", "instances"})
 """Words after which no id comes: one thing, or a list."""
-BESIDE = {"event": {"uid", "occurrenceId"}, "subscription": {"notificationContentType"}}
+BESIDE = {"event": {"uid", "occurrenceId", "extensions"}, "subscription": {"notificationContentType"}}
 """What v1.0 answers with though its schema lacks it (Graph: event-get, resources/subscription)."""
 _KINDS: dict[str, Any] = {"string": str, "boolean": bool, "integer": int, "number": (int, float)}
 _FORMATS = {
@@ -79,6 +79,13 @@ class Contract:
 
 def _answer(method: str, path: str, value: Any) -> Iterator[str]:
     words = [word.casefold().removesuffix("()") for word in path.split("/")]
+    if "$batch" in words:
+        yield from _batch(value)
+        return
+    if "extensions" in words:
+        for extension in value.get("value", [value]):
+            yield from _extension(extension)
+        return
     at = max((n for n, word in enumerate(words) if word in TYPES), default=None)
     if at is None:
         yield "is no address that is played"
@@ -103,6 +110,20 @@ def _answer(method: str, path: str, value: Any) -> Iterator[str]:
         yield "has a next page and an end"
     for number, item in enumerate(value["value"]):
         yield from _object(name, item, f"{name}[{number}]")
+
+
+def _batch(value: Any) -> Iterator[str]:
+    """Compare with the shape of json-batching; what the requests of it are answered is seen by itself."""
+    for given in value["responses"]:
+        if given.keys() != {"id", "status", "headers", "body"} or not isinstance(given["status"], int):
+            yield f"is no answer of a batch: {given!r}"[:300]
+
+
+def _extension(value: Any) -> Iterator[str]:
+    """Compare an open type: all but its names are the application's own (resources/opentypeextension)."""
+    for name in ("id", "extensionName", "@odata.type"):
+        if not isinstance(value.get(name), str):
+            yield f"extension.{name} is {value.get(name)!r}"
 
 
 def _object(name: str, value: Any, where: str) -> Iterator[str]:

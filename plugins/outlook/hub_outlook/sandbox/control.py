@@ -16,6 +16,7 @@ from hub.plugin.types import Answer, EventContent
 from hub_outlook.project import occurrence, project
 from hub_outlook.sandbox import accept, meetings, moves, query, reads, show
 from hub_outlook.sandbox.faults import FaultyWire
+from hub_outlook.sandbox.graph import GraphWire
 from hub_outlook.sandbox.login import Login, Refusal
 from hub_outlook.sandbox.model import Folder, Item, Model, Person
 from hub_outlook.sandbox.notifier import Notifier
@@ -53,7 +54,10 @@ WHOLE = {
 class Control:
     """Answers /_control."""
 
-    def __init__(self, model: Model, login: Login, notifier: Notifier, wire: FaultyWire) -> None:
+    def __init__(
+        self, model: Model, login: Login, notifier: Notifier, wire: FaultyWire, graph: GraphWire
+    ) -> None:
+        self.graph = graph
         self.model = model
         self.login = login
         self.notifier = notifier
@@ -75,6 +79,7 @@ class Control:
             "notifications": {"POST": self.notify},
             "calendars": {"DELETE": self.delete_calendar},
             "consent": {"POST": self.consent},
+            "complaints": {"GET": self.complaints},
             "ledger": {"GET": self.ledger, "DELETE": self.clear_ledger},
             "faults": {"POST": self.fault, "DELETE": self.clear_faults},
             "clock": {"POST": self.clock},
@@ -128,7 +133,8 @@ class Control:
     def add_person(self) -> tuple[Any, int]:
         email = str(self._body["email"])
         known = self.model.people.get(email.casefold())
-        person = known or self.model.add_person(email, str(self._body.get("name") or ""))
+        mailbox = str(self._body.get("mailbox") or "enabled")
+        person = known or self.model.add_person(email, str(self._body.get("name") or ""), mailbox)
         person.mailbox = self._body.get("mailbox", person.mailbox)
         names = {f.name for f in self.model.folders_of(person)}
         for wanted in self._body.get("calendars") or []:
@@ -276,6 +282,9 @@ class Control:
 
     def ledger(self) -> tuple[Any, int]:
         return {"calls": list(self.wire.calls), "mails": self.model.mails}, 200
+
+    def complaints(self) -> tuple[Any, int]:
+        return {"complaints": list(self.graph.complaints)}, 200
 
     def clear_ledger(self) -> tuple[Any, int]:
         self.wire.calls.clear()

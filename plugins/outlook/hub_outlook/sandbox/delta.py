@@ -25,14 +25,17 @@ def answer(
 ) -> dict[str, Any]:
     """Return one page of a round."""
     for name in REFUSED:
-        if name in query:
+        if name in query and not model.switches["delta_ignores_options"]:
             raise GraphError(
                 400, "ErrorInvalidUrlQuery", f"The query parameter {name} is not supported here."
             )
     if "$expand" in query:
         raise GraphError(500, "InternalServerError", "Value cannot be null. Parameter name: type")
     sealed = query.get("$skiptoken") or query.get("$deltatoken")
-    place = _open(model, person, sealed) if sealed else _start(model, folder, query)
+    place = _open(model, person, sealed, base) if sealed else _start(model, folder, query, prefer)
+    if model.switches["links_keep_preferences"]:
+        prefer = replace(prefer, zone=place["zone"], text=place["text"], page_size=place["size"])
+    _refuse_tiny(model, place, prefer)
     items, place, done = _page(model, person, place, prefer)
     value = [shown for item in items for shown in _shown(model, item, place, prefer)]
     if model.switches["shuffle_delta"]:
@@ -40,11 +43,21 @@ def answer(
     if model.switches["duplicate_delta"] and value:
         value.append(value[0])
     path = f"{base}/users/{person.id}/calendars/{place['folder']}/calendarView/delta"
+    if model.folders[place["folder"]].is_default and not model.switches["delta_by_calendar"]:
+        path = f"{base}/users/{person.id}/calendar/calendarView/delta"
     kind, link = ("deltaLink", "$deltatoken") if done else ("nextLink", "$skiptoken")
     return {"value": value, f"@odata.{kind}": f"{path}?{link}={_seal(model, place)}"}
 
 
-def _start(model: Model, folder: Folder | None, query: dict[str, str]) -> dict[str, Any]:
+def _refuse_tiny(model: Model, place: dict[str, Any], prefer: Preferences) -> None:
+    """Give up, as Exchange does, where small pages meet a series without end."""
+    if prefer.page_size and prefer.page_size < int(model.switches["tiny_page"]):
+        for item in model.live(model.folders[place["folder"]]):
+            if item.recurrence and item.recurrence["range"]["type"] == "noEnd":
+                raise GraphError(504, "UnknownError", "The request timed out.")
+
+
+def _start(model: Model, folder: Folder | None, query: dict[str, str], prefer: Preferences) -> dict[str, Any]:
     assert folder
     start, end = bound(query, "startDateTime"), bound(query, "endDateTime")
     return {
@@ -54,6 +67,9 @@ def _start(model: Model, folder: Folder | None, query: dict[str, str]) -> dict[s
         "after": 0,
         "seq": model.seq,
         "first": True,
+        "zone": prefer.zone,
+        "text": prefer.text,
+        "size": prefer.page_size,
     }
 
 
@@ -134,8 +150,12 @@ def _shown(model: Model, item: Item, place: dict[str, Any], prefer: Preferences)
     kind = {"@odata.type": "#microsoft.graph.event"}
     if item.deleted or item.folder != place["folder"] or not _in_window(model, item, place):
         # A change outside of the window shows as removed, too (docs#6599).
-        known = model.event_id(replace(item, folder=place["folder"]), prefer.immutable)
-        return [{**kind, "id": known, "@removed": {"reason": "deleted"}}]
+        gone = replace(item, folder=place["folder"])
+        ids = [model.event_id(gone, prefer.immutable)]
+        if item.deleted and item.recurrence and model.switches["series_tombstones"]:
+            days = model.members(item, *_window(place))
+            ids += [model.event_id(gone, prefer.immutable, day) for day in days]
+        return [{**kind, "id": known, "@removed": {"reason": "deleted"}} for known in ids]
     found = [kind | show.full(model, item, prefer)]
     if item.recurrence:
         for day in model.members(item, *_window(place)):
@@ -161,7 +181,7 @@ def _signature(model: Model, packed: str) -> str:
     return hmac.new(f"delta {model.seed}".encode(), packed.encode(), hashlib.sha256).hexdigest()[:24]
 
 
-def _open(model: Model, person: Person, sealed: str) -> dict[str, Any]:
+def _open(model: Model, person: Person, sealed: str, base: str) -> dict[str, Any]:
     packed, _, signature = sealed.partition(".")
     place: dict[str, Any] = {}
     if hmac.compare_digest(signature, _signature(model, packed)):
@@ -169,11 +189,16 @@ def _open(model: Model, person: Person, sealed: str) -> dict[str, Any]:
     folder = model.folders.get(place.get("folder", ""))
     if folder is None or folder.person != person.email.casefold():
         raise GraphError(400, "ErrorInvalidUrlQuery", "Badly formed token.")
+    anew = f"{base}/users/{person.id}/calendars/{folder.id}/calendarView/delta?$deltatoken="
+    headers = {"Location": anew} if model.switches["resync_location"] else {}
+    if model.switches["resync"]:
+        raise GraphError(410, str(model.switches["resync"]), "Resync required.", headers=headers)
     issue, kept = place.get("issue", person.links), int(model.switches["delta_generations"])
     if (issue <= person.expired_links and "issue" in place) or (kept and issue <= person.links - kept):
         raise GraphError(
             410,
             "SyncStateNotFound",
             f"The sync state generation is not found; generation={issue};[highest={person.links}].",
+            headers=headers,
         )
     return place

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from contextlib import contextmanager
 from datetime import date
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from flask import Blueprint, Response, request
 
-from hub_outlook.sandbox import accept, delta, meetings, query, reads, show
+from hub_outlook.sandbox import accept, batch, delta, extensions, meetings, query, reads, show, strict
 from hub_outlook.sandbox.grants import Grants
+from hub_outlook.sandbox.limits import Limits
 from hub_outlook.sandbox.model import Folder, Item, Model, Person, touches
 from hub_outlook.sandbox.notifier import Notifier
 from hub_outlook.sandbox.problems import GraphError, not_found
@@ -22,7 +22,6 @@ from hub_outlook.sandbox.show import Preferences
 JSON_TYPE = (
     "application/json; odata.metadata=minimal; odata.streaming=true; IEEE754Compatible=false; charset=utf-8"
 )
-MOST_ON_A_PAGE = 1000
 WRITES = frozenset({"POST", "PATCH", "DELETE"})
 Answer = tuple[int, dict[str, Any] | None]
 
@@ -34,7 +33,11 @@ class GraphWire:
         self.model = model
         self.grants = grants
         self.notifier = notifier
-        self.busy: dict[str, int] = {}
+        self.limits = Limits(model)
+        self.complaints: list[str] = []
+        """What the strict mode has noticed."""
+        self.outside: Any = None
+        """The whole sandbox, for the requests of a batch."""
         self.blueprint = Blueprint("graph", __name__, url_prefix="/v1.0")
         self.blueprint.add_url_rule(
             "/<path:path>", view_func=self.view, methods=["GET", "POST", "PATCH", "DELETE"]
@@ -43,9 +46,12 @@ class GraphWire:
     def view(self, path: str) -> Response:
         prefer = Preferences()
         try:
+            if path.casefold() == "$batch" and request.method == "POST":
+                return self._batch()
             prefer = Preferences.parse(request.headers.getlist("Prefer"))
             person, scopes = self._signed_in()
-            with self._slot(person):
+            with self.limits.slot(person) as in_flight:
+                self._look(in_flight)
                 status, body = Call(self, person, scopes, prefer).answer(_raw_parts() or path.split("/"))
         except GraphError as error:
             return self._refusal(error)
@@ -55,6 +61,24 @@ class GraphWire:
             response.headers.add("Preference-Applied", applied)
         return self._stamped(response)
 
+    def _batch(self) -> Response:
+        self._signed_in()
+        body = request.get_json(force=True, silent=True)
+        if not isinstance(body, dict):
+            raise GraphError(400, "BadRequest", "Unable to read JSON request payload.")
+        answers = batch.answer(self.outside, request.headers["Authorization"], body)
+        with self.model.lock:
+            self.model.random.shuffle(answers)
+        return self._stamped(Response(json.dumps({"responses": answers}), 200, content_type=JSON_TYPE))
+
+    def _look(self, in_flight: int) -> None:
+        """Note what a careful client would do otherwise."""
+        if self.model.switches["strict"]:
+            prefer, body = ",".join(request.headers.getlist("Prefer")), request.get_json(silent=True)
+            self.complaints += strict.complaints(
+                request.method, request.path, request.args, prefer, body, in_flight
+            )
+
     def _signed_in(self) -> tuple[Person, set[str]]:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         with self.model.lock:
@@ -62,27 +86,6 @@ class GraphWire:
             person = self.model.person(email)
         request.environ.get("hub_outlook.call", {})["person"] = person.email
         return person, scopes
-
-    @contextmanager
-    def _slot(self, person: Person) -> Any:
-        """Count the calls in flight of a mailbox, and refuse too many if the switch says so."""
-        most = int(self.model.switches["concurrency"])
-        with self.model.lock:
-            now = self.busy.get(person.email, 0)
-            if most and now >= most:
-                wait = str(self.model.switches["retry_after"])
-                raise GraphError(
-                    429,
-                    "ApplicationThrottled",
-                    "Application is over its MailboxConcurrency limit.",
-                    headers={"Retry-After": wait} if wait else {},
-                )
-            self.busy[person.email] = now + 1
-        try:
-            yield
-        finally:
-            with self.model.lock:
-                self.busy[person.email] -= 1
 
     def _refusal(self, error: GraphError) -> Response:
         if error.empty:
@@ -180,6 +183,8 @@ class Call:
                     raise not_found()
                 return self._event(item, day, parts[2:], names[2:])
             case ["calendarview"]:
+                if not self.model.switches["expand_in_views"]:
+                    self.query.pop("$expand", None)
                 return self._view(folder)
             case ["calendarview", "delta"]:
                 base = f"{self.model.base_url}/v1.0"
@@ -196,6 +201,9 @@ class Call:
                 return self._delete(item, day)
             case ("POST", [("cancel" | "forward" | "accept" | "tentativelyaccept" | "decline") as action]):
                 return self._act(item, day, action)
+            case (_, ["extensions", *_]) if day is None and len(names) < 3:
+                name = parts[1] if len(parts) > 1 else None
+                return extensions.answer(item, request.method, name, self._body())
             case ("GET", ["instances"]) if item.recurrence and day is None:
                 return self._instances(item)
         raise GraphError(400, "BadRequest", f"Resource not found for the segment '{'/'.join(parts)}'.")
@@ -234,7 +242,7 @@ class Call:
         return {
             "id": person.id,
             "displayName": person.name,
-            "mail": person.email,
+            "mail": None if person.is_personal else person.email,
             "userPrincipalName": person.email,
         }
 
@@ -257,8 +265,8 @@ class Call:
             "isRemovable": not folder.is_default,
             "isTallyingResponses": folder.is_default,
             "owner": {"name": folder.owner_name, "address": folder.owner},
-            "allowedOnlineMeetingProviders": ["teamsForBusiness"],
-            "defaultOnlineMeetingProvider": "teamsForBusiness",
+            "allowedOnlineMeetingProviders": [] if self.person.is_personal else ["teamsForBusiness"],
+            "defaultOnlineMeetingProvider": "unknown" if self.person.is_personal else "teamsForBusiness",
         }
 
     # --- events ---
@@ -270,7 +278,10 @@ class Call:
     def _create(self, folder: Folder) -> Answer:
         self._check_editable(folder)
         body = self._body()
+        accept.check_limits(body, self.model.switches)
         item = self.model.create(folder, accept.new_event(body), body.get("transactionId"))
+        for extension in body.get("extensions") or ():
+            extensions.add(item, extension)
         meetings.announce(self.model, item, [], set(body))
         return 201, show.full(self.model, item, self.prefer)
 
@@ -278,6 +289,7 @@ class Call:
         self._check_editable(self.model.folders[item.folder])
         self.model.require_version(item, request.headers.get("If-Match"))
         body, was = self._body(), meetings.invited(item)
+        accept.check_limits(body, self.model.switches)
         if day is None:
             self.model.update(item, accept.changes(body, item))
         else:
@@ -354,7 +366,7 @@ class Call:
         return self._list(days, lambda day: self._shown(item, day))
 
     def _list(self, items: list[Any], shown: Callable[[Any], dict[str, Any]] = lambda item: item) -> Answer:
-        top = min(int(self.query.get("$top", "10")), MOST_ON_A_PAGE)
+        top = min(int(self.query.get("$top", "10")), int(self.model.switches["most_on_a_page"]))
         skip = int(self.query.get("$skip", "0"))
         body: dict[str, Any] = {"value": [shown(item) for item in items[skip : skip + top]]}
         if len(items) > skip + top and not self.model.switches["lost_next_link"]:

@@ -26,6 +26,8 @@ from hub_outlook.sandbox.switches import SWITCHES
 
 ID_BYTES = 97
 """Of the constant part of an id: with serial and occurrence an id has 152 characters, as in Exchange."""
+AT_HOME = b"\x01\x03\x24"
+"""What the ids of a personal mailbox begin with: AQMk."""
 UID_HEAD = "040000008200E00074C5B7101A82E008"
 """What the uids of all items that Exchange makes begin with (MS-OXOCAL: PidLidGlobalObjectId)."""
 
@@ -38,11 +40,15 @@ class Person:
     name: str
     id: str
     mailbox: str = "enabled"
-    """enabled, unlicensed or guest."""
+    """enabled, unlicensed, guest, or personal: the account of a person at home."""
     links: int = 0
     """How many deltaLinks were given out."""
     expired_links: int = 0
     """All deltaLinks up to this one are too old."""
+
+    @property
+    def is_personal(self) -> bool:
+        return self.mailbox == "personal"
 
 
 @dataclass
@@ -92,6 +98,10 @@ class Item:
     )
     """Who organises it if that is not the mailbox's owner: name and address."""
     is_cancelled: bool = False
+    extensions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Open extensions by name (`sandbox.extensions`)."""
+    drifted: int = 0
+    """The sequence number of the last change that was none."""
     given_id: str | None = None
     """An id of the person's making, in both forms; None: the mailbox makes it."""
     history: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
@@ -125,8 +135,8 @@ class Model:
 
     # --- people and calendars ---
 
-    def add_person(self, email: str, name: str) -> Person:
-        person = Person(email, name or email.partition("@")[0].title(), str(self.guid(email)))
+    def add_person(self, email: str, name: str, mailbox: str = "enabled") -> Person:
+        person = Person(email, name or email.partition("@")[0].title(), str(self.guid(email)), mailbox)
         self.people[email.casefold()] = person
         self.add_folder(person, "Calendar", is_default=True)
         return person
@@ -177,7 +187,10 @@ class Model:
         if item.given_id and not day:
             return item.given_id
         immutable = immutable and bool(self.switches["immutable_ids"])
+        immutable = immutable and not (day and not self.switches["immutable_occurrences"])
         constant = self._constant(f"{'immutable' if immutable else item.folder} {item.person}")
+        if self.people[item.person].is_personal:
+            constant = AT_HOME + constant[len(AT_HOME) :]
         tail = struct.pack(">III", day.toordinal(), item.generation, item.serial) if day else bytes(12)
         packed = constant + struct.pack(">I", item.serial) + tail
         return base64.urlsafe_b64encode(packed).decode()
@@ -192,7 +205,7 @@ class Model:
             packed = base64.urlsafe_b64decode(event_id)
         except ValueError:
             packed = b""
-        if len(packed) != ID_BYTES + 16 or not packed.startswith(b"\x00\x09"):
+        if len(packed) != ID_BYTES + 16 or not packed.startswith((b"\x00\x09", AT_HOME)):
             raise GraphError(400, "ErrorInvalidIdMalformed", "Id is malformed.")
         serial, ordinal, generation, _ = struct.unpack(">IIII", packed[ID_BYTES:])
         item = self.items.get(serial)
@@ -216,9 +229,10 @@ class Model:
     ) -> Item:
         """Add an event of already checked fields."""
         key = f"{folder.person} {transaction_id}"
-        if transaction_id and key in self.transactions:
-            self._refuse_duplicate(self.items[self.transactions[key]])
         now = self.clock.now()
+        first = self.items[self.transactions[key]] if key in self.transactions else None
+        if transaction_id and first and self._is_remembered(first):
+            self._refuse_duplicate(first)
         serial = len(self.items) + 1
         item = Item(
             serial=serial,
@@ -246,6 +260,21 @@ class Model:
             self.transactions[key] = serial
         self.touch(item, "created")
         return item
+
+    def _is_remembered(self, first: Item) -> bool:
+        """Whether the transactionId of an event is still known."""
+        seconds = float(self.switches["transaction_seconds"])
+        return not seconds or self.clock.now() - first.created < timedelta(seconds=seconds)
+
+    def drift(self) -> None:
+        """Give events another change key some time after a write, as Exchange does when it looks at them."""
+        if not self.switches["drift_seconds"]:
+            return
+        before = self.clock.now() - timedelta(seconds=float(self.switches["drift_seconds"]))
+        for item in list(self.items.values()):
+            if not item.deleted and item.drifted != item.seq and item.modified <= before:
+                self.touch(item, "updated")
+                item.drifted = item.seq
 
     def _refuse_duplicate(self, first: Item) -> None:
         more = {}

@@ -12,6 +12,7 @@ from typing import Any
 
 import requests
 
+from hub_outlook.sandbox.endpoints import Endpoints
 from hub_outlook.sandbox.model import Item, Model, Person
 from hub_outlook.sandbox.subscriptions import Subscriptions, Watch
 
@@ -19,6 +20,9 @@ TIMEOUT = 10
 FIRST_PAUSE = 0.5
 MOST_TRIES = 14
 """With doubling pauses, about the four hours that Graph tries."""
+GATHERED = 0.1
+HELD = timedelta(hours=4)
+"""So long notices wait for a subscription to be reauthorised."""
 WARN_BEFORE = timedelta(hours=12)
 UPKEEP_SECONDS = 1.0
 
@@ -39,6 +43,7 @@ class Notifier:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.subscriptions = Subscriptions(model)
+        self.endpoints = Endpoints(model)
         self._queue: list[_Delivery] = []
         self._order = count()
         self._wake = threading.Condition()
@@ -65,6 +70,8 @@ class Notifier:
             return
         more = ["updated"] * int(self.model.switches["extra_updates"]) if kind == "created" else []
         for watch in self.subscriptions.told(person.email):
+            if watch.folder not in (None, item.folder):
+                continue
             for told in [kind, *more]:
                 if told in watch.kinds and not self._chance("drop_notifications"):
                     for _ in range(2 if self._chance("duplicate_notifications") else 1):
@@ -101,8 +108,13 @@ class Notifier:
             "subscriptionId": watch.id,
             "subscriptionExpirationDateTime": watch.expires_at.isoformat(),
             "clientState": watch.client_state,
-            "tenantId": str(self.model.guid("tenant")),
+            "tenantId": self._tenant(watch),
         }
+
+    def _tenant(self, watch: Watch) -> str:
+        if self.model.people[watch.person.casefold()].is_personal:
+            return str(self.model.switches["personal_tenant"])
+        return str(self.model.guid("tenant"))
 
     def lifecycle(self, watch: Watch, event: str) -> None:
         """Queue a note about the subscription itself (Graph: change-notifications-lifecycle-events)."""
@@ -119,19 +131,48 @@ class Notifier:
     def upkeep(self) -> None:
         """Forget expired subscriptions, and warn before they expire."""
         with self.model.lock:
+            self.model.drift()
             now = self.model.clock.now()
             for watch in list(self.subscriptions.watches.values()):
                 if watch.expires_at <= now:
                     del self.subscriptions.watches[watch.id]
                 elif watch.expires_at - now < WARN_BEFORE and not watch.warned:
                     watch.warned = True
+                    if watch.lifecycle_url:
+                        watch.pending_since = now
                     self.lifecycle(watch, "reauthorizationRequired")
+                if watch.missed and self.endpoints.state(watch.url) != "drop":
+                    watch.missed = False
+                    self.lifecycle(watch, "missed")
 
     def _put(self, watch: Watch, url: str, item: dict[str, Any]) -> None:
+        switches, state = self.model.switches, self.endpoints.state(url)
+        if state == "drop" and "lifecycleEvent" not in item:
+            watch.missed = True
+            return
+        wait = float(switches["notify_delay"]) + (float(switches["slow_delay"]) if state == "slow" else 0.0)
+        order = next(self._order)
+        if switches["shuffle_notifications"]:
+            order = self.model.random.randrange(1 << 30)
         with self._wake:
-            due = time.monotonic() + float(self.model.switches["notify_delay"])
-            heapq.heappush(self._queue, _Delivery(due, next(self._order), url, item, watch.id))
+            due = time.monotonic() + wait
+            if switches["shuffle_notifications"]:
+                due = round(due + GATHERED, 1)  # So that some are due at once.
+            heapq.heappush(self._queue, _Delivery(due, order, url, item, watch.id))
             self._wake.notify_all()
+
+    def _fate(self, delivery: _Delivery) -> str:
+        """Return `tell`; `hold` while its subscription waits to be reauthorised; after hours `lose`."""
+        if "lifecycleEvent" in delivery.item or not self.model.switches["pause_while_pending"]:
+            return "tell"
+        with self.model.lock:
+            watch = self.subscriptions.watches.get(delivery.watch_id)
+            if watch is None or watch.pending_since is None:
+                return "tell"
+            if self.model.clock.now() - watch.pending_since <= HELD:
+                return "hold"
+            watch.missed = True
+        return "lose"
 
     # --- telling it ---
 
@@ -143,8 +184,22 @@ class Notifier:
             if not batch:
                 self.upkeep()
                 continue
-            if not _post(batch):
-                self._again(batch)
+            fates = [(delivery, self._fate(delivery)) for delivery in batch]
+            self._hold([delivery for delivery, fate in fates if fate == "hold"])
+            if batch := [delivery for delivery, fate in fates if fate == "tell"]:
+                self._tell(batch)
+
+    def _hold(self, deliveries: list[_Delivery]) -> None:
+        for delivery in deliveries:
+            delivery.due = time.monotonic() + UPKEEP_SECONDS
+            with self._wake:
+                heapq.heappush(self._queue, delivery)
+
+    def _tell(self, batch: list[_Delivery]) -> None:
+        begun = time.monotonic()
+        if not _post(batch):
+            self._again(batch)
+        self.endpoints.note(batch[0].url, time.monotonic() - begun)
 
     def _due(self) -> list[_Delivery] | None:
         """Wait for what is due, all of one address; empty if it is time for upkeep, None at the end."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from hub_outlook.sandbox import show
+from hub_outlook.sandbox import extensions, show
 from hub_outlook.sandbox.model import Item, Model
 from hub_outlook.sandbox.problems import GraphError
 from hub_outlook.sandbox.show import Preferences
@@ -16,6 +16,7 @@ TEXT = r"'((?:[^']|'')*)'"
 TAGGED = re.compile(
     rf"singleValueExtendedProperties/any\((\w+):\s*\1/id eq {TEXT} and \1/value eq {TEXT}\)", re.IGNORECASE
 )
+EXTENDED = re.compile(rf"Extensions/any\((\w+):\s*\1/id eq {TEXT}\)", re.IGNORECASE)
 EXPAND_TAG = re.compile(rf"singleValueExtendedProperties\(\$filter=id eq {TEXT}\)", re.IGNORECASE)
 COMPARED = re.compile(
     rf"(start/dateTime|end/dateTime|iCalUId|uid|subject) (eq|ge|gt|le|lt) {TEXT}", re.IGNORECASE
@@ -40,12 +41,14 @@ def matcher(model: Model, text: str) -> _Test:
     tests: list[_Test] = []
     rest = text.strip()
     while rest:
-        tagged, compared = TAGGED.match(rest), COMPARED.match(rest)
-        if tagged:
+        tagged, compared, extended = TAGGED.match(rest), COMPARED.match(rest), EXTENDED.match(rest)
+        if extended:
+            tests.append(lambda item, name=extended[2]: bool(extensions.named(item, name)))  # type: ignore[misc]
+        elif tagged:
             tests.append(_tagged(tagged[2], tagged[3]))
         elif compared:
             tests.append(_compared(model, compared[1].casefold(), compared[2].casefold(), compared[3]))
-        found = tagged or compared
+        found = extended or tagged or compared
         if not found:
             raise GraphError(
                 400, "ErrorInvalidUrlQueryFilter", "The query filter contains an invalid condition."
@@ -113,7 +116,7 @@ def decorated(
     tag = EXPAND_TAG.search(expand)
     if tag and tag[1] in item.extended and not shown.get("seriesMasterId"):
         picked = picked | {"singleValueExtendedProperties": [{"id": tag[1], "value": item.extended[tag[1]]}]}
-    return picked
+    return picked | extensions.expanded(item, expand)
 
 
 def _exceptions(model: Model, item: Item, names: set[str], prefer: Preferences) -> list[dict[str, Any]]:

@@ -83,6 +83,7 @@ def full(model: Model, item: Item, prefer: Preferences, day: date | None = None)
     person = model.people[item.person]
     folder = model.folders[item.folder]
     body, place = values["body"], values["location"] or _no_place()
+    meets = values["isOnlineMeeting"] and not person.is_personal
     link = f"{model.base_url}/v1.0/users('{person.id}')/calendars('{folder.id}')"
     return {
         "@odata.etag": f'W/"{item.change_key}"',
@@ -113,16 +114,16 @@ def full(model: Model, item: Item, prefer: Preferences, day: date | None = None)
         "type": kind,
         "webLink": f"https://outlook.office365.com/owa/?itemid={model.event_id(item, False, day)}",
         "onlineMeetingUrl": None,
-        "isOnlineMeeting": values["isOnlineMeeting"],
-        "onlineMeetingProvider": "teamsForBusiness" if values["isOnlineMeeting"] else "unknown",
-        "onlineMeeting": _meeting(model, item) if values["isOnlineMeeting"] else None,
+        "isOnlineMeeting": meets,
+        "onlineMeetingProvider": "teamsForBusiness" if meets else "unknown",
+        "onlineMeeting": _meeting(model, item) if meets else None,
         "allowNewTimeProposals": values["allowNewTimeProposals"],
         "occurrenceId": occurrence_id(model, item, day) if day else None,
         "hideAttendees": values["hideAttendees"],
         "responseStatus": _response(item, values),
         "body": {
             "contentType": "text" if prefer.text else "html",
-            "content": body["text" if prefer.text else "html"] + _how_to_join(model, item, prefer.text),
+            "content": _body(model, body, prefer.text) + _how_to_join(model, item, prefer.text),
         },
         **times(model, item, day, prefer),
         "location": place,
@@ -133,6 +134,15 @@ def full(model: Model, item: Item, prefer: Preferences, day: date | None = None)
         "calendar@odata.associationLink": f"{link}/$ref",
         "calendar@odata.navigationLink": link,
     } | ({"originalStart": _original(item, day)} if day else {})
+
+
+def _body(model: Model, body: dict[str, str], as_text: bool) -> str:
+    if as_text:
+        return body["text"]
+    if not model.switches["restless_html"]:
+        return body["html"]
+    seed = f"{model.random.random():.9f}"
+    return body["html"].replace("<body>", f'<body lang="en" data-x="{seed}">\r\n<!-- {seed} -->')
 
 
 def _named(model: Model, zone: str) -> str:
@@ -161,7 +171,7 @@ def stub(model: Model, item: Item, prefer: Preferences, day: date) -> dict[str, 
 
 
 def occurrence_id(model: Model, item: Item, day: date) -> str:
-    return f"OID.{model.event_id(item, False)}.{day.isoformat()}"
+    return f"OID.{model.event_id(item, bool(model.switches['immutable_oids']))}.{day.isoformat()}"
 
 
 def _ical_uid(item: Item, day: date | None) -> str:
@@ -189,7 +199,7 @@ def _meeting(model: Model, item: Item) -> dict[str, str]:
 
 def _how_to_join(model: Model, item: Item, as_text: bool) -> str:
     """Return what Exchange appends to the text of an online meeting."""
-    if not item.values["isOnlineMeeting"]:
+    if not item.values["isOnlineMeeting"] or model.people[item.person].is_personal:
         return ""
     link = _meeting(model, item)["joinUrl"]
     lines = ("_" * 80, "Microsoft Teams meeting", f"Join: <{link}>", "_" * 80)

@@ -15,7 +15,12 @@ from hub_outlook.sandbox.model import Model, Person
 from hub_outlook.sandbox.problems import GraphError
 
 HANDSHAKE_SECONDS = 10
-RESOURCE = re.compile(r"/?(me|users/[^/]+)/events$", re.IGNORECASE)
+RESOURCE = re.compile(
+    r"/?(me|users/[^/]+)(/calendar|/calendars/(?P<calendar>[^/?]+))?/events(\?\$select=[\w,]+)?$",
+    re.IGNORECASE,
+)
+RICH_MINUTES = 1440
+"""The longest life of a subscription whose notices hold the events."""
 KINDS = frozenset({"created", "updated", "deleted"})
 Answer = tuple[int, dict[str, Any] | None]
 
@@ -34,6 +39,12 @@ class Watch:
     immutable: bool
     resource: str
     warned: bool = False
+    pending_since: datetime | None = None
+    """Since when it waits to be reauthorised."""
+    folder: str | None = None
+    """The calendar that it is of; None: all of the mailbox."""
+    missed: bool = False
+    """Notices were dropped since its owner was last told so."""
 
     def shown(self) -> dict[str, Any]:
         return {
@@ -67,12 +78,17 @@ class Subscriptions:
         with self.model.lock:
             if method == "GET" and not parts:
                 return 200, {"value": [w.shown() for w in self.of(person.email)]}
-            watch = self.watches.get(parts[0]) if len(parts) == 1 else None
+            watch = self.watches.get(parts[0]) if len(parts) in (1, 2) else None
+            if len(parts) == 2 and (method, parts[1].casefold()) != ("POST", "reauthorize"):
+                watch = None
             if watch is None or watch.person != person.email or self._over(watch):
                 raise GraphError(404, "ResourceNotFound", "The object was not found.")
+            if len(parts) == 2:
+                watch.pending_since = None
+                return 204, None
             if method == "PATCH":
                 watch.expires_at = self._expiry(body)
-                watch.warned = False
+                watch.warned, watch.pending_since = False, None
             if method == "DELETE":
                 del self.watches[watch.id]
                 self.stopped[watch.id] = watch
@@ -104,10 +120,18 @@ class Subscriptions:
         kinds = [k.strip() for k in str(body.get("changeType") or "").split(",") if k.strip()]
         url, resource = str(body.get("notificationUrl") or ""), str(body.get("resource") or "")
         state = body.get("clientState")
-        if not kinds or not set(kinds) <= KINDS or not url or not RESOURCE.match(resource):
-            raise GraphError(400, "ValidationError", "changeType, notificationUrl or resource is not valid.")
+        found = RESOURCE.match(resource)
+        of_calendar = found and found["calendar"]
+        if of_calendar and not self.model.switches["calendar_subscriptions"]:
+            found = None
+        if not kinds or not set(kinds) <= KINDS or not url or not found:
+            raise self._invalid("changeType, notificationUrl or resource is not valid.")
         if state is not None and len(str(state)) > 128:
-            raise GraphError(400, "ValidationError", "clientState must not be longer than 128 characters.")
+            raise self._invalid("clientState must not be longer than 128 characters.")
+        for address in (url, body.get("lifecycleNotificationUrl") or "https:"):
+            if not self.model.switches["http_callbacks"] and not address.startswith("https:"):
+                raise self._invalid("Subscription notification url must begin with https.")
+        folder = self.model.folder(person, of_calendar).id if of_calendar else None
         watch = Watch(
             str(uuid.uuid4()),
             person.email,
@@ -118,11 +142,15 @@ class Subscriptions:
             self._expiry(body),
             immutable,
             resource,
+            folder=folder,
         )
         if len(self.of(person.email)) >= int(self.model.switches["subscriptions_per_mailbox"]):
             raise GraphError(403, "Forbidden", "The mailbox has reached its limit of active subscriptions.")
         self._refuse_second(watch)
         return watch
+
+    def _invalid(self, message: str) -> GraphError:
+        return GraphError(400, str(self.model.switches["validation_code"]), message)
 
     def _refuse_second(self, watch: Watch) -> None:
         for other in self.of(watch.person):
@@ -134,9 +162,10 @@ class Subscriptions:
         try:
             at = datetime.fromisoformat(str(body.get("expirationDateTime")))
         except ValueError:
-            raise GraphError(400, "ValidationError", "expirationDateTime is not valid.") from None
+            raise self._invalid("expirationDateTime is not valid.") from None
         at = at if at.tzinfo else at.replace(tzinfo=UTC)
         now, most = self.model.clock.now(), int(self.model.switches["subscription_minutes"])
+        most = min(most, RICH_MINUTES) if body.get("includeResourceData") else most
         if at <= now:
             raise GraphError(400, "ExtensionError", "Subscription expiration must be in the future.")
         if at > now + timedelta(minutes=most):
