@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException
 from hub.db import is_passing
 from hub.log import get_logger
 from hub.outbound.edit import StaleVersionError
+from hub.outbound.home import AskingError
 from hub.outbound.linking import LinkingError
 from hub.planning.applying import PlanNotReadyError, PlanOutdatedError
 from hub.plugin.errors import GrantLostError, ProviderError, RetryLaterError
@@ -122,6 +123,8 @@ def from_exception(error: Exception) -> Problem:
         return Problem(409, str(error), kind="plan_outdated", errors=outdated)
     if isinstance(error, PlanNotReadyError):
         return Problem(409, str(error), kind="plan_not_ready")
+    if isinstance(error, AskingError):
+        return Problem(409, str(error), kind=error.kind)
     if isinstance(error, LinkingError):
         return invalid([fault(f"/{error.field}", str(error))])
     if isinstance(error, UnknownProviderError):

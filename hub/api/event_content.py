@@ -8,6 +8,7 @@ from typing import Any
 
 from hub.api.errors import fault, invalid
 from hub.api.event_time import changed_when
+from hub.api.guests import guests
 from hub.api.schemas.event_fields import MOST_METADATA
 from hub.api.schemas.event_parts import CHOICES, OCCURRENCE_FIELDS, TUPLES
 from hub.api.schemas.moments import Moment
@@ -34,6 +35,8 @@ def changed(content: EventContent | None, data: Mapping[str, Any], zone: str) ->
             value = _DEFAULTS[name]
         elif name in CHOICES:
             value = CHOICES[name](value)
+        elif name == "attendees":
+            value = guests(value, content.attendees if content else ())
         elif name in TUPLES:
             value = tuple(value)
         elif name == "description":

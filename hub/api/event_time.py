@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from hub.api.errors import fault, invalid
+from hub.api.guests import guests
 from hub.api.schemas.event_parts import CHOICES, MOST_EXCEPTIONS, OCCURRENCE_FIELDS, TUPLES
 from hub.api.schemas.moments import CALENDARS_ZONE, Moment
 from hub.domain.plain import trimmed
@@ -163,6 +164,8 @@ def as_exception(values: Mapping[str, Any], when: When, zone: str) -> SeriesExce
     found: dict[str, Any] = {n: v for n, v in values.items() if n in OCCURRENCE_FIELDS and v is not None}
     for name in found.keys() & set(TUPLES):
         found[name] = tuple(found[name])
+    if "attendees" in found:
+        found["attendees"] = guests(found["attendees"], ())
     if "description" in found:
         found["description"] = trimmed(found["description"])
     for name in found.keys() & CHOICES.keys():
@@ -298,3 +301,11 @@ def _made_until(when: When, originals: Sequence[Any]) -> set[Any]:
                 break
             made.add(start)
     return made
+
+
+def takes_place(when: When, original: date | datetime) -> bool:
+    """Whether a series has an occurrence there, which is not cancelled."""
+    if not when.is_series or isinstance(original, datetime) == when.all_day:
+        return False
+    cancelled = {e.original_start for e in when.exceptions if e.cancelled}
+    return original not in cancelled and original in _made_until(when, [original])

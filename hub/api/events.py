@@ -14,14 +14,18 @@ from hub.api import event_content, find
 from hub.api.blueprint import IDEMPOTENCY_KEY, IF_MATCH, page_of, query_of, resource
 from hub.api.context import author, ports, tenant_id
 from hub.api.errors import Problem, fault, invalid
+from hub.api.event_time import original_start, takes_place
+from hub.api.guests import tell
 from hub.api.idempotency import idempotent
 from hub.api.paging import decode, encode, position
 from hub.api.schemas.events import EventCreateSchema, EventPatchSchema, EventQuery, EventSchema
+from hub.api.schemas.guests import AnswerSchema, NotifyQuery
 from hub.api.versions import expected_version
 from hub.models import Calendar, Event, EventCopy, Link
 from hub.models.content import content_of
-from hub.outbound import edit
+from hub.outbound import edit, home
 from hub.outbound.edit import StaleVersionError
+from hub.plugin import types
 
 blp = resource("events", "The events of calendars")
 Answer = tuple[dict[str, Any], dict[str, str]]
@@ -100,6 +104,7 @@ class Events(MethodView):
             content = event_content.changed(None, data, calendar.zone)
             extra = event_content.merged_metadata({}, data) or {}
             event = edit.create_event(session, ports(), calendar, content, author(), extra=extra)
+            tell(session, event, data)
             session.flush()
             answer, headers = _answer(session, event)
             return answer, headers | {"Location": f"/v1/events/{event.id}"}
@@ -127,17 +132,44 @@ class OneEvent(MethodView):
             content = event_content.changed(content_of(event), data, zone)
             extra = event_content.merged_metadata(event.extra, data)
             edit.update_event(session, ports(), event, content, author(), extra=extra)
+            tell(session, event, data)
             session.flush()
             return _answer(session, event)
 
+    @query_of(blp, NotifyQuery)
     @blp.response(204)
     @blp.doc(parameters=[IF_MATCH])
-    def delete(self, event_id: str) -> None:
-        """Delete an event here and in every linked calendar."""
+    def delete(self, query: dict[str, Any], event_id: str) -> None:
+        """Delete an event here and in every linked calendar.
+
+        With `notify` the guests are told, also of one that is deleted here already and kept by the
+        provider, since it would tell them.
+        """
         expected = expected_version()
         with ports().db.transaction() as session:
-            event = find.event(session, event_id, lock=True)
+            event = find.event(session, event_id, lock=True, or_deleted=query["notify"])
             edit.delete_event(session, ports(), event, author(), expected_version=expected)
+            tell(session, event, query)
+
+
+@blp.route("/events/<event_id>/answer")
+class OwnAnswer(MethodView):
+    @blp.arguments(AnswerSchema)
+    @blp.response(202, EventSchema)
+    def post(self, data: dict[str, Any], event_id: str) -> Answer:
+        """Answer an invitation, through the account that it came to; `own_answer` follows its provider."""
+        with ports().db.transaction() as session:
+            event = find.event(session, event_id, lock=True)
+            when, start = content_of(event).when, data["original_start"]
+            if start is not None:
+                start = original_start(start, when, session.get_one(Calendar, event.calendar_id).zone)
+                if not takes_place(when, start):
+                    raise invalid([fault("/original_start", "is not where the rule puts an occurrence")])
+            wish = {"comment": data["comment"], "original_start": start, "link_id": data["link_id"]}
+            said = types.Answer(data["answer"])
+            home.answer(session, ports(), event, said, tell=data["notify"], **wish)
+            session.flush()
+            return _answer(session, event)
 
 
 def _calendars(session: Session, query: dict[str, Any]) -> list[Calendar]:

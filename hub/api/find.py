@@ -61,9 +61,9 @@ def link_plan(session: Session, plan_id: str) -> LinkPlan:
     return _or_404(session.scalars(query).one_or_none(), "plan")
 
 
-def event(session: Session, event_id: str, *, lock: bool = False) -> Event:
+def event(session: Session, event_id: str, *, lock: bool = False, or_deleted: bool = False) -> Event:
     found = get_event(session, event_id, lock=lock)
-    if found is None or found.tenant_id != tenant_id() or found.deleted_at is not None:
+    if found is None or found.tenant_id != tenant_id() or (found.deleted_at and not or_deleted):
         raise not_found("event")
     calendar(session, found.calendar_id)
     return found

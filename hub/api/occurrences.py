@@ -21,6 +21,7 @@ from hub.api.blueprint import IDEMPOTENCY_KEY, IF_MATCH, page_of, query_of, reso
 from hub.api.context import author, ports
 from hub.api.errors import Problem, fault, invalid, not_found
 from hub.api.event_time import as_exception, exception_time_faults, original_start
+from hub.api.guests import tell
 from hub.api.idempotency import idempotent
 from hub.api.paging import decode, encode
 from hub.api.schemas.event_parts import OCCURRENCE_FIELDS
@@ -29,6 +30,7 @@ from hub.api.schemas.occurrences import (
     OccurrencePatchSchema,
     OccurrenceQuery,
     OccurrenceSchema,
+    ScopeDeleteQuery,
     ScopeQuery,
 )
 from hub.api.versions import expected_version
@@ -103,16 +105,22 @@ class OneOccurrence(MethodView):
         with ports().db.transaction() as session, _told():
             event = _locked(session, event_id)
             original = _original(session, event, start)
+            said = {name: data.pop(name) for name in ("notify", "notify_from")}
             if query["scope"] == "this":
                 _change(session, event, original, data)
+                tell(session, event, said)
             else:
-                event = _change_following(session, event, original, data)
+                following = _change_following(session, event, original, data, notify=said["notify"])
+                home = tell(session, event, said)
+                if following is not event:
+                    tell(session, following, said, home)
+                event = following
                 original = _first(content_of(event).when)
             session.flush()
             return _answer(session, event, original)
 
     @idempotent
-    @query_of(blp, ScopeQuery)
+    @query_of(blp, ScopeDeleteQuery)
     @blp.response(204)
     @blp.doc(parameters=[IF_MATCH, IDEMPOTENCY_KEY])
     def delete(self, query: dict[str, Any], event_id: str, start: str) -> None:
@@ -124,7 +132,9 @@ class OneOccurrence(MethodView):
                 gone = SeriesException(original, cancelled=True)
                 series.change_occurrence(session, ports(), event, gone, author())
             else:
-                series.end_before(session, ports(), event, series.cut(session, event, original), author())
+                halves = series.cut(session, event, original, notify=query["notify"])
+                series.end_before(session, ports(), event, halves, author())
+            tell(session, event, query)
 
 
 @contextmanager
@@ -245,11 +255,13 @@ def _times(
 # --- this and following ---
 
 
-def _change_following(session: Session, event: Event, original: Start, data: dict[str, Any]) -> Event:
+def _change_following(
+    session: Session, event: Event, original: Start, data: dict[str, Any], *, notify: bool
+) -> Event:
     """Change an occurrence and all that follow; return the event that they are now."""
     if "cancelled" in data:
         raise invalid([fault("/cancelled", "is for one occurrence: DELETE it with scope=this_and_following")])
-    halves = series.cut(session, event, original)
+    halves = series.cut(session, event, original, notify=notify)
     given = {name: None if _is_cleared(name, value) else value for name, value in data.items()}
     following = led_by(halves.after, given)
     following = event_content.changed(following, given, _zone(session, event))

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from hub.domain.series import as_exception, with_exception
@@ -43,8 +43,11 @@ def change_occurrence(
     return edit.update_event(session, ports, event, with_exception(content_of(event), exception), author)
 
 
-def cut(session: Session, event: Event, original_start: Start) -> Split:
+def cut(session: Session, event: Event, original_start: Start, *, notify: bool = False) -> Split:
     """Return the halves of a series that may be split at an occurrence that takes place.
+
+    Args:
+        notify: whether guests are to be told.
 
     Raises:
         SeriesError: it may not.
@@ -54,17 +57,18 @@ def cut(session: Session, event: Event, original_start: Start) -> Split:
     if as_exception(content, original_start).cancelled:
         raise CancelledError("this occurrence is cancelled: bring it back first, or begin at another one")
     if halves.before is not None:
-        _check_ours(session, event)
+        _check_ours(session, event, notify=notify)
     return halves
 
 
-def _check_ours(session: Session, event: Event) -> None:
+def _check_ours(session: Session, event: Event, *, notify: bool) -> None:
+    reason = EventCopy.read_only if notify else func.coalesce(EventCopy.read_only, EventCopy.notify_only)
     copies = session.execute(
-        select(EventCopy.read_only, EventCopy.own_fields)
+        select(reason, EventCopy.own_fields)
         .join(Link, Link.id == EventCopy.link_id)
         .where(
             EventCopy.event_id == event.id,
-            EventCopy.read_only.is_not(None),
+            reason.is_not(None),
             EventCopy.removed_at.is_(None),
             Link.deleted_at.is_(None),
             Link.direction != Direction.IMPORT,

@@ -20,7 +20,7 @@ CHOICES: dict[str, Any] = {
     "show_as": types.ShowAs,
     "visibility": types.Visibility,
 }
-TUPLES = ("reminders", "attendees", "attachments", "categories")
+TUPLES = ("reminders", "attachments", "categories")
 
 
 def at_most(count: int, what: str) -> validate.Length:
@@ -60,20 +60,14 @@ class PersonSchema(Strict):
     """Who calls to a meeting."""
 
     email = Text(320, 3, required=True, validate=[validate.Email()])
-    name = Text(200, load_default="")
+    name = Text(200)
 
 
 class AttendeeSchema(PersonSchema):
-    """A guest, kept as data: nobody is mailed."""
+    """A guest, kept as data: told only of a change with `notify`. What is left out stays as it is."""
 
-    role = Choice(types.Role, load_default="required")
-    answer = Choice(types.Answer, load_default="needs_action")
-
-    @post_load
-    def make(self, data: dict[str, Any], **_: Any) -> types.Attendee:
-        return types.Attendee(
-            data["email"], data["name"], types.Role(data["role"]), types.Answer(data["answer"])
-        )
+    role = Choice(types.Role, metadata={"description": "required for a new guest"})
+    answer = Choice(types.Answer, metadata={"description": "needs_action for a new guest"})
 
 
 class OccurrenceConferenceSchema(Strict):

@@ -11,12 +11,13 @@ from marshmallow import Schema, ValidationError, fields, validates_schema
 from hub.api.schemas.common import Choice, Instant, PageQuery
 from hub.api.schemas.event_fields import METADATA_KEY, EventFields
 from hub.api.schemas.event_parts import PersonSchema, at_most
+from hub.api.schemas.guests import NotifySchema
 from hub.api.schemas.moments import MomentSchema
 from hub.api.schemas.occurrences import OccurrenceSchema
 from hub.plugin import types
 
 
-class EventCreateSchema(EventFields):
+class EventCreateSchema(EventFields, NotifySchema):
     """A new event."""
 
     calendar_id = fields.String(required=True)
@@ -24,7 +25,7 @@ class EventCreateSchema(EventFields):
     end = fields.Nested(MomentSchema, required=True, metadata={"description": "exclusive"})
 
 
-class EventPatchSchema(EventFields):
+class EventPatchSchema(EventFields, NotifySchema):
     """What to change; fields that are left out stay, null means the default, `metadata` merges by key."""
 
 

@@ -11,6 +11,7 @@ from marshmallow import ValidationError, fields, validates_schema
 from hub.api.schemas.common import Choice, Instant, PageQuery, Strict
 from hub.api.schemas.event_fields import EventFields
 from hub.api.schemas.event_parts import OccurrenceConferenceSchema, OccurrenceFields, occurrence_color
+from hub.api.schemas.guests import NotifyQuery, NotifySchema
 from hub.api.schemas.moments import DayOrWallField, MomentSchema
 from hub.plugin import types
 
@@ -40,7 +41,7 @@ class OccurrenceSchema(OccurrenceFields):
     version = fields.Integer(metadata={"description": "of the series; also the ETag"})
 
 
-class OccurrencePatchSchema(EventFields):
+class OccurrencePatchSchema(EventFields, NotifySchema):
     """What to change.
 
     Of this occurrence alone: the fields that an exception may have; null means as in the series. Of this and
@@ -88,3 +89,7 @@ class ScopeQuery(Strict):
             "description": "this occurrence alone, or this_and_following: they become a series of their own"
         },
     )
+
+
+class ScopeDeleteQuery(ScopeQuery, NotifyQuery):
+    """How far a deletion reaches, and who is told."""

@@ -89,6 +89,9 @@ def _load_builders() -> None:
             calendar.calendar_view.delta,
             calendar.events.by_event_id("x"),
             event.instances,
+            event.accept,
+            event.tentatively_accept,
+            event.decline,
             groups.calendars,
             client.subscriptions.by_subscription_id("x"),
         )

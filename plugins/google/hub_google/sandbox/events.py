@@ -71,8 +71,9 @@ class Events:
             raise not_found()
         return found
 
-    def show(self, record: Record) -> dict[str, Any]:
-        return render.show(self.calendar, record, self.person)
+    def show(self, record: Record, zone: str | None = None) -> dict[str, Any]:
+        most = self.state.switches["most_attendees_shown"] or None
+        return render.show(self.calendar, record, self.person, zone, most)
 
     # --- creating ---
 

@@ -219,7 +219,8 @@ class Listing:
     def _show(self, record: Record) -> dict[str, Any]:
         limit = one(self.query, "maxAttendees")
         zone = one(self.query, "timeZone") or None
-        most = int(limit) if limit.isdigit() else None
+        shown = self.state.switches["most_attendees_shown"] or None
+        most = int(limit) if limit.isdigit() else shown
         return render.show(self.calendar, record, self.person, zone, most, bare=True)
 
     # --- which events ---

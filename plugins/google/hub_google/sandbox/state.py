@@ -31,6 +31,7 @@ SWITCHES: dict[str, Any] = {
     "clamp_page_size": True,
     "forbidden_reason": "invalid",
     "empty_first_page": False,
+    "most_attendees_shown": 0,  # a longer list of guests is shown in part, though nobody has asked for that
     "page_limit": 0,
     "repeat_page_token": False,
     "endless_pages": "",  # or sized (only where a size is asked for), always

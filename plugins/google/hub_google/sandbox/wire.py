@@ -16,7 +16,7 @@ from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from hub_google.colors import EVENT_COLORS
-from hub_google.sandbox import calendars, channels, listing, oauth, people, render
+from hub_google.sandbox import calendars, channels, listing, oauth, people
 from hub_google.sandbox.events import Events
 from hub_google.sandbox.failure import ApiError, invalid, not_found
 from hub_google.sandbox.fields import select
@@ -165,8 +165,7 @@ class Api:
         events.finish_conference(record)
         if request.headers.get("If-None-Match") == record.etag:
             return Response(status=304)
-        zone = request.args.get("timeZone")
-        return render.show(events.calendar, record, person, zone)
+        return events.show(record, request.args.get("timeZone"))
 
     def insert(self, person: str, calendar_id: str) -> Any:
         events = self._events(person, calendar_id)

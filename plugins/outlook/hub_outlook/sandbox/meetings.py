@@ -31,7 +31,7 @@ def addresses(values: dict[str, Any]) -> list[str]:
 def invited(item: Item) -> list[str]:
     """Return whom a meeting, or any occurrence of it, would be mailed to."""
     found = [*addresses(item.values), *(a for own in item.exceptions.values() for a in addresses(own))]
-    return list(dict.fromkeys(found))
+    return [a for a in dict.fromkeys(found) if not (item.is_organizer and a == item.person)]
 
 
 def announce(model: Model, item: Item, was: list[str], names: set[str], *, mail: bool = True) -> None:
