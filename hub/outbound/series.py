@@ -62,13 +62,13 @@ def cut(session: Session, event: Event, original_start: Start, *, notify: bool =
 
 
 def _check_ours(session: Session, event: Event, *, notify: bool) -> None:
-    reason = EventCopy.read_only if notify else func.coalesce(EventCopy.read_only, EventCopy.notify_only)
+    barrier = EventCopy.read_only if notify else func.coalesce(EventCopy.read_only, EventCopy.notify_only)
     copies = session.execute(
-        select(reason, EventCopy.own_fields)
+        select(barrier, EventCopy.own_fields)
         .join(Link, Link.id == EventCopy.link_id)
         .where(
             EventCopy.event_id == event.id,
-            reason.is_not(None),
+            barrier.is_not(None),
             EventCopy.removed_at.is_(None),
             Link.deleted_at.is_(None),
             Link.direction != Direction.IMPORT,
