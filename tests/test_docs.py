@@ -290,7 +290,7 @@ def test_the_examples_work_when_they_are_pasted(stage: Stage, tmp_path: Path) ->
 
         def shown(box: SandboxControl = box, calendar: str = main_calendar) -> bool:
             titles = sorted(content.title for content in box.events(PERSON, calendar).values())
-            return titles == ["Late lunch", "Once", "Review", "Review", "Stand-up"]
+            return titles == ["Interview", "Late lunch", "Once", "Review", "Review", "Stand-up"]
 
         wait_until(shown, f"{name} to show what the examples made")
     for told in (
