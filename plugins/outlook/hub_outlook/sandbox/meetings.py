@@ -10,12 +10,13 @@ from copy import deepcopy
 from datetime import date
 from typing import Any
 
+from hub_outlook.sandbox.accept import DEFAULTS
 from hub_outlook.sandbox.model import Item, Model, Person
 from hub_outlook.sandbox.problems import GraphError
 
 SHARED = (
-    "subject", "body", "location", "isAllDay", "importance", "sensitivity", "isOnlineMeeting", "attendees",
-    "responseRequested", "allowNewTimeProposals", "hideAttendees",
+    "subject", "body", "location", "locations", "isAllDay", "importance", "sensitivity", "isOnlineMeeting",
+    "attendees", "responseRequested", "allowNewTimeProposals", "hideAttendees",
 )  # fmt: skip
 """What is the organiser's; the rest of a guest's copy is the guest's own."""
 RESPONSES = {"accept": "accepted", "tentativelyaccept": "tentativelyAccepted", "decline": "declined"}
@@ -141,13 +142,8 @@ def _deliver(model: Model, item: Item, person: Person) -> None:
     for row in values["attendees"]:
         row.pop("status", None)
     if copy is None:
-        own = {
-            "categories": [],
-            "showAs": "tentative",
-            "isReminderOn": True,
-            "reminderMinutesBeforeStart": 15,
-        }
-        fields = {"values": values | own, "start": item.start, "end": item.end, "zone": item.zone}
+        own = DEFAULTS | values | {"showAs": "tentative"}
+        fields = {"values": own, "start": item.start, "end": item.end, "zone": item.zone}
         copy = model.create(model.default_folder(person), fields | {"recurrence": deepcopy(item.recurrence)})
         organizer = model.people[item.person]
         copy.is_organizer, copy.uid = False, item.uid
