@@ -189,6 +189,7 @@ def _bulks(rig: Rig, link_id: str, items: list[Item], rounds: int) -> list[Figur
     for name, pages, goal in (
         (f"pages of {PAGE} changes applied", bulk, ">= 0.35"),
         ("single changes applied", single, ">= 0.5"),
+        (f"a page of {len(items):,} new events stored", _new(items), ">= 0.5"),
     ):
         floors, hubs = [], []
         for number in islice(edits, rounds):
@@ -206,6 +207,20 @@ def _edited(items: list[Item], size: int) -> Callable[[int], list[list[Item]]]:
             i | {"summary": f"{i['summary']}, edit {number}", "etag": f'"{number}-{i["id"]}"'} for i in items
         ]
         return [edited[place : place + size] for place in range(0, len(edited), size)]
+
+    return pages
+
+
+def _new(items: list[Item]) -> Callable[[int], list[list[Item]]]:
+    """Return what makes one page of the items, as events that nobody knows yet."""
+
+    def pages(number: int) -> list[list[Item]]:
+        return [
+            [
+                item | {"id": f"{item['id']}v{number}", "iCalUID": f"{number}-{item['iCalUID']}"}
+                for item in items
+            ]
+        ]
 
     return pages
 

@@ -263,12 +263,10 @@ def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
         return _postgres_engine(url)
     if url == "sqlite://":
-        engine = create_engine(
-            url, creator=_connect_to_nothing, poolclass=StaticPool, json_deserializer=_read_json
-        )
+        engine = create_engine(url, creator=_connect_to_nothing, poolclass=StaticPool, **_JSON)
     else:
         options = {"timeout": BUSY_SECONDS, "check_same_thread": False}
-        engine = create_engine(url, connect_args=options, json_deserializer=_read_json)
+        engine = create_engine(url, connect_args=options, **_JSON)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, record: Any) -> None:  # noqa: ARG001
@@ -289,11 +287,21 @@ def _engine(url: str) -> Engine:
     return engine
 
 
+def _write_json(value: Any) -> str:
+    """Write JSON; most of what a row has of it is empty."""
+    if not value and isinstance(value, dict | list):
+        return "{}" if isinstance(value, dict) else "[]"
+    return json.dumps(value)
+
+
 def _read_json(text: str) -> Any:
     """Read JSON as `json.dumps` has written it: nothing stands around it, and most of it is empty."""
     if text == "{}":
         return {}
     return _scan_json(text)[0]
+
+
+_JSON: dict[str, Any] = {"json_serializer": _write_json, "json_deserializer": _read_json}
 
 
 def _postgres_engine(url: str) -> Engine:
@@ -310,6 +318,7 @@ def _postgres_engine(url: str) -> Engine:
         pool_size=5,
         max_overflow=30,
         pool_recycle=1800,
+        json_serializer=_write_json,
     )
 
     @event.listens_for(engine, "handle_error")

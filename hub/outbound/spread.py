@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from hub.db import after_commit, forget, table_of
 from hub.domain.page import NEW_COPY
 from hub.domain.plain import is_meeting
+from hub.many import Many
 from hub.models import Account, Calendar, Direction, Event, EventCopy, Link, LinkSignal, LinkState
 from hub.outbound import owed
 from hub.outbound.window import window_at
@@ -97,7 +98,7 @@ _REVIVE = (
     .where(_COPIES.c.id == bindparam("copy_id"))
     .values(wanted_version=bindparam("version"), create_id=bindparam("new_create_id"), **ANEW, **FRESH)
 )
-_INSERT = insert(_COPIES)
+_INSERT = Many(insert(_COPIES))
 _NOTIFY = (
     update(_SIGNALS)
     .where(_SIGNALS.c.link_id == bindparam("of_link"))
@@ -219,7 +220,7 @@ def _add(session: Session, ports: Ports, link: _Target, event_ids: list[str], *,
                 {"copy_id": event.copy_id, "version": event.version, "new_create_id": ports.ids.bare()}
             )
     if new:
-        connection.execute(_INSERT, new)
+        _INSERT.execute(connection, new)
     if removed:
         connection.execute(_REVIVE, removed)
     if has_meeting:

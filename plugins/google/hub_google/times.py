@@ -76,16 +76,24 @@ def read_time(value: EventTime, zone: str) -> Time:
     return to_wall(moment, zone)
 
 
-def zone_to_keep(value: EventTime, zone: str) -> str:
-    """Return the zone, or UTC if the wall time there would stand for another instant.
+def read_exactly(value: EventTime, zone: str) -> tuple[Time, str]:
+    """Return a date or wall time with its zone: UTC, where the wall time in `zone` means another instant.
 
     When clocks go back, an hour comes twice, and a wall time without offset means the first (RFC 5545 3.3.5).
+
+    Raises:
+        ValueError: neither a date nor a date-time can be read.
     """
-    stamp = value.get("dateTime")
-    moment = datetime.fromisoformat(stamp).replace(microsecond=0) if stamp else None
-    if moment is None or moment.tzinfo is None or to_utc(to_wall(moment, zone), zone) == moment:
-        return zone
-    return "UTC"
+    wall = read_time(value, zone)
+    if not isinstance(wall, datetime):
+        return wall, zone
+    moment = datetime.fromisoformat(value.get("dateTime") or "")
+    place = find_zone(zone) or UTC
+    if moment.tzinfo is None or place.utcoffset(wall) == moment.utcoffset():
+        return wall, zone
+    if to_utc(wall, zone) == moment.replace(microsecond=0):
+        return wall, zone
+    return to_wall(moment, "UTC"), "UTC"
 
 
 def write_time(value: Time, zone: str | None) -> EventTime:

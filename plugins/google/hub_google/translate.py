@@ -179,16 +179,17 @@ def _when(item: Event, instances: Iterable[Event], zone: str) -> When:
     own = item["start"].get("timeZone")
     start_zone = times.known_zone(own, zone)
     end_zone = times.known_zone(item["end"].get("timeZone"), own or zone)
-    if not item.get("recurrence"):
-        start_zone = times.zone_to_keep(item["start"], start_zone)
-        end_zone = times.zone_to_keep(item["end"], end_zone)
-    start = times.read_time(item["start"], start_zone)
-    end = times.read_time(item["end"], end_zone)
+    shown = item.get("recurrence")
+    if shown:
+        start = times.read_time(item["start"], start_zone)
+        end = times.read_time(item["end"], end_zone)
+    else:
+        start, start_zone = times.read_exactly(item["start"], start_zone)
+        end, end_zone = times.read_exactly(item["end"], end_zone)
     if isinstance(start, datetime) != isinstance(end, datetime):
         raise ValueError("one end is a date and the other a time")
     timed = isinstance(start, datetime)
     wall_zone, end_wall_zone = (start_zone, end_zone) if timed else (None, None)
-    shown = item.get("recurrence")
     if not shown:
         return When(start, end, wall_zone, end_wall_zone)
     lines, left_out = recurrence.read_lines(shown, start, start_zone)
@@ -215,11 +216,8 @@ def exception_from(instance: Event, master: Event, series: EventContent) -> Seri
     zone = when.start_zone or "UTC"
     start_zone = times.known_zone(instance["start"].get("timeZone"), zone)
     end_zone = times.known_zone(instance["end"].get("timeZone"), when.end_zone or zone)
-    if isinstance(original, datetime):
-        start_zone = times.zone_to_keep(instance["start"], start_zone)
-        end_zone = times.zone_to_keep(instance["end"], end_zone)
-    start = times.read_time(instance["start"], start_zone)
-    end = times.read_time(instance["end"], end_zone)
+    start, start_zone = times.read_exactly(instance["start"], start_zone)
+    end, end_zone = times.read_exactly(instance["end"], end_zone)
     if isinstance(start, datetime):
         start = _as_original(start, start_zone, original)
     moved = (start, end) != (original, _usual_end(original, when))
