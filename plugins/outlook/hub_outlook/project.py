@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -11,7 +12,7 @@ from typing import TypeVar
 
 from hub.plugin import rules
 from hub.plugin.meaning import exact_losses
-from hub.plugin.text import clean, join_line, one_line
+from hub.plugin.text import clean, join_line, one_line, without_join_line
 from hub.plugin.types import (
     Conference,
     EventContent,
@@ -37,6 +38,10 @@ OF_THE_SERIES = ("conference", "attachments", "categories", "color")
 """What an occurrence is not given otherwise than its series."""
 
 NO_LENGTH = "Outlook has no event that ends before it begins, and no day without length."
+_PICTURE = re.compile(r"\[cid:[^\]\s]*\]")
+PICTURE = "[picture]"
+"""What stands in the text for a picture in it: Exchange writes the name of the part that holds it."""
+
 REASONS = {
     "title": "Outlook keeps titles on one line of at most 255 characters.",
     "description": "Outlook keeps no blanks at the ends of lines and no empty lines around a text.",
@@ -60,13 +65,17 @@ REASONS = {
 
 def plain(text: str) -> str:
     """Return text as both sides write it: LF line ends, plain blanks, no empty lines around it."""
-    return clean(text).strip("\n")
+    return _PICTURE.sub(PICTURE, clean(text).strip("\n"))
 
 
-def joined(content: EventContent) -> Conference | None:
-    """Return the meeting as the last line of the text tells of it, if that is not said there already."""
+def texts(content: EventContent) -> tuple[str, Conference | None]:
+    """Return the text, and the meeting as the last line of it tells of it, if it does not say so already."""
+    whole = plain(content.description)
+    text, own = without_join_line(whole)
     url = content.conference.url if content.conference else ""
-    return Conference(url) if join_line(plain(content.description), url) else None
+    if join_line(whole, url):
+        return text, Conference(url)
+    return text, Conference(own) if own and join_line(text, own) else None
 
 
 @lru_cache(maxsize=4096)
@@ -76,11 +85,12 @@ def project(content: EventContent) -> Projection:
         when, losses = _when(content.when)
     except recurrence.UnmappableError as error:
         return Projection(content, (), str(error))
+    description, conference = texts(content)
     held = replace(
         content,
         when=replace(when, exceptions=()),
         title=_title(content.title),
-        description=plain(content.description),
+        description=description,
         description_html=None,
         location=_location(content.location),
         status=EventStatus.CONFIRMED,
@@ -90,7 +100,7 @@ def project(content: EventContent) -> Projection:
         organizer=None,
         attendees=(),
         own_answer=None,
-        conference=joined(content),
+        conference=conference,
         attachments=(),
         categories=categories(content.categories),
         color=None,
@@ -365,7 +375,7 @@ def _held_occurrence(
         start=start,
         end=end,
         title=None if change.title is None else _title(change.title),
-        description=None if change.description is None else plain(change.description),
+        description=None if change.description is None else without_join_line(plain(change.description))[0],
         location=None if change.location is None else _location(change.location) or Location(""),
         visibility=None if change.visibility is None else _visibility(change.visibility),
         reminders=None if change.reminders is None else _reminders(change.reminders),

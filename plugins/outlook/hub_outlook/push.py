@@ -29,8 +29,8 @@ from hub_outlook.client import AS_TEXT, Graph
 from hub_outlook.errors import About
 from hub_outlook.events import read_event, read_series, understood
 from hub_outlook.exceptions import instant, write_exceptions
-from hub_outlook.project import project
-from hub_outlook.translate import PICTURE, etag, from_remote, to_remote
+from hub_outlook.project import PICTURE, project
+from hub_outlook.translate import etag, from_remote, to_remote
 from hub_outlook.wire import TAG_ID, Event
 
 WRITABLE = frozenset(CONTENT_FIELDS) - {

@@ -76,9 +76,6 @@ JOIN_BLOCK = re.compile(
 """Where Exchange appends how to join an online meeting (Graph: outlook-calendar-online-meetings)."""
 
 
-_PICTURE = re.compile(r"\[cid:[^\]\s]*\]")
-PICTURE = "[picture]"
-"""What stands in the text for a picture in it: Exchange writes the name of the part that holds it."""
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 """What translating JSON that makes no sense raises."""
 
@@ -256,7 +253,7 @@ def _description(event: Event) -> str:
     if event.get("isOnlineMeeting"):
         found = JOIN_BLOCK.search(text)
         text = plain(text[: found.start()]) if found else text
-    return _PICTURE.sub(PICTURE, text)
+    return text
 
 
 def _address(person: Recipient | None) -> str:
