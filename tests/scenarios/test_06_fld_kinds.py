@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from hub.outbound import edit
+from hub.outbound import series as outbound_series
 from hub.plugin.testing import timed
 from hub.plugin.types import Conference, ShowAs
 from tests.provider_world import ProviderWorld
 from tests.scenarios.play import clear, lose_answer, other, refuse, writes
 from tests.scenarios.test_06_fld_texts import GOOGLE, OUTLOOK, rounds
+from tests.world import TESTER
 
 TEN = datetime(2026, 12, 3, 10)
 DAY = {"start": {"date": "2026-12-05"}, "end": {"date": "2026-12-06"}}
@@ -180,6 +183,25 @@ def test_fld_16_a_meeting_is_made_and_ended_for_an_event_that_is_there(world: Pr
     assert "conferenceData" not in world.google.raw("Sync")
     assert {s.by_title()["Sync"].conference for s in world.sides.values()} == {None}
     assert {s.by_title()["Sync"].description for s in world.sides.values()} == {"Notes"}
+    world.assert_quiet()
+
+
+def test_fld_16_the_second_half_of_a_split_series_has_a_room_of_its_own(world: ProviderWorld) -> None:
+    weekly = {"recurrence": ["RRULE:FREQ=WEEKLY;COUNT=6"]}
+    world.google.create_raw(**GOOGLE, summary="Weekly", **weekly, **MEET)
+    world.sync()
+    with world.ports.db.transaction() as session:
+        event = edit.get_event(session, world.hub_event("Weekly")[0], lock=True)
+        assert event is not None
+        halves = outbound_series.cut(session, event, TEN + timedelta(weeks=3))
+        following = dataclasses.replace(halves.after, title="Later")
+        outbound_series.split_event(session, world.ports, event, halves, following, TESTER, extra={})
+    rounds(world, 2)
+    assert world.google.raw("Weekly")["conferenceData"]["conferenceId"] == "abc-defg-hij"
+    own = world.google.raw("Later")["conferenceData"]["entryPoints"][0]["uri"]
+    assert own != ROOM
+    assert world.outlook.by_title()["Weekly"].conference == Conference(ROOM)
+    assert world.outlook.by_title()["Later"].conference == Conference(own)
     world.assert_quiet()
 
 
