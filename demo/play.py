@@ -1,5 +1,7 @@
 """`make demo`: a person connects two accounts, links a calendar of each, and edits in three places.
 
+Then a series is made, edited and split, and whole days cross time zones (`demo.series`).
+
 Each step prints how long it took until the other two places showed it. The demo fails if something does
 not arrive, arrives twice, or if a provider saw one write or mail too many.
 """
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from demo.series import SeriesPlay
 from demo.stage import Stage, StageError, running_hub, wait_until
 from hub.plugin.types import EventContent, When
 
@@ -58,6 +61,9 @@ class Demo:
             )
             self._edit_everywhere(place, [p for p in places if p is not place], content)
         self._check_quiet()
+        series = SeriesPlay(self.stage, self.calendar_id, self.remote)
+        series.play()
+        self.worst = max(self.worst, series.worst)
 
     def _connect_and_link(self) -> None:
         stage = self.stage
