@@ -298,6 +298,8 @@ def _read_json(text: str) -> Any:
     """Read JSON as `json.dumps` has written it: nothing stands around it, and most of it is empty."""
     if text == "{}":
         return {}
+    if text == "[]":
+        return []
     return _scan_json(text)[0]
 
 

@@ -191,8 +191,10 @@ def _people(
     Args:
         when: what is taken over of the event's time, if anything is.
     """
-    found = {name: value for name, value in merged(base, theirs, ours).items() if name in fields}
-    taken = {name: value for name, value in found.items() if value != ours.get(name)}
+    taken: dict[str, Any] = {}
+    if not PEOPLE.isdisjoint(theirs) or not PEOPLE.isdisjoint(ours):
+        found = {name: value for name, value in merged(base, theirs, ours).items() if name in fields}
+        taken = {name: value for name, value in found.items() if value != ours.get(name)}
     if "when" in fields:
         own = ours["when"]
         peopled = with_people(own if when is None else when, base and base["when"], theirs["when"], own)

@@ -100,10 +100,9 @@ def with_people(when: Plain, base: Plain | None, theirs: Plain, ours: Plain) -> 
         base: when the event took place as the provider showed it last; None if the two meet for the first
             time.
     """
-    sides = [_by_start(side) for side in (when, base, theirs, ours)]
-    found, known, shown, own = sides
-    if not (known or shown or own):
+    if not any(side and side.get("exceptions") for side in (base, theirs, ours)):
         return when
+    found, known, shown, own = (_by_start(side) for side in (when, base, theirs, ours))
     starts = found.keys() | (shown.keys() | own.keys() if _frame(theirs) == _frame(ours) else set())
     exceptions = []
     for start in sorted(starts):

@@ -44,7 +44,6 @@ REPLY_LIFE = timedelta(days=1)
 _NOW = bindparam("now", type_=Link.due_at.type)
 _IS_ACTIVE = (Link.state == LinkState.ACTIVE, Link.deleted_at.is_(None))
 _IS_SILENT = (*_IS_ACTIVE, Link.poll_at <= _NOW, or_(Link.due_at.is_(None), Link.due_at <= _NOW))
-_SILENT = select(Link.id).where(*_IS_SILENT).limit(1)
 _SILENT_LINKS = (
     select(Link).where(*_IS_SILENT).order_by(Link.id).limit(500).with_for_update(of=Link, skip_locked=True)
 )
@@ -59,25 +58,25 @@ _WORN = (
     )
     .limit(20)
 )
-_CHANNELS_DUE = select(Channel.id).where(Channel.due_at <= _NOW).limit(1)
 _STALE_LISTS = select(Account.id).where(
     Account.state == AccountState.CONNECTED, is_stale(bindparam("before"))
 )
 
 
 def _without(channel: ColumnElement[bool]) -> Select[str]:
-    """Return the query for links of a provider that can be watched and have no such channel."""
+    """Return the query for links of some providers that can be watched and have no such channel."""
     return (
         select(Link.id)
         .join(Account, Account.id == Link.account_id)
         .join(RemoteCalendar, RemoteCalendar.id == Link.remote_calendar_id)
         .where(
             *_IS_ACTIVE,
-            Account.provider == bindparam("provider"),
+            Account.provider.in_(bindparam("providers", expanding=True)),
             Account.state == AccountState.CONNECTED,
             RemoteCalendar.can_watch.is_(True),
             ~exists().where(channel, Channel.state != ChannelState.CLOSING),
         )
+        .order_by(Link.id)
     )
 
 
@@ -101,6 +100,15 @@ _OVER = (
     .limit(500)
 )
 """The copies of events that are over, where a link copies only coming ones."""
+_GLANCE = select(
+    _OVER.with_only_columns(EventCopy.id).order_by(None).exists().label("is_over"),
+    select(Link.id).where(*_IS_SILENT).exists().label("is_silent"),
+    select(Channel.id).where(Channel.due_at <= _NOW).exists().label("channels_due"),
+    _STALE_LISTS.exists().label("stale_lists"),
+    undo.RUNNING.exists().label("undos"),
+    reading.OWED.exists().label("plans"),
+)
+"""What there mostly is nothing of."""
 _UNWATCHED_LINKS = _without(Channel.link_id == Link.id)
 _UNWATCHED_ACCOUNTS = _without(and_(Channel.account_id == Link.account_id, Channel.link_id.is_(None)))
 
@@ -113,20 +121,19 @@ def sweep(ports: Ports) -> None:
     now = ports.clock.now()
     with ports.db.reading() as session:
         connection = session.connection()
-        is_over = connection.execute(_OVER.with_only_columns(EventCopy.id).limit(1), {"now": now}).first()
-        is_silent = connection.execute(_SILENT, {"now": now}).first() is not None
+        times = {"now": now, "before": now - LIST_LIFE}
+        glance = connection.execute(_GLANCE, times).one()
         worn = [link_id for info in ports.gateway.providers() for link_id in _worn(session, ports, info)]
         work = owed.owed(session, ports)
-        undos = undo.running(session)
-        plans = reading.owed(session, now)
+        undos = undo.running(session) if glance.undos else []
+        plans = reading.owed(session, now) if glance.plans else []
         unwatched = _unwatched(session, ports)
-        channels_due = connection.execute(_CHANNELS_DUE, {"now": now}).first() is not None
-        stale_lists = connection.execute(_STALE_LISTS, {"before": now - LIST_LIFE}).scalars().all()
-    if is_silent:
+        stale_lists = connection.execute(_STALE_LISTS, times).scalars().all() if glance.stale_lists else ()
+    if glance.is_silent:
         _poll_silent_links(ports)
     if worn:
         _move_windows(ports, worn)
-    if is_over:
+    if glance.is_over:
         _take_away_what_is_over(ports)
     owed.send(ports, work)
     for undo_id in undos:
@@ -135,7 +142,7 @@ def sweep(ports: Ports) -> None:
         ports.queue.hint("plan", plan_id)
     for link_id in unwatched:
         ports.queue.hint("subscribe", link_id)
-    if channels_due:
+    if glance.channels_due:
         ports.queue.hint("renew")
     for account_id in stale_lists:
         ports.queue.hint("refresh_calendars", account_id)
@@ -182,9 +189,12 @@ def _move_windows(ports: Ports, link_ids: Iterable[str]) -> None:
 def _unwatched(session: Session, ports: Ports) -> list[str]:
     """Return one link for each subscription that should exist and does not."""
     found: list[str] = []
+    names: dict[bool, list[str]] = {True: [], False: []}
     for info in ports.gateway.providers():
-        query = _UNWATCHED_ACCOUNTS if info.coverage is Coverage.ACCOUNT else _UNWATCHED_LINKS
-        found += session.connection().execute(query, {"provider": info.name}).scalars()
+        names[info.coverage is Coverage.ACCOUNT].append(info.name)
+    for query, providers in ((_UNWATCHED_ACCOUNTS, names[True]), (_UNWATCHED_LINKS, names[False])):
+        if providers:
+            found += session.connection().execute(query, {"providers": providers}).scalars()
     return found
 
 

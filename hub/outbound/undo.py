@@ -40,7 +40,7 @@ MOST_COUNTED = 20_000
 
 SPLIT_FROM, SPLIT_INTO = "split_from", "split_into"
 """In the log, what tells of the two halves of a series that was split."""
-_RUNNING = select(Undo.id).where(Undo.state == UndoState.RUNNING)
+RUNNING = select(Undo.id).where(Undo.state == UndoState.RUNNING)
 _DONE = {"update": "updated", "delete": "deleted", "restore": "restored", "none": "unchanged"}
 
 
@@ -278,7 +278,7 @@ def carry_on(ports: Ports, undo_id: str) -> None:
 
 def running(session: Session) -> list[str]:
     """Return the undos that are not done."""
-    return list(session.connection().execute(_RUNNING).scalars())
+    return list(session.connection().execute(RUNNING).scalars())
 
 
 def _step(session: Session, ports: Ports, undo: Undo, target: Target) -> None:

@@ -85,7 +85,7 @@ def read_plan(ports: Ports, plan_id: str) -> None:
 
 def owed(session: Session, now: datetime) -> list[str]:
     """Return the plans that wait for a worker."""
-    return list(session.connection().execute(_OWED, {"now": now}).scalars())
+    return list(session.connection().execute(OWED, {"now": now}).scalars())
 
 
 def expire(session: Session, now: datetime) -> None:
@@ -102,7 +102,8 @@ def _is_free(now: datetime | BindParameter[datetime]) -> list[ColumnElement[bool
     ]
 
 
-_OWED = select(LinkPlan.id).where(*_is_free(bindparam("now", type_=LinkPlan.due_at.type)))
+OWED = select(LinkPlan.id).where(*_is_free(bindparam("now", type_=LinkPlan.due_at.type)))
+"""The plans that wait for a worker at the instant `now`."""
 
 
 def _take(ports: Ports, plan_id: str) -> _Turn | None:

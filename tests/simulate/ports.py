@@ -115,7 +115,10 @@ class SimDatabase(Database):
         self.url = "sqlite://"
         self.is_sqlite = True
         self.engine = engine
-        self._sessions = sessionmaker(engine, class_=HubSession, expire_on_commit=False, autoflush=False)
+        # No two actors are within a transaction at once, so that one connection serves all of them.
+        self._sessions = sessionmaker(
+            engine.connect(), class_=HubSession, expire_on_commit=False, autoflush=False
+        )
         self.kernel: Kernel
         self.faults: Faults
 
