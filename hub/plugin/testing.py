@@ -38,6 +38,7 @@ from hub.plugin.errors import (
     GoneError,
     GrantLostError,
     ProviderError,
+    RefusedError,
     RetryLaterError,
     TokenExpiredError,
     VersionMovedError,
@@ -45,6 +46,8 @@ from hub.plugin.errors import (
 from hub.plugin.meaning import differs
 from hub.plugin.strategies import contents
 from hub.plugin.types import (
+    Answer,
+    Attendee,
     AuthorizationRequest,
     Call,
     ChangePage,
@@ -52,7 +55,10 @@ from hub.plugin.types import (
     EventContent,
     NewGrant,
     NotificationKind,
+    Person,
     ProviderRequest,
+    Push,
+    PushAnswer,
     PushCreate,
     PushDelete,
     PushUpdate,
@@ -70,6 +76,7 @@ from hub.plugin.types import (
 )
 
 PERSON = "ann@example.test"
+BOB, CAT = "bob@example.test", "cat@example.test"
 VERIFIER = "v" * 64
 BERLIN = "Europe/Berlin"
 
@@ -200,6 +207,15 @@ class Connected:
         event = self.hooks.push_event(call=self.call, calendar=calendar, push=push)
         assert isinstance(event, RemoteEvent)
         return event
+
+    def push(self, calendar: RemoteCalendar, push: Push) -> RemoteEvent:
+        event = self.hooks.push_event(call=self.call, calendar=calendar, push=push)
+        assert isinstance(event, RemoteEvent)
+        return event
+
+    def told(self) -> list[tuple[str, str]]:
+        """Return the mails that went out, as kind and address."""
+        return sorted((mail["kind"], mail["to"]) for mail in self.control.mails())
 
     def update(self, calendar: RemoteCalendar, event: RemoteEvent, content: EventContent) -> RemoteEvent:
         push = PushUpdate(
@@ -535,6 +551,91 @@ class ProviderContract:
             ann.hooks.push_event(call=ann.call, calendar=cal, push=push)
         with pytest.raises(GoneError):
             ann.update(cal, event, dataclasses.replace(event.content, title="Too late"))
+
+    # --- people ---
+
+    def test_guests_are_told_with_notify_and_else_left_alone(self, ann: Connected) -> None:
+        cal, when = ann.calendar, datetime(2027, 1, 7, 12)
+        meeting = timed("Review", when, attendees=(Attendee(BOB, "Bob"), Attendee(CAT)))
+        copy = ann.create(cal, meeting)
+        assert (copy.content.attendees, ann.told()) == ((), [])
+        push = PushCreate(f"{2:032d}", "evt-2", meeting, notify=True)
+        event = ann.push(cal, push)
+        assert {guest.email for guest in event.content.attendees} >= {BOB, CAT}
+        assert ann.told() == [("invitation", BOB), ("invitation", CAT)]
+        ann.push(cal, dataclasses.replace(push, attempt=1))
+        assert len(ann.told()) == 2, "what is there already invites nobody again"
+        ann.control.clear_ledger()
+        with suppress(RefusedError):
+            event = ann.update(cal, event, dataclasses.replace(event.content, title="Unheard"))
+        assert ann.told() == []
+        event = ann.hooks.get_event(call=ann.call, calendar=cal, remote_id=event.remote_id)
+        assert {guest.email for guest in event.content.attendees} >= {BOB, CAT}
+
+    def test_guests_who_come_and_go_and_stay_are_told_so(self, ann: Connected) -> None:
+        cal, when = ann.calendar, datetime(2027, 1, 7, 12)
+        meeting = timed("Review", when, attendees=(Attendee(BOB, "Bob"), Attendee(CAT)))
+        event = ann.push(cal, PushCreate(f"{2:032d}", "evt-2", meeting, notify=True))
+        ann.control.clear_ledger()
+        wanted = dataclasses.replace(
+            event.content, title="Retro", attendees=(Attendee(BOB, "Bob"), Attendee("dan@example.test"))
+        )
+        fields = frozenset({"title", "attendees"})
+        push = PushUpdate(event.remote_id, event.version, wanted, event.content, fields, notify=True)
+        changed = ann.push(cal, push)
+        assert changed.content.title == "Retro"
+        assert CAT not in {guest.email for guest in changed.content.attendees}
+        told = [("cancellation", CAT), ("invitation", "dan@example.test"), ("update", BOB)]
+        assert ann.told() == told
+        with pytest.raises(VersionMovedError):
+            ann.push(cal, push)
+        assert ann.told() == told, "a change that comes twice is told once"
+        ann.control.clear_ledger()
+        gone = PushDelete(changed.remote_id, changed.version, notify=True)
+        assert ann.hooks.push_event(call=ann.call, calendar=cal, push=gone) is None
+        assert ann.told() == [("cancellation", BOB), ("cancellation", "dan@example.test")]
+
+    @pytest.mark.parametrize("answer", [Answer.ACCEPTED, Answer.TENTATIVE, Answer.DECLINED])
+    def test_an_invitation_is_answered_once_and_for_the_owner_alone(
+        self, ann: Connected, answer: Answer
+    ) -> None:
+        event = self.invited(ann)
+        assert event.read_only and event.content.own_answer is Answer.NEEDS_ACTION
+        push = PushAnswer(event.remote_id, event.content, answer, "A word")
+        for _ in range(2):
+            event = ann.push(ann.calendar, push)
+            assert event.content.own_answer is answer
+            others = {g.email: g.answer for g in event.content.attendees if g.email != PERSON}
+            assert others == {BOB: Answer.NEEDS_ACTION}
+            assert ann.told() == [("reply", "boss@example.test")]
+
+    def test_an_answer_may_be_given_without_a_word(self, ann: Connected) -> None:
+        event = self.invited(ann)
+        push = PushAnswer(event.remote_id, event.content, Answer.ACCEPTED, notify=False)
+        assert ann.push(ann.calendar, push).content.own_answer is Answer.ACCEPTED
+        assert ann.told() == []
+
+    def test_what_is_no_invitation_is_not_answered(self, ann: Connected) -> None:
+        event = ann.create(ann.calendar, timed("Lunch", datetime(2027, 1, 7, 12)))
+        with pytest.raises(RefusedError):
+            ann.push(ann.calendar, PushAnswer(event.remote_id, event.content, Answer.ACCEPTED))
+        gone = PushAnswer("nosuchevent0123456789", event.content, Answer.ACCEPTED)
+        with pytest.raises((GoneError, RefusedError)):
+            ann.push(ann.calendar, gone)
+
+    def invited(self, ann: Connected) -> RemoteEvent:
+        """Have a meeting of somebody else's come to the person."""
+        content = timed(
+            "Review",
+            datetime(2027, 1, 7, 12),
+            organizer=Person("boss@example.test", "Boss"),
+            attendees=(Attendee(PERSON, "Ann"), Attendee(BOB, "Bob")),
+            own_answer=Answer.NEEDS_ACTION,
+        )
+        cal = ann.calendar
+        remote_id = ann.control.create(PERSON, cal.remote_id, content)
+        event: RemoteEvent = ann.hooks.get_event(call=ann.call, calendar=cal, remote_id=remote_id)
+        return event
 
     # --- notifications ---
 
