@@ -275,6 +275,45 @@ def test_a_guest_may_not_change_what_is_shared(google: Google) -> None:
     assert reason(bob.api("PATCH", path, {"guestsCanModify": True})) == (403, "forbiddenForNonOrganizer")
 
 
+def test_a_guest_s_answer_reaches_the_organizer_and_changes_nobody_else_s_row(google: Google) -> None:
+    google.control.add_person(BOB)
+    event = google.insert(attendees=[{"email": BOB}, {"email": "carl@elsewhere.test"}])
+    bob = Google(
+        google.url, google.control, google.settings, connect(google.control, google.settings, BOB), google.now
+    )
+    path = bob.events(f"/{event['id']}", BOB)
+    yes = {"email": BOB, "responseStatus": "accepted", "comment": "Gladly"}
+    others = {"email": "carl@elsewhere.test", "responseStatus": "declined"}
+    bob.api("PATCH", path, {"attendees": [yes, others]}, sendUpdates="all")
+    rows = {a["email"]: a for a in google.api("GET", google.events(f"/{event['id']}")).json()["attendees"]}
+    assert (rows[BOB]["responseStatus"], rows[BOB]["comment"]) == ("accepted", "Gladly")
+    assert rows["carl@elsewhere.test"]["responseStatus"] == "needsAction"
+    assert [(m["kind"], m["to"]) for m in google.control.mails()] == [("reply", ANN)]
+    no = {"attendeesOmitted": True, "attendees": [yes | {"responseStatus": "declined"}]}
+    bob.api("PATCH", path, no, sendUpdates="none")
+    shown = google.api("GET", google.events(f"/{event['id']}")).json()["attendees"]
+    assert {a["email"]: a["responseStatus"] for a in shown} == {
+        BOB: "declined", "carl@elsewhere.test": "needsAction",
+    }  # fmt: skip
+    assert len(google.control.mails()) == 1
+
+
+def test_who_is_taken_off_the_list_is_told_and_loses_the_copy(google: Google) -> None:
+    google.control.add_person(BOB)
+    event = google.insert(attendees=[{"email": BOB}, {"email": "carl@elsewhere.test"}])
+    path = google.events(f"/{event['id']}")
+    google.api("PATCH", path, {"attendees": [{"email": "carl@elsewhere.test"}]}, sendUpdates="all")
+    assert [(m["kind"], m["to"]) for m in google.control.mails()] == [("cancellation", BOB)]
+    assert google.control.events(BOB, BOB) == {}
+
+
+def test_a_long_list_of_guests_is_shown_in_part(google: Google) -> None:
+    google.control.switches(most_attendees_shown=1)
+    event = google.insert(attendees=[{"email": BOB}, {"email": ANN}])
+    shown = google.api("GET", google.events(f"/{event['id']}")).json()
+    assert (shown["attendeesOmitted"], [a["email"] for a in shown["attendees"]]) == (True, [ANN])
+
+
 def test_a_reader_sees_private_events_as_busy_and_writes_nothing(google: Google) -> None:
     google.control.add_person(BOB)
     secret = google.insert(summary="Secret", visibility="private")

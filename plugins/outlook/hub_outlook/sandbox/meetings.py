@@ -157,7 +157,11 @@ def _deliver(model: Model, item: Item, person: Person) -> None:
         day: {k: v for k, v in deepcopy(own).items() if k in (*SHARED, "start", "end", "zone")}
         | {k: v for k, v in copy.exceptions.get(day, {}).items() if k in ("response", "showAs")}
         for day, own in item.exceptions.items()
-    } | {day: own for day, own in copy.exceptions.items() if "response" in own and day not in item.exceptions}
+    } | {
+        day: own
+        for day, own in copy.exceptions.items()
+        if "response" in own and day not in {*item.exceptions, *item.cancelled}
+    }
     copy.cancelled = set(item.cancelled)
     model.touch(copy, "updated")
 
