@@ -19,10 +19,12 @@ from hub.db import Database
 from hub.ids import Ids
 from hub.log import get_logger
 from hub.models import Account, AccountState, Grant
+from hub.plugin.checking import fault_in
 from hub.plugin.errors import (
     GrantLostError,
     PluginError,
     ProviderError,
+    RefusedError,
     RetryLaterError,
     TokenExpiredError,
 )
@@ -214,6 +216,9 @@ class ProviderGateway:
             good = good and all(isinstance(calendar, RemoteCalendar) for calendar in answer)
         elif hook == "fetch_changes":
             good = good and (answer.next_page is None) != (answer.next_cursor is None)
+        elif isinstance(answer, RemoteEvent) and (fault := fault_in(answer)):
+            # Of one event only, however it came about: pages are looked through event by event.
+            raise RefusedError(f"{loaded.info.label} shows an event that makes no sense: {fault[:200]}.")
         if not good:
             log.error("plugin_answered_garbage", provider=loaded.info.name, hook=hook)
             raise PluginError(

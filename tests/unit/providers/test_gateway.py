@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import pytest
 
 from hub.models import Account
 from hub.plugin import hookimpl
-from hub.plugin.errors import GrantLostError, PluginError, RetryLaterError
+from hub.plugin.errors import GrantLostError, PluginError, RefusedError, RetryLaterError
+from hub.plugin.testing import timed
 from hub.plugin.types import Call, RemoteCalendar
 from hub.providers.gateway import HookRunner
 from tests.memory_provider import MemoryPlugin, _Fault, revoke
@@ -109,6 +111,19 @@ def test_garbage_from_a_plugin_is_contained(tmp_path: Path, database_url: str, g
     plugin.act = lambda shown: garbage
     with pytest.raises(PluginError, match="list_calendars"):
         list_calendars(world)
+
+
+def test_an_event_of_a_plugin_that_no_row_can_hold_is_refused_alone(
+    tmp_path: Path, database_url: str
+) -> None:
+    world = World(database_url, tmp_path)
+    world.linked_pair()
+    remote_id = world.person_creates("left", timed("Talk", datetime(2027, 1, 4, 9)))
+    (calendar,) = (c for c in world.ports.gateway.call(ACCOUNT, "list_calendars") if c.primary)
+    event = world.services["left"].people["ann@example.test"].calendars[calendar.remote_id].events[remote_id]
+    event.content = dataclasses.replace(event.content, title=5)  # type: ignore[arg-type]
+    with pytest.raises(RefusedError, match="/content/title must be text"):
+        world.ports.gateway.call(ACCOUNT, "get_event", calendar=calendar, remote_id=remote_id)
 
 
 def test_a_plugin_that_raises_something_of_its_own_is_contained(tmp_path: Path, database_url: str) -> None:

@@ -1,0 +1,75 @@
+"""A country changes its clocks' rules: nine o'clock stays nine o'clock, and nobody is told of a move."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import shutil
+import zoneinfo
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from hub.plugin.testing import series, timed
+from tests.provider_world import ProviderWorld, agenda
+
+SUMMER = datetime(2027, 7, 20, 9)
+ChangeRules = Callable[[str, str], None]
+
+
+@pytest.fixture
+def change_rules(tmp_path: Path) -> Iterator[ChangeRules]:
+    """Give a zone the rules of another one from now on, as another release of tzdata would."""
+    before = zoneinfo.TZPATH
+
+    def change(zone: str, like: str) -> None:
+        file = tmp_path / "zones" / zone
+        file.parent.mkdir(parents=True)
+        with resources.as_file(resources.files("tzdata") / "zoneinfo" / like) as source:
+            shutil.copy(source, file)
+        begin_anew([str(tmp_path / "zones"), *before])
+
+    yield change
+    begin_anew(before)
+
+
+def begin_anew(path: list[str] | tuple[str, ...]) -> None:
+    """Read zones from there, and forget what was computed, as processes do that begin."""
+    zoneinfo.reset_tzpath(path)
+    zoneinfo.ZoneInfo.clear_cache()
+    for found in gc.get_objects():
+        if isinstance(found, functools._lru_cache_wrapper) and found.__module__.startswith("hub"):
+            found.cache_clear()
+
+
+def test_wall_times_survive_a_change_of_a_zones_rules(
+    world: ProviderWorld, change_rules: ChangeRules
+) -> None:
+    world.google.create(timed("Single", SUMMER))
+    world.outlook.create(series("Weekly", datetime(2027, 3, 22, 9), "FREQ=WEEKLY;COUNT=2"))
+    world.sync()
+    kept = world.hub_events()
+    shown = {name: side.by_title() for name, side in world.sides.items()}
+    for side in world.sides.values():
+        side.control.clear_ledger()
+
+    change_rules("Europe/Berlin", "Etc/GMT-1")  # It is winter all the year.
+
+    world.sync()
+    world.relist()
+    assert world.writes() == []
+    assert world.hub_events() == kept
+    assert {name: side.by_title() for name, side in world.sides.items()} == shown
+    for title, starts in (
+        ("Single", [datetime(2027, 7, 20, 8, tzinfo=UTC)]),
+        ("Weekly", [datetime(2027, 3, d, 8, tzinfo=UTC) for d in (22, 29)]),
+    ):
+        for content in (world.hub_event(title)[1], *(s.by_title()[title] for s in world.sides.values())):
+            assert [begin for begin, _ in agenda(content)] == starts
+    world.google.update(world.google.find("Single"), title="Renamed")
+    world.sync()
+    assert world.outlook.by_title()["Renamed"].when == kept[world.hub_event("Renamed")[0]].when
+    world.assert_quiet()
