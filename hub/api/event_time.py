@@ -14,10 +14,18 @@ from hub.api.guests import guests
 from hub.api.schemas.event_parts import CHOICES, MOST_EXCEPTIONS, OCCURRENCE_FIELDS, TUPLES
 from hub.api.schemas.moments import CALENDARS_ZONE, Moment
 from hub.domain.plain import trimmed
-from hub.domain.recurrence import RecurrenceError, check, dates_of, starts, without_orphans
+from hub.domain.recurrence import (
+    RecurrenceError,
+    check,
+    dates_of,
+    is_known_zone,
+    starts,
+    without_orphans,
+)
 from hub.domain.rule import is_rule
 from hub.domain.series import moved
 from hub.domain.split import SeriesError, as_kind, day_of
+from hub.plugin.rules import split as split_line
 from hub.plugin.types import SeriesException, When
 
 NAMES = ("start", "end", "recurrence", "exceptions")
@@ -146,12 +154,14 @@ def _until_fault(frame: When, line: str) -> str | None:
 
 
 def _dates_fault(frame: When, line: str) -> str | None:
-    name = line[:6].rstrip(":;")
+    name, params, value = split_line(line)
     try:
-        dates = dates_of(line, frame)
-    except (KeyError, ValueError, OSError):
-        return f"{name} names no date that there is, or no IANA time zone such as Europe/Berlin"
-    timed = [isinstance(value, datetime) for value in dates]
+        dates_of(line, frame)
+    except RecurrenceError as error:
+        return f"{name} names a date that there is not: {error}"
+    if "TZID" in params and not is_known_zone(params["TZID"]):
+        return f"{params['TZID']!r} is not an IANA time zone such as Europe/Berlin"
+    timed = ["T" in text for text in value.split(",")]
     if frame.all_day and any(timed):
         return f"{name} must hold dates, since the event is all day: {name};VALUE=DATE:20261224"
     if not frame.all_day and not all(timed) and name == "RDATE":
@@ -207,25 +217,15 @@ def _with_unsaid(
 
 def _excluded(when: When, lines: Sequence[str], given: Sequence[SeriesException]) -> When:
     """Return the time with what EXDATE lines name as cancelled exceptions; what hits none is ignored."""
-    dates = [value for line in lines if line.startswith("EXDATE") for value in dates_of(line, when)]
+    dates = {value for line in lines if line.startswith("EXDATE") for value in dates_of(line, when)}
     if not dates or not when.is_series:
         return when
-    # A date alone excludes what begins on it, in a timed series, too.
-    days = {value for value in dates if not isinstance(value, datetime)}
-    last = max(day_of(value) for value in dates)
-    hit = set()
-    for start in starts(when):
-        if day_of(start) > last:
-            break
-        if start in dates or day_of(start) in days:
-            hit.add(start)
-    hit -= {e.original_start for e in given}
+    hit = _made_until(when, list(dates)) & dates - {e.original_start for e in given}
     kept = [e for e in when.exceptions if e.original_start not in hit]
     when = _with(when, [*kept, *(SeriesException(start, cancelled=True) for start in hit)])
     if len(when.exceptions) > MOST_EXCEPTIONS:
-        raise invalid(
-            [fault("/recurrence", f"a series may hold {MOST_EXCEPTIONS} exceptions at most: split it")]
-        )
+        told = f"a series may hold {MOST_EXCEPTIONS} exceptions at most: split it"
+        raise invalid([fault("/recurrence", told)])
     return when
 
 

@@ -34,7 +34,7 @@ from hub.api.schemas.occurrences import (
     ScopeQuery,
 )
 from hub.api.versions import expected_version
-from hub.domain.recurrence import CLEARED, Occurrence, RecurrenceError, occurrence_at, starts
+from hub.domain.recurrence import CLEARED, Occurrence, RecurrenceError, later, occurrence_at, starts
 from hub.domain.series import as_exception as known_exception
 from hub.domain.series import find_occurrence, led_by
 from hub.domain.split import NoOccurrenceError, SeriesError
@@ -57,8 +57,9 @@ class Occurrences(MethodView):
     @blp.response(200, page_of(OccurrenceSchema))
     def get(self, query: dict[str, Any], event_id: str) -> dict[str, Any]:
         """List the occurrences of an event that overlap a span of time, by start."""
-        start = query.get("from_") or _before(query.get("to")) or ports().clock.now()
-        end = query.get("to") or start + _LONGEST
+        start, end = query.get("from_"), query.get("to")
+        start = start or (later(end, -_LONGEST) if end else ports().clock.now())
+        end = end or later(start, _LONGEST)
         with ports().db.reading() as session:
             event = find.event(session, event_id)
             zone = session.get_one(Calendar, event.calendar_id).zone
@@ -72,10 +73,6 @@ class Occurrences(MethodView):
             items = [event_content.shown_occurrence(event, content, o) for o in page]
         more = len(found) > len(page)
         return {"items": items, "next_cursor": encode(*_place(page[-1])) if more else None}
-
-
-def _before(end: datetime | None) -> datetime | None:
-    return None if end is None else end - _LONGEST
 
 
 def _place(occurrence: Occurrence) -> list[str]:

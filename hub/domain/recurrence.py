@@ -136,8 +136,10 @@ def _all(
         return
     by_start = {e.original_start: e for e in when.exceptions}
     length = rules.at_midnight(when.end) - rules.at_midnight(when.start)
-    far = None if until is None else until + timedelta(days=2)
-    near = None if since is None else _wall_of(since, when, floating_zone) - CLOCK_CHANGE - abs(length)
+    far = None if until is None else later(until, timedelta(days=2))
+    near = None
+    if since is not None:
+        near = later(_wall_of(since, when, floating_zone), -CLOCK_CHANGE - abs(length))
     for original in starts(when, near):
         if original in by_start:
             continue
@@ -168,7 +170,20 @@ def _after(start: date | datetime, length: timedelta) -> date | datetime:
 
 def _wall_of(moment: datetime, when: When, floating_zone: str) -> datetime:
     place = rules.find_zone(when.start_zone or floating_zone) or UTC
-    return moment.astimezone(place).replace(tzinfo=None)
+    try:
+        return moment.astimezone(place).replace(tzinfo=None)
+    except OverflowError:
+        return moment.replace(tzinfo=None)
+
+
+def later(moment: datetime, by: timedelta) -> datetime:
+    """Return a moment later (or earlier) by so much, within the times that there are."""
+    try:
+        return moment + by
+    except OverflowError:
+        if by > timedelta(0):
+            return datetime.max.replace(tzinfo=moment.tzinfo)
+        return datetime.min.replace(tzinfo=moment.tzinfo)
 
 
 def _place(

@@ -211,7 +211,18 @@ def _moved_lines(before: When, after: When) -> tuple[str, ...]:
 
 
 def _moved_start(start: Start, before: When, after: When) -> Start:
-    """Return where one date of a series goes when its start goes elsewhere."""
+    """Return where one date of a series goes when its start goes elsewhere.
+
+    Raises:
+        SeriesError: there is no such date.
+    """
+    try:
+        return _shifted(start, before, after)
+    except OverflowError:
+        raise SeriesError(f"the date {start.isoformat()} cannot be moved so far") from None
+
+
+def _shifted(start: Start, before: When, after: When) -> Start:
     if before.all_day or after.all_day:
         day = day_of(start) + (day_of(after.start) - day_of(before.start))
         at = after.start

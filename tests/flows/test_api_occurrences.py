@@ -333,3 +333,16 @@ def test_undoing_a_split_leaves_what_others_have_changed_since(hub: HubApp) -> N
     preview = hub.call("GET", f"/v1/changes/{seq}/undo").get_json()
     kept = {item["event_id"]: item["kept"] for item in preview["items"]}
     assert kept[new["id"]], "an edit wins over a deletion"
+
+
+def test_the_ends_of_time_are_no_trouble(hub: HubApp) -> None:
+    made = make(hub, recurrence=["RRULE:FREQ=WEEKLY;UNTIL=99991231T235959Z", "RDATE:99991231T230000"])
+    path = f"/v1/events/{made['id']}"
+    for span in ("from=9999-12-31T00:00:00Z", "to=0001-01-02T00:00:00Z", "from=0001-01-01T00:00:00Z"):
+        assert hub.call("GET", f"{path}/occurrences?{span}").status_code == 200, span
+    for zone in ("Asia/Kathmandu", "America/New_York"):
+        begin, finish = ({"date_time": at(1, hour), "time_zone": zone} for hour in (20, 21))
+        moved = hub.call("PATCH", path, {"start": begin, "end": finish})
+        assert (moved.status_code, pointers(moved)) == (422, ["/start"]), "the last date has nowhere to go"
+    ended = hub.call("DELETE", one(made, 8, "this_and_following"))
+    assert ended.status_code == 204
