@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import BindParameter, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from hub.models import ChangeKind, Direction, Event, EventCopy, Link, RemoteCalendar
@@ -26,6 +27,32 @@ from hub.plugin.codec import content_from_json
 from hub.plugin.errors import CalendarLostError, GoneError, RefusedError
 from hub.plugin.types import RemoteChange, RemoteEvent
 from hub.ports import Ports
+
+_NAMES: BindParameter[Any] = bindparam("names", expanding=True)
+_SIBLINGS = select(Link.id).where(
+    Link.account_id == bindparam("account_id"),
+    Link.id != bindparam("link_id"),
+    Link.deleted_at.is_(None),
+    Link.direction != Direction.EXPORT,
+)
+_HERE = select(EventCopy.remote_id).where(
+    EventCopy.link_id == bindparam("link_id"), EventCopy.remote_id.in_(_NAMES)
+)
+_KNOWN_THERE = (
+    select(EventCopy, RemoteCalendar)
+    .join(Event, Event.id == EventCopy.event_id)
+    .join(Link, Link.id == EventCopy.link_id)
+    .join(RemoteCalendar, RemoteCalendar.id == Link.remote_calendar_id)
+    .where(
+        EventCopy.link_id.in_(bindparam("siblings", expanding=True)),
+        EventCopy.remote_id.is_not(None),
+        EventCopy.base.is_not(None),
+        or_(EventCopy.removed_at.is_(None), Event.deleted_at.is_not(None)),
+    )
+    .order_by(EventCopy.removed_at.nulls_first(), EventCopy.id)
+)
+_BY_ID = _KNOWN_THERE.where(EventCopy.remote_id.in_(_NAMES))
+_BY_UID = _KNOWN_THERE.where(EventCopy.uid.in_(_NAMES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,39 +77,18 @@ def suspects(
     events = {c.remote_id: c.event for c in changes if c.event is not None and c.remote_id not in known}
     if not events or link.direction == Direction.EXPORT:
         return {}
-    siblings = session.scalars(
-        select(Link.id).where(
-            Link.account_id == link.account_id,
-            Link.id != link.id,
-            Link.deleted_at.is_(None),
-            Link.direction != Direction.EXPORT,
-        )
-    ).all()
+    connection = session.connection()
+    own = {"account_id": link.account_id, "link_id": link.id}
+    siblings = connection.execute(_SIBLINGS, own).scalars().all()
     if not siblings:
         return {}
-    here = select(EventCopy.remote_id).where(
-        EventCopy.link_id == link.id, EventCopy.remote_id.in_(list(events))
-    )
-    held = set(session.scalars(here))
+    held = set(connection.execute(_HERE, {"link_id": link.id, "names": list(events)}).scalars())
     new = {remote_id: event for remote_id, event in events.items() if remote_id not in held}
     uids = [event.uid for event in new.values() if event.uid]
-    query = (
-        select(EventCopy, RemoteCalendar)
-        .join(Event, Event.id == EventCopy.event_id)
-        .join(Link, Link.id == EventCopy.link_id)
-        .join(RemoteCalendar, RemoteCalendar.id == Link.remote_calendar_id)
-        .where(
-            EventCopy.link_id.in_(siblings),
-            EventCopy.remote_id.is_not(None),
-            EventCopy.base.is_not(None),
-            or_(EventCopy.removed_at.is_(None), Event.deleted_at.is_not(None)),
-        )
-        .order_by(EventCopy.removed_at.nulls_first(), EventCopy.id)
-    )
     rows = [
         (copy, calendar)
-        for names in (EventCopy.remote_id.in_(list(new)), EventCopy.uid.in_(uids))
-        for copy, calendar in session.execute(query.where(names))
+        for query, names in ((_BY_ID, list(new)), (_BY_UID, uids))
+        for copy, calendar in session.execute(query, {"siblings": siblings, "names": names})
     ]
     by_name: dict[str, list[tuple[EventCopy, RemoteCalendar]]] = defaultdict(list)
     for copy, calendar in rows:

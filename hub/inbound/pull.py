@@ -396,4 +396,5 @@ def _missing(session: Session, link: Link) -> list[str]:
         "start": link.window_start,
         "end": link.window_end,
     }
-    return [remote_id for remote_id in session.scalars(_MISSING, values) if remote_id is not None]
+    found = session.connection().execute(_MISSING, values).scalars()
+    return [remote_id for remote_id in found if remote_id is not None]

@@ -175,8 +175,8 @@ class Oracle:
         with self.world.look() as session:
             links = session.scalars(_LINKS).all()
             health = health_of(session, self.world.ports, links)
-            parked = session.scalars(_PARKED).all()
-            unread = session.scalars(_UNREAD).all()
+            parked = session.connection().execute(_PARKED).scalars().all()
+            unread = session.connection().execute(_UNREAD).scalars().all()
         for problem in parked:
             self.fail(f"C9: a copy is parked: {problem}")
         for reason in unread:
@@ -231,7 +231,8 @@ class Oracle:
     def conflict_fields(self) -> Counter[str]:
         """Return how many conflicts were recorded, by their field."""
         with self.world.look() as session:
-            return Counter(f"conflict about {field}" for field in session.scalars(_CONFLICT_FIELDS))
+            fields = session.connection().execute(_CONFLICT_FIELDS).scalars()
+            return Counter(f"conflict about {field}" for field in fields)
 
     def _alive(self, mark: str, content: EventContent, conflicts: dict[tuple[str, str], set[str]]) -> None:
         for name in FIELDS:

@@ -13,11 +13,11 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -45,7 +45,7 @@ from tests.simulate.wire import SimHooks, Wire
 SWEEP = 30.0
 ANN = "ann@example.test"
 
-_LINK = select(Link).where(Link.id == bindparam("link_id"))
+_LINK = select(Link.state, Link.held_at).where(Link.id == bindparam("link_id"))
 
 
 @dataclass(frozen=True)
@@ -364,9 +364,9 @@ class SimWorld:
         """Return what a place holds, by remote id."""
         return {e.remote_id: e.content for e in self.remote_calendar(name).events.values() if not e.deleted}
 
-    def link_row(self, name: str) -> Link:
+    def link_row(self, name: str) -> Row[str, datetime | None]:
         with self.look() as session:
-            return session.scalars(_LINK, {"link_id": self.links[name]}).one()
+            return session.connection().execute(_LINK, {"link_id": self.links[name]}).one()
 
     def project(self, name: str, content: EventContent) -> EventContent:
         provider = name.partition(".")[0]
