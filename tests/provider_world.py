@@ -23,7 +23,7 @@ from hub.accounts import connect
 from hub.app import create_app
 from hub.domain.lens import pinned
 from hub.domain.recurrence import occurrences
-from hub.models import Calendar, EventCopy, ParkedChange, RemoteCalendar, User
+from hub.models import EventCopy, Link, ParkedChange, RemoteCalendar, User
 from hub.models.view import lens_of
 from hub.outbound import linking
 from hub.plugin.codec import content_from_json, to_json
@@ -231,9 +231,10 @@ class ProviderWorld(HubWorld):
                         f"{side.name}: {ours and ours.title} / {theirs and theirs.title} stands alone"
                     )
                     continue
-                link = self.get_link(side.link_id)
-                whole = pinned(to_json(ours), self.zone_of(link.calendar_id))
-                seen = lens_of(link).shown(whole, copy.base, is_ours=copy.is_ours)
+                with self.ports.db.reading() as session:
+                    link = session.get_one(Link, side.link_id)
+                    lens, zone = lens_of(link), link.calendar.zone
+                seen = lens.shown(pinned(to_json(ours), zone), copy.base, is_ours=copy.is_ours)
                 found += self._differences(side, content_from_json(seen), theirs)
             left_out = {i for name, i in self.parked() if name == side.name}
             found += [
@@ -244,10 +245,6 @@ class ProviderWorld(HubWorld):
             missing = events.keys() - {c.event_id for c in self.copies(side.link_id)}
             found += [f"{side.name}: {events[i].title!r} has no copy" for i in missing]
         return found
-
-    def zone_of(self, calendar_id: str) -> str:
-        with self.ports.db.reading() as session:
-            return session.get_one(Calendar, calendar_id).zone
 
     def _differences(self, side: Side, ours: EventContent, theirs: EventContent) -> list[str]:
         wanted, held = side.project(ours).content, side.project(theirs).content
