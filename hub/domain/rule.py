@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from hub.domain.recurrence import instant
+from hub.plugin import rules
 from hub.plugin.types import When
 
 
@@ -51,20 +52,16 @@ def is_dates(line: str) -> bool:
 
 def until(last: date | datetime, when: When) -> str:
     """Return the UNTIL that ends a series with the occurrence `last`: of the kind that its start asks for."""
-    if not isinstance(last, datetime):
-        return f"{last:%Y%m%d}"
-    if when.start_zone is None:
-        return f"{last:%Y%m%dT%H%M%S}"
-    return f"{instant(last, when.start_zone, 'UTC'):%Y%m%dT%H%M%SZ}"
+    if not isinstance(last, datetime) or when.start_zone is None:
+        return rules.stamp_of(last)
+    return rules.stamp_of(instant(last, when.start_zone, "UTC").replace(tzinfo=None)) + "Z"
 
 
 def dates_line(dates: Iterable[date | datetime], when: When) -> str:
     """Return the RDATE line of dates, or of wall times in the series' zone."""
-    ordered = sorted(dates)
-    if not isinstance(ordered[0], datetime):
-        return "RDATE;VALUE=DATE:" + ",".join(f"{d:%Y%m%d}" for d in ordered)
     zone = f";TZID={when.start_zone}" if when.start_zone else ""
-    return f"RDATE{zone}:" + ",".join(f"{d:%Y%m%dT%H%M%S}" for d in ordered)
+    kind = ";VALUE=DATE" if when.all_day else zone
+    return f"RDATE{kind}:" + ",".join(rules.stamp_of(each) for each in sorted(dates))
 
 
 def alone(when: When, line: str) -> When:
