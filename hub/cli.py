@@ -106,6 +106,43 @@ def restored() -> None:
 
 
 @main.command()
+@click.option("--link", metavar="LINK", help="Look at this link alone.")
+@click.option("--apply", is_flag=True, help="Delete what was found; else it is only told.")
+@click.option("--restore", metavar="FILE", help="Make again what an earlier run has written to a file.")
+@tell_faults
+def duplicates(link: str | None, *, apply: bool, restore: str | None) -> None:
+    """Find events that the hub has made twice, and delete them on demand. Nobody is mailed.
+
+    Only what carries the hub's own mark, looks the same as another event of its calendar and is no meeting is
+    taken for one. What the hub holds as an event is deleted in one run, which the API undoes; the rest is
+    written to a file first.
+    """
+    from pathlib import Path
+
+    from hub.commands import duplicates as tool
+    from hub.commands.restored import Nobody
+    from hub.wiring import build_ports
+
+    settings = load_settings()
+    ports = build_ports(settings, Nobody())
+    if restore:
+        click.echo(f"{tool.restore(ports, Path(restore))} events were made again.")
+        return
+    found = []
+    for duplicate in tool.find(ports, link):
+        content = duplicate.remote.content
+        known = f"event {duplicate.event_id}" if duplicate.event_id else "not known to the hub"
+        click.echo(f"{duplicate.calendar.name}: {content.title!r}, {content.when.start} ({known})")
+        found.append(duplicate)
+    if not apply or not found:
+        click.echo(f"{len(found)} duplicates. Nothing was deleted.")
+        return
+    run_id, file = tool.clear(ports, found, Path(settings.home))
+    click.echo(f"{len(found)} duplicates were deleted. Undo: POST /v1/runs/{run_id}/undo, and hub duplicates")
+    click.echo(f"--restore {file}, where there is such a file.")
+
+
+@main.command()
 @click.option(
     "--down", metavar="REVISION", help="Go back to this revision instead; base is the empty database."
 )

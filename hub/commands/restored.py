@@ -11,7 +11,7 @@ from hub.settings import Settings
 from hub.wiring import build_ports
 
 
-class _Nobody(Queue):
+class Nobody(Queue):
     """No worker runs yet: the first sweep finds the work."""
 
     def hint(self, task: str, *arguments: str) -> None:
@@ -20,7 +20,7 @@ class _Nobody(Queue):
 
 def adopt_all(settings: Settings) -> int:
     """Have all links list their calendars as at the first time; return how many there are."""
-    ports = build_ports(settings, _Nobody())
+    ports = build_ports(settings, Nobody())
     with ports.db.transaction() as session:
         links = session.scalars(select(Link).where(Link.deleted_at.is_(None)).with_for_update()).all()
         for link in links:
