@@ -81,6 +81,13 @@ def test_migrate_goes_up_and_down(hub: Hub, empty_database_url: str) -> None:
         db.engine.dispose()
 
 
+def test_duplicates_are_told_and_nothing_is_deleted_unasked(hub: Hub, empty_database_url: str) -> None:
+    assert hub("migrate", DATABASE_URL=empty_database_url).returncode == 0
+    ended = hub("duplicates", DATABASE_URL=empty_database_url)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.endswith("0 duplicates. Nothing was deleted.\n")
+
+
 def test_an_api_key_is_made_listed_and_revoked(hub: Hub) -> None:
     hub("migrate")
     made = hub("keys", "create", "crm", "--tenant", "acme", "--read-only").stdout.strip()
