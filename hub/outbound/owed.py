@@ -68,11 +68,11 @@ def _can_run(of: type[Link] = Link) -> list[ColumnElement[bool]]:
     ]
 
 
-def _owes_push(of: type[Link] = Link) -> ColumnElement[bool]:
+def _owes_push(of: type[Link] = Link, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     return and_(
         of.imported_at.is_not(None),
         may_write(of.calendar_id),
-        exists().where(EventCopy.link_id == of.id, *UNWRITTEN, COPY_IS_DUE),
+        exists().where(EventCopy.link_id == of.id, *UNWRITTEN, COPY_IS_DUE, *conditions),
     )
 
 
@@ -83,14 +83,16 @@ _WILL_BRING_MORE = and_(
     exists().where(_SiblingSignal.link_id == _Sibling.id, _SiblingSignal.notified > _Sibling.pulled),
 )
 """The link was written to, so that it may hear an echo; a sibling that was not is notified, too."""
+_IS_HINTED = EventCopy.attempts == 0
+"""A wish is hinted when it is made; that the time for another try has come is for the sweep to find."""
 _IS_BUSY = or_(
-    _owes_push(),
+    _owes_push(Link, _IS_HINTED),
     exists().where(
         _Sibling.calendar_id == Link.calendar_id,
         _Sibling.id != Link.id,
         or_(
             _Sibling.lease_until >= _NOW,
-            and_(*_can_run(_Sibling), or_(_owes_push(_Sibling), _WILL_BRING_MORE)),
+            and_(*_can_run(_Sibling), or_(_owes_push(_Sibling, _IS_HINTED), _WILL_BRING_MORE)),
         ),
     ),
 )

@@ -6,14 +6,16 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from hub.inbound.webhook import accept
+from hub.plugin.errors import RetryLaterError
 from hub.plugin.testing import timed
 from hub.plugin.types import Notification
+from tests.memory_provider import MemoryPlugin, _Fault
 from tests.world import World
 
 NINE = datetime(2026, 12, 7, 9)
@@ -174,3 +176,40 @@ def test_a_change_that_waits_for_another_calendar_waits_no_longer_than_for_a_bea
 
     assert known == [[], ["Dinner"]]
     assert world.titles("right") == world.titles("left") == ["Dinner", "Lunch"]
+
+
+def test_a_change_does_not_wait_for_a_calendar_whose_next_try_is_for_the_sweep_to_find(
+    database_url: str, tmp_path: Path
+) -> None:
+    world = World(database_url, tmp_path, *(MemoryPlugin(name) for name in ("left", "right", "third")))
+    links = {}
+    for name in ("third", "left", "right"):
+        world.services[name].deliver = lambda _url, headers: _notify(world, headers)
+        links[name] = world.link(world.connect(name))
+        world.clock.advance(1)  # So that they are written to in this order.
+    world.wait()
+    busy = _Fault("raise", 1000, "push_event", {"error": RetryLaterError("503")})
+    world.services["third"].faults.append(busy)
+    world.api_creates(timed("Breakfast", NINE))
+    world.settle()
+    (copy,) = world.copies(links["third"])
+    assert copy.due_at is not None
+    world.clock.at = copy.due_at - timedelta(seconds=0.3)
+
+    def written(_url: str, headers: dict[str, str]) -> None:
+        world.services["left"].deliver = lambda _url, headers: _notify(world, headers)
+        world.clock.advance(0.5)
+        _notify(world, headers)
+        world.person_creates("right", timed("Supper", NINE))
+
+    def listed() -> None:
+        right = world.services["right"]
+        right.notify(right.calendar("ann@example.test", "ann@example.test"))
+
+    world.services["left"].deliver = written
+    world.services["right"].before_listing = listed
+    world.person_creates("right", timed("Lunch", NINE))
+    world.settle()
+
+    assert world.titles("left") == world.titles("right") == ["Breakfast", "Lunch", "Supper"]
+    assert world.titles("third") == []
