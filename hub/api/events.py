@@ -64,6 +64,8 @@ def _state(copy: EventCopy) -> str:
         return "waiting"
     if copy.missing_at is not None and copy.removed_at is None:
         return "missing"
+    if copy.left_out:
+        return "left_out"
     return "removed" if copy.removed_at is not None else "synced"
 
 

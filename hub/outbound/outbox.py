@@ -264,7 +264,7 @@ def settled(session: Session, ports: Ports, link: Link, work: Work, remote: Remo
         recreate(ports, copy)  # Restored meanwhile; if deleted once more, there is nothing left to do.
     elif isinstance(work.push, PushDelete) or (work.push is None and copy.remote_id is None):
         copy.removed_at, copy.missing_at = ports.clock.now(), None
-        copy.left_out = work.withheld is not None
+        copy.left_out, copy.problem = work.withheld is not None, work.withheld
     else:
         copy.synced = in_step(to_json(work.content), copy.base or {}, work.held_back)
         if work.held_back:

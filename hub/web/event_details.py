@@ -7,7 +7,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from hub.domain.html import safe
@@ -164,7 +164,11 @@ def _copies(session: Session, event: Event, labels: dict[str, str]) -> list[Copy
         .join(Link, Link.id == EventCopy.link_id)
         .join(RemoteCalendar, RemoteCalendar.id == Link.remote_calendar_id)
         .join(Account, Account.id == Link.account_id)
-        .where(EventCopy.event_id == event.id, Link.deleted_at.is_(None), EventCopy.removed_at.is_(None))
+        .where(
+            EventCopy.event_id == event.id,
+            Link.deleted_at.is_(None),
+            or_(EventCopy.removed_at.is_(None), EventCopy.left_out),
+        )
         .order_by(EventCopy.id)
     )
     return [
@@ -178,6 +182,8 @@ def _state(copy: EventCopy) -> str:
         return copy.problem or "held back"
     if copy.wanted_version > copy.pushed_version:
         return "on its way"
+    if copy.left_out:
+        return f"not there: {copy.problem}"
     return copy.read_only or "in step"
 
 

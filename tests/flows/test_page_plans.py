@@ -152,6 +152,9 @@ def test_the_options_of_a_link_are_seen_and_changed_after_a_plan(hub: HubApp, an
     hub.submit(ann, f"{plan}/apply", page=plan)
     world.settle()
     assert world.titles("left") == ["Taken"] and world.hub_titles() == ["Surgery", "Walk"]
+    walk = next(i for i, content in world.hub_events().items() if content.title == "Walk")
+    event = html(hub.get(ann, f"/events/{walk}"))
+    assert "not there: The link copies no events whose time counts as free." in event
     home = html(hub.get(ann, "/"))
     assert "shown there only as “Taken”; without events that do not block your time" in home
     assert "none of the categories Home, Fun; leaves alone: reminders" in home

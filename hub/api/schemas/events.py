@@ -34,10 +34,15 @@ class CopyStateSchema(Schema):
 
     link_id = fields.String()
     state = fields.String(
-        metadata={"description": "synced, waiting, parked, missing (its deletion is held) or removed"}
+        metadata={
+            "description": "synced, waiting, parked, missing (its deletion is held), left_out (the link "
+            "copies no such events) or removed"
+        }
     )
     web_link = fields.String(allow_none=True, metadata={"description": "its page at the provider"})
-    problem = fields.String(allow_none=True)
+    problem = fields.String(
+        allow_none=True, metadata={"description": "why it is not as wanted, or not there at all"}
+    )
     notice = fields.String(
         allow_none=True, metadata={"description": "what of it could not be understood there, if anything"}
     )
