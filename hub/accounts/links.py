@@ -36,6 +36,7 @@ def change_link(
     busy_title: str | None = None,
     filters: Mapping[str, Any] | None = None,
     leave_alone: Collection[str] | None = None,
+    unholdable: str | None = None,
     policy: str | None = None,
     past_days: int | None = None,
     future_days: int | None = None,
@@ -61,6 +62,9 @@ def change_link(
     link.filters = Filters.of(link.filters | dict(filters or {})).stored()
     link.leave_alone = link.leave_alone if leave_alone is None else sorted(set(leave_alone))
     lens = lens_of(link)
+    if unholdable is not None and unholdable != link.unholdable:
+        link.unholdable = unholdable
+        look_again(session, ports, link)
     if lens != before:
         anew = options.settle(session, ports, link, before, lens) or anew
         look_again(session, ports, link)

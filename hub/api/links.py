@@ -24,7 +24,7 @@ from hub.outbound import linking
 blp = resource("links", "Links between calendars and remote calendars")
 _COLUMNS = (
     *("id", "calendar_id", "remote_calendar_id", "account_id", "direction", "detail", "busy_title"),
-    *("filters", "leave_alone", "policy", "past_days", "future_days", "state", "created_at"),
+    *("filters", "leave_alone", "unholdable", "policy", "past_days", "future_days", "state", "created_at"),
 )
 
 

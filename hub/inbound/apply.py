@@ -25,7 +25,7 @@ from hub.inbound.shapes import Shapes
 from hub.log import get_logger
 from hub.models import Actor, Detail, Direction, Event, EventCopy, Link, ParkedChange
 from hub.models.view import lens_of
-from hub.outbound import kept
+from hub.outbound import kept, singles
 from hub.outbound.edit import Author, note_changes, revive_copies
 from hub.outbound.spread import spread
 from hub.plugin.checking import fault_in
@@ -203,6 +203,10 @@ class _Page:
         writes = self.plan.writes
         if self.around.has_parked:
             rows.unpark(self.connection, self.link.id, remote_ids)
+        parts = {event.id: event.fields for event in writes.events if event.row.stored.get("part_of")}
+        if parts:
+            writes.log = [line for line in writes.log if line["event_id"] not in parts]
+            writes.touched = [event_id for event_id in writes.touched if event_id not in parts]
         split = splits.recognise(self.session, self.ports, self.link, writes.log) if writes.log else {}
         rows.write(self.connection, self.link, read, writes)
         if split:
@@ -210,6 +214,8 @@ class _Page:
         if writes.log:
             ids = self.link.tenant_id, self.link.calendar_id
             note_changes(self.session, self.ports, *ids, self.author, writes.log)
+        if parts:
+            singles.came_back(self.session, self.ports, self.link, parts, self.author)
         for event_id, version, deleted_at in writes.revived:
             revive_copies(self.session, self.ports, event_id, version, deleted_at)
         if writes.touched:

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session, aliased, selectinload
 from hub.log import get_logger
 from hub.models import Actor, ChangeKind, Direction, Event, EventCopy, Link, Verdict
 from hub.models.content import content_of
+from hub.outbound import singles
 from hub.outbound.edit import Author, fan_out, record, remains
 from hub.outbound.lease import Lease, held
 from hub.outbound.outbox import note_deletion_conflict, recreate
@@ -149,11 +150,15 @@ def _bury(
         if event.deleted_at is None:
             event.version += 1
             event.deleted_at = event.updated_at = now
-            record(session, ports, event, ChangeKind.DELETED, remains(event), author)
+            if event.part_of is None:
+                record(session, ports, event, ChangeKind.DELETED, remains(event), author)
             deleted.append(event)
         copy.wanted_version = copy.pushed_version = event.version
     session.flush()
-    fan_out(session, ports, deleted, source=link)
+    fan_out(session, ports, [event for event in deleted if event.part_of is None], source=link)
+    parts: dict[str, tuple[str, ...]] = {event.id: () for event in deleted if event.part_of is not None}
+    if parts:
+        singles.came_back(session, ports, link, parts, author)
     return len(deleted)
 
 

@@ -48,6 +48,7 @@ _KNOWN_THERE = (
         EventCopy.remote_id.is_not(None),
         EventCopy.base.is_not(None),
         or_(EventCopy.removed_at.is_(None), Event.deleted_at.is_not(None)),
+        Event.part_of.is_(None),  # An occurrence leaves its series alone.
     )
     .order_by(EventCopy.removed_at.nulls_first(), EventCopy.id)
 )

@@ -48,7 +48,8 @@ def _unlinked() -> list[ColumnElement[bool]]:
     own = _COPIES.alias()
     has_copy = select(own.c.id).where(own.c.event_id == _EVENTS.c.id, own.c.link_id == bindparam("link_id"))
     return [
-        _EVENTS.c.calendar_id == bindparam("calendar_id"), _EVENTS.c.deleted_at.is_(None), ~has_copy.exists(),
+        _EVENTS.c.calendar_id.in_(bindparam("homes", expanding=True)), _EVENTS.c.deleted_at.is_(None),
+        ~has_copy.exists(),
     ]  # fmt: skip
 
 
@@ -151,7 +152,8 @@ class Pairing:
     def __init__(self, connection: Connection, link: Link, zone: str, shapes: Shapes) -> None:
         self._connection = connection
         self._link = link
-        self._ids = {"link_id": link.id, "calendar_id": link.calendar_id}
+        homes = [link.calendar_id, *([link.singles_id] if link.singles_id else [])]
+        self._ids = {"link_id": link.id, "calendar_id": link.calendar_id, "homes": homes}
         self._zone = zone
         self._shapes = shapes
         self._taken: set[str] = set()

@@ -63,7 +63,7 @@ _LOCK_EVENTS = select(_EVENTS.c.id).where(_EVENTS.c.id.in_(_IDS)).order_by(_EVEN
 _LOCK_COPIES = select(_COPIES.c.id).where(_COPIES.c.id.in_(_IDS)).order_by(_COPIES.c.id).with_for_update()
 
 _COPY_NAMES = tuple(c.name for c in _COPIES.columns)
-_ROW_NAMES = ("id", "uid", "version", "updated_at", "deleted_at", "extra")
+_ROW_NAMES = ("id", "uid", "version", "updated_at", "deleted_at", "extra", "part_of")
 _CONTENT_NAMES = (
     "title", "description", "description_html", "start", "end", "start_zone", "end_zone", "recurrence",
     "has_exceptions", "details",

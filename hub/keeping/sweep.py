@@ -30,8 +30,8 @@ from hub.models import (
     PageSession,
     RemoteCalendar,
 )
-from hub.outbound import owed, undo
-from hub.outbound.linking import ask_for_pull
+from hub.outbound import owed, singles, undo
+from hub.outbound.linking import ask_for_pull, look_again
 from hub.planning import reading
 from hub.plugin.types import Coverage, ProviderInfo
 from hub.ports import Ports
@@ -107,6 +107,7 @@ _GLANCE = select(
     _STALE_LISTS.exists().label("stale_lists"),
     undo.RUNNING.exists().label("undos"),
     reading.OWED.exists().label("plans"),
+    singles.DUE.exists().label("singles"),
 )
 """What there mostly is nothing of."""
 _UNWATCHED_LINKS = _without(Channel.link_id == Link.id)
@@ -121,7 +122,7 @@ def sweep(ports: Ports) -> None:
     now = ports.clock.now()
     with ports.db.reading() as session:
         connection = session.connection()
-        times = {"now": now, "before": now - LIST_LIFE}
+        times = {"now": now, "before": now - LIST_LIFE, "moved_before": now - singles.EVERY}
         glance = connection.execute(_GLANCE, times).one()
         worn = [link_id for info in ports.gateway.providers() for link_id in _worn(session, ports, info)]
         work = owed.owed(session, ports)
@@ -135,6 +136,8 @@ def sweep(ports: Ports) -> None:
         _move_windows(ports, worn)
     if glance.is_over:
         _take_away_what_is_over(ports)
+    if glance.singles:
+        _move_singles_on(ports)
     owed.send(ports, work)
     for undo_id in undos:
         ports.queue.hint("undo", undo_id)
@@ -166,6 +169,17 @@ def _take_away_what_is_over(ports: Ports) -> None:
             copy.pushed_version = copy.wanted_version - 1
         links = sorted({copy.link_id for copy in copies})
         after_commit(session, lambda: owed.send(ports, [("push", link_id) for link_id in links]))
+
+
+def _move_singles_on(ports: Ports) -> None:
+    """Have the push look again at series that stand as single events, since their window has moved on."""
+    now = ports.clock.now()
+    with ports.db.transaction() as session:
+        waiting = singles.DUE.with_for_update(of=Link, skip_locked=True).limit(100)
+        found = session.scalars(waiting, {"moved_before": now - singles.EVERY}).all()
+        for link in session.scalars(select(Link).where(Link.id.in_(found))):
+            link.singles_at = now
+            look_again(session, ports, link)
 
 
 def _worn(session: Session, ports: Ports, info: ProviderInfo) -> Sequence[str]:

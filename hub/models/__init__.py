@@ -14,6 +14,7 @@ from hub.models.link import (
     LinkSignal,
     LinkState,
     Policy,
+    Unholdable,
     Verdict,
 )
 from hub.models.plan import LinkPlan, PlannedAction, PlannedLink, PlannedPage, PlanState
@@ -56,6 +57,7 @@ __all__ = [
     "Tick",
     "Undo",
     "UndoState",
+    "Unholdable",
     "User",
     "Verdict",
 ]

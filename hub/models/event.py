@@ -12,6 +12,7 @@ from hub.db import Base, WallTime
 from hub.domain.plain import is_meeting
 
 _SPLIT = text("split_from IS NOT NULL")
+_PART = text("part_of IS NOT NULL")
 
 
 class Event(Base):
@@ -22,6 +23,7 @@ class Event(Base):
         Index("ix_events_window", "calendar_id", "starts_at", "ends_at"),
         Index("ix_events_uid", "calendar_id", "uid"),
         Index("ix_events_split_from", "split_from", sqlite_where=_SPLIT, postgresql_where=_SPLIT),
+        Index("ix_events_part_of", "part_of", sqlite_where=_PART, postgresql_where=_PART),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -32,6 +34,11 @@ class Event(Base):
     split_from: Mapped[str | None] = mapped_column(String(40))
     """The series whose later occurrences these are since somebody changed *this and following*; only told,
     nothing follows from it. That event may be gone."""
+    part_of: Mapped[str | None] = mapped_column(String(40))
+    """Set: it stands for one occurrence of that series in a calendar that only one link has
+    (`hub.outbound.singles`)."""
+    original_start: Mapped[date | datetime | None] = mapped_column(WallTime)
+    """Where the rule of that series puts the occurrence."""
     version: Mapped[int] = mapped_column(default=1)
     """Rises with every change, deletion included; the API's ETag, and what copies are measured by."""
     title: Mapped[str] = mapped_column(Text, default="")

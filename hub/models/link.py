@@ -38,6 +38,13 @@ class Policy(StrEnum):
     PROVIDER = "provider"
 
 
+class Unholdable(StrEnum):
+    """What becomes of a series whose rule the provider cannot hold: never another rule."""
+
+    HOLD = "hold"
+    SINGLES = "singles"
+
+
 class LinkState(StrEnum):
     """Whether the hub works on a link. A stopped one waits for a person; the reason stands in `problem`."""
 
@@ -84,6 +91,12 @@ class Link(Base):
     """Which events are copied to the remote calendar, where it differs from `hub.domain.lens.Filters`."""
     leave_alone: Mapped[list[str]] = mapped_column(default=list)
     """Fields that are neither written there nor taken over from there."""
+    unholdable: Mapped[str] = mapped_column(String(10), default=Unholdable.HOLD)
+    """Series that cannot be held there: parked with the reason, or as single events in the window."""
+    singles_id: Mapped[str | None] = mapped_column(String(40))
+    """The calendar of such single events (`hub.outbound.singles`), once there were any."""
+    singles_at: Mapped[datetime | None]
+    """When they were last brought to the window."""
     policy: Mapped[str] = mapped_column(String(10), default=Policy.NEWEST)
     past_days: Mapped[int] = mapped_column(default=90)
     """Events that ended longer ago are not brought in; those already here stay."""

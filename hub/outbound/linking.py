@@ -66,6 +66,7 @@ def create_link(
     busy_title: str = "Busy",
     filters: Mapping[str, Any] = MappingProxyType({}),
     leave_alone: Collection[str] = (),
+    unholdable: str = "hold",
     policy: str = "newest",
     past_days: int = 90,
     future_days: int = 400,
@@ -92,6 +93,8 @@ def create_link(
         busy_title=busy_title,
         filters=Filters.of(filters).stored(),
         leave_alone=sorted(leave_alone),
+        unholdable=unholdable,
+        singles_id=_former_singles(session, calendar, remote),
         policy=policy,
         past_days=past_days,
         future_days=future_days,
@@ -102,6 +105,14 @@ def create_link(
     session.add(LinkSignal(link_id=link.id, notified=1))
     start(session, ports, link)
     return link
+
+
+def _former_singles(session: Session, calendar: Calendar, remote: RemoteCalendar) -> str | None:
+    """Return where an earlier link of the same calendars kept its single events: they are there still."""
+    former = select(Link.singles_id).where(
+        Link.calendar_id == calendar.id, Link.remote_calendar_id == remote.id, Link.singles_id.is_not(None)
+    )
+    return session.scalars(former.order_by(Link.created_at.desc()).limit(1)).first()
 
 
 def check(
@@ -231,7 +242,8 @@ def look_again(session: Session, ports: Ports, link: Link) -> None:
     if link.direction == Direction.IMPORT:
         return
     version = select(Event.version).where(Event.id == EventCopy.event_id).scalar_subquery()
-    live = select(Event.id).where(Event.calendar_id == link.calendar_id, Event.deleted_at.is_(None))
+    homes = [link.calendar_id, *([link.singles_id] if link.singles_id else [])]
+    live = select(Event.id).where(Event.calendar_id.in_(homes), Event.deleted_at.is_(None))
     own = (EventCopy.link_id == link.id, EventCopy.event_id.in_(live))
     session.execute(
         update(EventCopy)

@@ -23,7 +23,7 @@ from hub.domain.people import guests_differ
 from hub.models import Event, EventCopy, Link, LinkSignal
 from hub.models import content as contents
 from hub.models.view import lens_of
-from hub.outbound import asked, conflicts, kept
+from hub.outbound import asked, conflicts, kept, singles
 from hub.outbound.lease import Lease
 from hub.outbound.linking import ask_for_pull
 from hub.outbound.owed import COPY_IS_DUE, UNWRITTEN, may_write
@@ -191,6 +191,8 @@ def plan_push(ports: Ports, provider: str, link: Link, copy: EventCopy, event: E
     if event.start_zone is None:
         whole = pinned(whole, link.calendar.zone)
     content = content_from_json(lens.shown(whole, copy.base, is_ours=is_ours))
+    if is_ours and event.deleted_at is None:
+        withheld = withheld or singles.reason(ports, provider, link, content)
     version = event.version
     push: Push | None
     seen = content

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from hub.log import get_logger
 from hub.models import Link, LinkState
-from hub.outbound import outbox, trouble
+from hub.outbound import outbox, singles, trouble
 from hub.outbound.lease import Lease, assure, give_back, held, wake_waiting
 from hub.outbound.linking import ask_for_pull
 from hub.outbound.outbox import Work
@@ -150,6 +150,7 @@ def _note(session: Session, ports: Ports, link: Link, work: Work, outcome: Outco
             ask_for_pull(session, ports, link.id)
         if not isinstance(outcome, RetryLaterError):
             _log(link, work, outcome)
+    singles.follow(session, ports, link, work.event_id)
 
 
 def _log(link: Link, work: Work, error: ProviderError) -> None:

@@ -209,7 +209,7 @@ def _add(session: Session, ports: Ports, link: _Target, event_ids: list[str], *,
     oldest, _ = window_at(ports, link.provider, link.past_days, 0, now)
     new, removed, has_meeting = [], [], False
     for event in connection.execute(_NOT_THERE, {"link_id": link.id, "event_ids": event_ids}):
-        if event.deleted_at is not None:
+        if event.deleted_at is not None and not event.left_out:
             continue
         if event.copy_id is None:
             if may_add and _is_within(event.ends_at, oldest):

@@ -66,6 +66,7 @@ def _links(calendar_id: str) -> Executable:
         Link.busy_title,
         Link.filters,
         Link.leave_alone,
+        Link.unholdable,
         Link.policy,
         Link.past_days,
         Link.state,

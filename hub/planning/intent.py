@@ -42,6 +42,7 @@ DEFAULTS: dict[str, Any] = {
     "busy_title": "Busy",
     "filters": Filters().stored(),
     "leave_alone": [],
+    "unholdable": "hold",
     "policy": "newest",
     "past_days": 90,
     "future_days": 400,

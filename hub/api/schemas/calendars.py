@@ -9,7 +9,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 
 from hub.api.schemas.common import Choice, Instant, PageQuery, Strict, Text, iana_zone
 from hub.domain.lens import LEAVABLE, PLACEHOLDERS, fault_of_title
-from hub.models import Detail, Direction, Policy
+from hub.models import Detail, Direction, Policy, Unholdable
 
 
 def hex_color(value: str) -> None:
@@ -149,6 +149,14 @@ class LinkSchema(Strict):
     )
     filters = fields.Nested(FiltersSchema, load_default=dict)
     leave_alone = _leave_alone(load_default=list)
+    unholdable = Choice(
+        Unholdable,
+        load_default="hold",
+        metadata={
+            "description": "what becomes of a series whose rule cannot be held there: hold parks it with the "
+            "reason, singles writes its occurrences in the window as single events"
+        },
+    )
     policy = Choice(Policy, load_default="newest", metadata={"description": "who wins a conflict"})
     past_days = fields.Integer(strict=True, load_default=90, validate=_DAYS)
     future_days = fields.Integer(strict=True, load_default=400, validate=_DAYS)
@@ -165,6 +173,7 @@ class LinkPatchSchema(Strict):
     busy_title = Text(200, 1, validate=[busy_title])
     filters = fields.Nested(FiltersSchema)
     leave_alone = _leave_alone()
+    unholdable = Choice(Unholdable)
     policy = Choice(Policy)
     past_days = fields.Integer(strict=True, validate=_DAYS)
     future_days = fields.Integer(strict=True, validate=_DAYS)

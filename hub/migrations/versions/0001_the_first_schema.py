@@ -213,6 +213,8 @@ def upgrade() -> None:
         sa.Column("calendar_id", sa.String(length=40), nullable=False),
         sa.Column("uid", sa.String(length=1024), nullable=False),
         sa.Column("split_from", sa.String(length=40), nullable=True),
+        sa.Column("part_of", sa.String(length=40), nullable=True),
+        sa.Column("original_start", db.WallTime(length=32), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
@@ -243,6 +245,13 @@ def upgrade() -> None:
             unique=False,
             sqlite_where=sa.text("split_from IS NOT NULL"),
             postgresql_where=sa.text("split_from IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_events_part_of",
+            ["part_of"],
+            unique=False,
+            sqlite_where=sa.text("part_of IS NOT NULL"),
+            postgresql_where=sa.text("part_of IS NOT NULL"),
         )
         batch_op.create_index("ix_events_uid", ["calendar_id", "uid"], unique=False)
         batch_op.create_index("ix_events_window", ["calendar_id", "starts_at", "ends_at"], unique=False)
@@ -288,6 +297,9 @@ def upgrade() -> None:
         sa.Column("busy_title", sa.String(length=200), nullable=False),
         sa.Column("filters", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
         sa.Column("leave_alone", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.Column("unholdable", sa.String(length=10), nullable=False),
+        sa.Column("singles_id", sa.String(length=40), nullable=True),
+        sa.Column("singles_at", db.UtcDateTime(timezone=True), nullable=True),
         sa.Column("policy", sa.String(length=10), nullable=False),
         sa.Column("past_days", sa.Integer(), nullable=False),
         sa.Column("future_days", sa.Integer(), nullable=False),
@@ -638,6 +650,7 @@ def downgrade() -> None:
     with op.batch_alter_table("events", schema=None) as batch_op:
         batch_op.drop_index("ix_events_window")
         batch_op.drop_index("ix_events_uid")
+        batch_op.drop_index("ix_events_part_of")
         batch_op.drop_index("ix_events_split_from")
         batch_op.drop_index(batch_op.f("ix_events_tenant_id"))
         batch_op.drop_index(batch_op.f("ix_events_deleted_at"))
