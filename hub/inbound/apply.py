@@ -106,6 +106,10 @@ class _Page:
                 self.plan.listed(copies[remote_id])
         sound = [change for change in changes.values() if change.remote_id not in faults]
         suspects = self._sort_out(copies, sound)
+        if self.link.singles_id is not None:
+            ids = [copy["event_id"] for _, copy in suspects]
+            singles.follow_parts(self.session, self.ports, self.link, ids)
+            forget(self.session, Event, EventCopy)
         new = [change.event for change in sound if change.event and change.remote_id not in copies]
         gone = {copy["id"] for change, copy in suspects if change.event is None}
         pairs = self._pairs(new, gone)

@@ -134,6 +134,7 @@ def _bury(
     now = ports.clock.now()
     author = Author(Actor.PROVIDER, link.id, run_id)
     deleted = []
+    parts: dict[str, tuple[str, ...]] = {}
     copies = list(copies)
     sources = _other_sources(session, link, [copy.id for copy, _ in copies])
     for copy, event in copies:
@@ -150,16 +151,17 @@ def _bury(
         if event.deleted_at is None:
             event.version += 1
             event.deleted_at = event.updated_at = now
-            if event.part_of is None:
+            if event.part_of is not None:
+                parts[event.id] = ()
+            else:
                 record(session, ports, event, ChangeKind.DELETED, remains(event), author)
-            deleted.append(event)
+                deleted.append(event)
         copy.wanted_version = copy.pushed_version = event.version
     session.flush()
-    fan_out(session, ports, [event for event in deleted if event.part_of is None], source=link)
-    parts: dict[str, tuple[str, ...]] = {event.id: () for event in deleted if event.part_of is not None}
+    fan_out(session, ports, deleted, source=link)
     if parts:
         singles.came_back(session, ports, link, parts, author)
-    return len(deleted)
+    return len(deleted) + len(parts)
 
 
 def _other_sources(session: Session, link: Link, copy_ids: list[str]) -> set[str]:

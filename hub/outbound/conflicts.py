@@ -15,10 +15,10 @@ from sqlalchemy.orm import Session
 from hub.db import before_commit
 from hub.models import Conflict, Event, Link
 from hub.models.content import content_of
-from hub.outbound import edit
+from hub.outbound import edit, singles
 from hub.outbound.edit import Author, StaleVersionError
 from hub.plugin.codec import content_from_json, to_json
-from hub.plugin.types import EventContent
+from hub.plugin.types import CONTENT_FIELDS, EventContent
 from hub.ports import Ports
 
 DELETED = "deleted"
@@ -131,6 +131,8 @@ def _turn_value(
     if present != standing["value"] and not knows:
         raise EditedSinceError
     edit.update_event(session, ports, event, _with(content, conflict.field, chosen), author)
+    if event.part_of is not None:
+        singles.told(session, ports, event, [conflict.field], author)
 
 
 def _with(content: EventContent, field: str, chosen: Mapping[str, Any]) -> EventContent:
@@ -159,3 +161,5 @@ def _turn_deletion(
         edit.delete_event(session, ports, event, author)
     else:
         edit.restore_event(session, ports, event, content_of(event), author, extra=event.extra)
+    if event.part_of is not None:
+        singles.told(session, ports, event, CONTENT_FIELDS, author)

@@ -261,7 +261,12 @@ def record(
     fields: dict[str, Any],
     author: Author,
 ) -> None:
-    """Note one line for the change log; it gets its number at the end of the transaction."""
+    """Note one line for the change log; it gets its number at the end of the transaction.
+
+    What stands for an occurrence of a series (`hub.outbound.singles`) has no history but that of its series.
+    """
+    if event.part_of is not None:
+        return
     line = {"kind": kind, "event_id": event.id, "event_version": event.version, "fields": fields}
     note_changes(session, ports, event.tenant_id, event.calendar_id, author, [line])
 

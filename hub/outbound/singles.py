@@ -19,10 +19,11 @@ from sqlalchemy.orm import Session, selectinload
 from hub.domain.recurrence import CLEARED, OVERRIDABLE, Occurrence, as_it_takes_place, occurrences
 from hub.domain.series import with_exception
 from hub.domain.split import SeriesError
-from hub.models import Account, Calendar, ChangeKind, Event, Link, LinkState, Unholdable
+from hub.models import Account, Calendar, ChangeKind, Event, EventCopy, Link, LinkState, Unholdable
 from hub.models.content import content_of, write_content
 from hub.outbound import edit
 from hub.outbound.edit import Author
+from hub.outbound.owed import hint_after
 from hub.outbound.spread import want_in
 from hub.outbound.window import window_at
 from hub.plugin import rules
@@ -121,6 +122,30 @@ def follow(session: Session, ports: Ports, link: Link, event_id: str) -> None:
     ids = [single.id for single in [*changed, *gone] if single is not None]
     if ids:
         want_in(session, ports, link.id, ids)
+
+
+def follow_all(session: Session, ports: Ports, link: Link) -> None:
+    """Do that for every series that is about to be written in a link, so that a plan can tell of it."""
+    if link.unholdable != Unholdable.SINGLES and link.singles_id is None:
+        return
+    waiting = (
+        select(Event.id, Event.recurrence)
+        .join(EventCopy, EventCopy.event_id == Event.id)
+        .where(EventCopy.link_id == link.id, EventCopy.wanted_version > EventCopy.pushed_version)
+        .order_by(Event.id)
+    )
+    for event_id, recurrence in session.execute(waiting).all():
+        if recurrence:
+            follow(session, ports, link, event_id)
+
+
+def follow_parts(session: Session, ports: Ports, link: Link, event_ids: Collection[str]) -> None:
+    """Do that for the series of such single events among some events, before what a person did to them is
+    merged: else nobody could see that somebody else has changed the same occurrence meanwhile."""
+    parts = select(Event.part_of).where(Event.id.in_(event_ids), Event.part_of.is_not(None)).distinct()
+    for series_id in session.scalars(parts.order_by(Event.part_of)).all():
+        if series_id is not None:
+            follow(session, ports, link, series_id)
 
 
 def _singles_of(link: Link, event: Event) -> Select[Event]:
@@ -223,6 +248,17 @@ def came_back(
             touched[series.id] = series
     session.flush()
     edit.fan_out(session, ports, list(touched.values()), source=link)
+
+
+def told(session: Session, ports: Ports, single: Event, fields: Collection[str], author: Author) -> None:
+    """Carry on what was said of a single event in the hub: to its link, and to its series."""
+    query = select(Link).where(Link.singles_id == single.calendar_id, Link.deleted_at.is_(None))
+    session.flush()
+    link = session.scalars(query.limit(1)).first()
+    if link is not None:
+        want_in(session, ports, link.id, [single.id])
+        came_back(session, ports, link, {single.id: fields}, author)
+        hint_after(session, ports, "push", [link.id])
 
 
 def _with(series: EventContent, single: Event, fields: Collection[str]) -> EventContent | None:

@@ -228,7 +228,7 @@ class _Reader:
             link.remote_calendar_id,
             event.title,
             _start(work.content.when.start),
-            self._known(event.id),
+            self._known(event.part_of or event.id),
             remote_id,
             fields,
             losses,

@@ -35,6 +35,7 @@ from hub.models import (
     Tenant,
     User,
 )
+from hub.outbound import singles
 from hub.outbound.owed import UNWRITTEN
 from hub.planning.inputs import digests
 from hub.planning.intent import carry_out
@@ -103,6 +104,9 @@ def _play(ports: Ports, scratch: ScratchDatabase, plan: LinkPlan) -> Rehearsed:
     for link_id in links:
         pull_link(own, link_id)
         _check_done(own, link_id)
+    with scratch.transaction() as session:
+        for link in session.scalars(select(Link).where(Link.id.in_(links))):
+            singles.follow_all(session, own, link)
     return Rehearsed(own, links, plan.calendar_id, inputs, seq, owed, copies, plan.created_at)
 
 
@@ -143,16 +147,19 @@ def _copy(source: Session, scratch: ScratchDatabase, plan: LinkPlan) -> None:
     to_be = select(PlannedLink.remote_calendar_id).where(PlannedLink.plan_id == plan.id)
     remotes = or_(RemoteCalendar.id.in_(linked), RemoteCalendar.id.in_(to_be))
     accounts = select(RemoteCalendar.account_id).where(remotes)
-    events = select(Event.id).where(Event.calendar_id == plan.calendar_id)
+    # Single events of series stand in calendars of their links.
+    homes = select(Link.singles_id).where(Link.calendar_id == plan.calendar_id, Link.singles_id.is_not(None))
+    held = or_(Event.calendar_id == plan.calendar_id, Event.calendar_id.in_(homes))
+    events = select(Event.id).where(held)
     wanted: list[tuple[Any, ColumnElement[bool]]] = [
         (Tenant, Tenant.id == plan.tenant_id),
         (User, User.id == plan.user_id),
-        (Calendar, Calendar.id == plan.calendar_id),
+        (Calendar, or_(Calendar.id == plan.calendar_id, Calendar.id.in_(homes))),
         (Link, Link.calendar_id == plan.calendar_id),
         (LinkSignal, LinkSignal.link_id.in_(links)),
         (Account, Account.id.in_(accounts)),
         (RemoteCalendar, remotes),
-        (Event, Event.calendar_id == plan.calendar_id),
+        (Event, held),
         (SeriesExceptionRow, SeriesExceptionRow.event_id.in_(events)),
         (EventCopy, EventCopy.link_id.in_(links)),
         (ParkedChange, ParkedChange.link_id.in_(links)),

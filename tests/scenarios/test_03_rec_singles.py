@@ -9,12 +9,14 @@ from datetime import datetime, timedelta
 import pytest
 
 from hub.accounts.links import change_link
-from hub.models import Link
-from hub.outbound import linking
+from hub.models import Actor, Conflict, Link
+from hub.outbound import conflicts, linking
+from hub.outbound.edit import Author
 from hub.plugin.testing import series, timed
 from hub.plugin.types import EventContent, SeriesException
-from tests.provider_world import ProviderWorld
-from tests.scenarios.play import agenda, clear, lose_answer, occurrence, writes
+from tests.planning import apply, make_plan, told
+from tests.provider_world import ProviderWorld, Side
+from tests.scenarios.play import agenda, clear, instances, lose_answer, occurrence, writes
 
 FIRST = datetime(2026, 12, 1, 9)
 TWICE = series("Twice a month", FIRST, "FREQ=MONTHLY;BYMONTHDAY=1,15;COUNT=6")
@@ -204,6 +206,56 @@ def choose(world: ProviderWorld, unholdable: str) -> None:
         change_link(session, world.ports, link, unholdable=unholdable)
     world.settle()
     world.sync()
+
+
+def test_rec_36_both_sides_name_one_occurrence_and_the_conflict_can_be_turned_round(
+    world: ProviderWorld,
+) -> None:
+    remote_id = world.google.create(TWICE)
+    world.sync()
+    second = datetime(2026, 12, 15, 9)
+    world.outlook.update(occurrence(world, world.outlook, "12-15"), title="Outlook")
+    named = SeriesException(second, title="Google")
+    world.google.update(remote_id, when=dataclasses.replace(TWICE.when, exceptions=(named,)))
+    world.sync()
+    (stands,) = {agenda_title(world, side) for side in world.sides.values()}
+    (conflict,) = world.conflicts()
+    with world.ports.db.transaction() as session:
+        held = session.get_one(Conflict, conflict.id)
+        loser = "provider" if held.stands == "hub" else "hub"
+        conflicts.resolve(session, world.ports, held, loser, Author(Actor.HUB))
+    world.settle()
+    world.sync()
+    assert {agenda_title(world, side) for side in world.sides.values()} == {"Google", "Outlook"} - {stands}
+    assert len(world.outlook.events()) == 6 and len(world.hub_events("cal_1")) == 1
+
+
+def agenda_title(world: ProviderWorld, side: Side) -> str:
+    """Return what the occurrence of 15 December is called at a provider."""
+    (found,) = [
+        item.get("summary", item.get("subject"))
+        for item in instances(world, side)
+        if item["start"].get("dateTime", "").startswith("2026-12-15")
+    ]
+    return str(found)
+
+
+def test_rec_36_a_plan_tells_of_each_single_event_before_it_is_made_or_taken_away(
+    world: ProviderWorld,
+) -> None:
+    choose(world, "hold")
+    world.google.create(TWICE)
+    world.sync()
+    for choice, kind in (("singles", "create"), ("hold", "delete")):
+        clear(world)
+        plan_id = make_plan(world, (world.outlook.link_id, {"unholdable": choice}))
+        lines = [f"remote {kind} Twice a month"] * 6
+        assert [line for line in told(world, plan_id) if f" {kind} " in line] == lines
+        assert world.writes() == []
+        apply(world, plan_id)
+        world.sync()
+        assert len(writes(world.outlook)) == 6
+    assert world.outlook.events() == {}
 
 
 @pytest.mark.parametrize("how", ["cut", "500"])
