@@ -73,6 +73,7 @@ def tell(session: Session, ports: Ports, found: dict[str, str], log: Iterable[Li
             event.updated_at = ports.clock.now()
             fields = {"split_from": {"before": None, "after": old_id}}
             edit.record(session, ports, event, ChangeKind.UPDATED, fields, author)
+    session.flush()
 
 
 def _recent(session: Session, ports: Ports, link: Link) -> list[Line]:
