@@ -27,6 +27,8 @@ _DEFAULTS: dict[str, Any] = {
 }
 _DEFAULTS[METADATA] = {}
 FIELDS = (*CONTENT_FIELDS, METADATA)
+_GIVEN = "own_answer"
+"""What was answered to somebody stays answered: it is as its provider shows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ def _take_back_update(state: State | None, line: Line, kept: list[Kept], *, forc
         return None
     result = dict(state)
     for name in FIELDS:
-        if name not in line.fields:
+        if name not in line.fields or name == _GIVEN:
             continue
         before, after = line.fields[name].get("before"), line.fields[name].get("after")
         if state[name] == before:

@@ -15,9 +15,10 @@ from hub.domain.series import find_occurrence
 from hub.domain.split import SeriesError
 from hub.models import Calendar, Event
 from hub.models.content import content_of
-from hub.outbound import edit, series
+from hub.outbound import edit, home, series
 from hub.outbound.edit import StaleVersionError
-from hub.plugin.types import EventContent, SeriesException, When
+from hub.outbound.home import AskingError
+from hub.plugin.types import Answer, EventContent, SeriesException, When
 from hub.web.event_details import Details, details_of
 from hub.web.event_form import Edit, FormError, at_occurrence, read, values_of
 from hub.web.lines import labels_of
@@ -151,6 +152,23 @@ def bring_back(event_id: str) -> Response:
         bare = SeriesException(opened.occurrence.original_start)
         series.change_occurrence(session, ports(), opened.event, bare, author())
     return _done(bare.original_start, "saved")
+
+
+@blp.post("/events/<event_id>/answer")
+def answer_invitation(event_id: str) -> Response | tuple[str, int]:
+    """Answer an invitation, or the one occurrence that is open, through the account that it came to."""
+    said = request.form.get("answer", "")
+    if said not in {Answer.ACCEPTED, Answer.TENTATIVE, Answer.DECLINED}:
+        abort(422)
+    with ports().db.transaction() as session:
+        opened = _open(session, event_id, request.form.get("occurrence", ""), lock=True)
+        occurrence = opened.occurrence
+        start = occurrence.original_start if occurrence and opened.content.when.is_series else None
+        try:
+            home.answer(session, ports(), opened.event, Answer(said), original_start=start)
+        except AskingError as error:
+            return _page(session, opened, _sentence(error)), 422
+    return _done(opened.shown.when.start, "saved")
 
 
 def _sentence(error: Exception) -> str:

@@ -167,3 +167,15 @@ def test_a_time_is_put_back_as_one_and_a_text_with_its_formatting() -> None:
 
 def _when() -> dict[str, str]:
     return {"start": "2026-12-07", "end": "2026-12-08"}
+
+
+def test_an_answer_that_was_given_is_not_taken_back() -> None:
+    present = dict(state_of(START, {})) | {"title": "After", "own_answer": "accepted"}
+    fields = {
+        "title": {"before": "Before", "after": "After"},
+        "own_answer": {"before": "needs_action", "after": "accepted"},
+    }
+    plan = plan_undo(present, [Line(1, "updated", fields)], force=True)
+    assert plan.result is not None
+    assert (plan.result["title"], plan.result["own_answer"]) == ("Before", "accepted")
+    assert plan.changed == ("title",)
