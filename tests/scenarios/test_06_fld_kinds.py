@@ -11,7 +11,7 @@ import pytest
 from hub.outbound import edit
 from hub.outbound import series as outbound_series
 from hub.plugin.testing import timed
-from hub.plugin.types import Conference, ShowAs
+from hub.plugin.types import Conference, SeriesException, ShowAs
 from tests.provider_world import ProviderWorld
 from tests.scenarios.play import clear, lose_answer, other, refuse, writes
 from tests.scenarios.test_06_fld_texts import GOOGLE, OUTLOOK, rounds
@@ -239,6 +239,24 @@ def test_fld_17_a_teams_meeting_is_told_at_google_and_keeps_its_text(world: Prov
     (written,) = writes(world.outlook)
     assert written["body"].keys() == {"subject"}
     world.assert_quiet()
+
+
+def test_fld_17_a_day_of_a_teams_series_keeps_how_to_join(world: ProviderWorld) -> None:
+    rule = {
+        "pattern": {"type": "daily", "interval": 1},
+        "range": {"type": "numbered", "startDate": "2026-12-03", "numberOfOccurrences": 4},
+    }
+    world.outlook.create_raw(**OUTLOOK, subject="Daily", isOnlineMeeting=True, recurrence=rule)
+    world.sync()
+    mirror = world.google.by_title()["Daily"]
+    day = SeriesException(TEN + timedelta(days=1), title="Special", description="Bring cake")
+    when = dataclasses.replace(mirror.when, exceptions=(day,))
+    clear(world)
+    world.google.update(world.google.find("Daily"), when=when)
+    rounds(world, 2)
+    assert [sorted(c["body"]) for c in writes(world.outlook)] == [["subject"]]
+    assert [e.title for e in world.outlook.by_title()["Daily"].when.exceptions] == ["Special"]
+    assert "online meeting" in world.parked()["outlook", "Daily"]
 
 
 def test_fld_17_another_address_is_followed_and_no_address_is_said_twice(world: ProviderWorld) -> None:

@@ -220,6 +220,14 @@ def test_fld_24_an_edit_of_a_text_with_a_picture_waits_and_says_why(world: Provi
     assert "picture" in world.parked()["outlook", "Fair"]
     assert "cid:logo" in world.outlook.raw("Fair")["body"]["content"]
     assert world.hub_event("Fair")[1].description == "Logo: [picture]\nSee you"
+    world.google.update(world.google.find("Fair"), title="Trade fair", description="No logo")
+    world.sync()
+    shown = world.outlook.raw("Trade fair")
+    assert "cid:logo" in shown["body"]["content"], "the title went through, the text waits"
+    world.google.update_raw(world.google.find("Trade fair"), location="Hall 3")
+    rounds(world, 2)
+    assert world.outlook.raw("Trade fair")["location"]["displayName"] == "Hall 3"
+    assert "picture" in world.parked()["outlook", "Trade fair"]
 
 
 def test_fld_24_a_text_that_a_provider_cuts_never_overwrites_the_whole(world: ProviderWorld) -> None:

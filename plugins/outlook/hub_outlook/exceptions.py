@@ -18,7 +18,7 @@ from hub_outlook import zones
 from hub_outlook.client import AS_TEXT, Graph
 from hub_outlook.errors import About
 from hub_outlook.project import occurrence, project
-from hub_outlook.translate import original_start, to_remote
+from hub_outlook.translate import original_start, to_remote, unwritable
 from hub_outlook.wire import Event
 
 
@@ -32,11 +32,14 @@ def write_exceptions(graph: Graph, current: RemoteEvent, wanted: EventContent) -
     is_now = {e.original_start: e for e in shown.when.exceptions}
     to_be = {e.original_start: e for e in wanted.when.exceptions}
     starts = [s for s in {**is_now, **to_be} if is_now.get(s) != to_be.get(s)]
+    refusal: str | None = None
     # Those that go make room for those that move.
     for start in sorted(starts, key=lambda s: (not (s in to_be and to_be[s].cancelled), s)):
         before = is_now.get(start) or SeriesException(start)
         after = to_be.get(start) or SeriesException(start)
-        _write(graph, current.remote_id, wanted, before, after)
+        refusal = _write(graph, current.remote_id, wanted, before, after) or refusal
+    if refusal:
+        raise RefusedError(refusal)  # All else is written; the next listing shows it.
     return len(starts)
 
 
@@ -46,14 +49,15 @@ def _write(
     wanted: EventContent,
     before: SeriesException,
     after: SeriesException,
-) -> None:
+) -> str | None:
+    """Write one occurrence; return why its text was left as it is, if it was to change."""
     if before.cancelled:
         raise RefusedError("Outlook cannot bring a cancelled occurrence of a series back.")
     found = instance_of(graph, master_id, wanted.when, before)
     if after.cancelled:
         if found:
             _delete(graph, found["id"])
-        return
+        return None
     if not found:
         raise RefusedError("Outlook has no occurrence where this series changes one.")
     # What the occurrence does not override has followed the master already.
@@ -61,9 +65,13 @@ def _write(
     fields = changed_fields(old, new)
     body = to_remote(new, fields)
     body.pop("isAllDay", None)
+    refusal = unwritable(found) if "body" in body else None
+    if refusal:
+        del body["body"]
     if body:
         builder = graph.me.events.by_event_id(found["id"])
         graph.write(Method.PATCH, builder, About.EVENT, body, prefer=AS_TEXT)
+    return refusal
 
 
 def _delete(graph: Graph, remote_id: str) -> None:

@@ -38,7 +38,7 @@ OF_THE_SERIES = ("conference", "attachments", "categories", "color")
 """What an occurrence is not given otherwise than its series."""
 
 NO_LENGTH = "Outlook has no event that ends before it begins, and no day without length."
-_PICTURE = re.compile(r"\[cid:[^\]\s]*\]")
+PICTURES = re.compile(r"\[cid:[^\]\s]*\]")
 PICTURE = "[picture]"
 """What stands in the text for a picture in it: Exchange writes the name of the part that holds it."""
 
@@ -65,7 +65,7 @@ REASONS = {
 
 def plain(text: str) -> str:
     """Return text as both sides write it: LF line ends, plain blanks, no empty lines around it."""
-    return _PICTURE.sub(PICTURE, clean(text).strip("\n"))
+    return PICTURES.sub(PICTURE, clean(text).strip("\n"))
 
 
 def texts(content: EventContent) -> tuple[str, Conference | None]:

@@ -30,7 +30,7 @@ from hub_outlook.errors import About
 from hub_outlook.events import read_event, read_series, understood
 from hub_outlook.exceptions import instant, write_exceptions
 from hub_outlook.project import PICTURE, project
-from hub_outlook.translate import etag, from_remote, to_remote
+from hub_outlook.translate import etag, from_remote, to_remote, unwritable
 from hub_outlook.wire import TAG_ID, Event
 
 WRITABLE = frozenset(CONTENT_FIELDS) - {
@@ -111,9 +111,37 @@ def update(graph: Graph, calendar: RemoteCalendar, push: PushUpdate) -> RemoteEv
     more = _guests(graph, push) | _meeting_of(push)
     if fields:
         people.refuse_to_mail(push)
-    if fields & {"description", "conference"}:
-        _refuse_to_spoil(push.base)
-    if wanted.when.is_series or base.when.is_series:
+    texts = fields & {"description", "conference"}
+    refusal = _unwritable(graph, push) if texts else None
+    if refusal:
+        fields -= texts
+        if not fields and not more:
+            raise RefusedError(refusal)
+    event = _written(graph, calendar, push, fields, wanted, more)
+    if refusal:
+        raise RefusedError(refusal)  # All else is written; the next listing shows it.
+    return event
+
+
+def _unwritable(graph: Graph, push: PushUpdate) -> str | None:
+    """Return why the text is to be left as it is; only one that may hold something of Outlook's is read."""
+    shown = push.base
+    is_meeting = bool(shown.conference and shown.conference.provider)
+    if not is_meeting and PICTURE not in shown.description:
+        return None
+    builder = graph.me.events.by_event_id(push.remote_id)
+    return unwritable(cast(Event, graph.get(builder, About.EVENT, prefer=AS_TEXT)))
+
+
+def _written(
+    graph: Graph,
+    calendar: RemoteCalendar,
+    push: PushUpdate,
+    fields: frozenset[str],
+    wanted: EventContent,
+    more: dict[str, Any],
+) -> RemoteEvent:
+    if wanted.when.is_series or push.base.when.is_series:
         return _update_series(graph, calendar, push, fields, wanted, more)
     if not fields and not more:
         return read_event(graph, calendar.remote_id, push.remote_id)
@@ -134,20 +162,6 @@ def _guests(graph: Graph, push: PushUpdate) -> dict[str, Any]:
 
 def _meeting_of(push: PushUpdate) -> dict[str, Any]:
     return _wished(push.content.conference) if "conference" in push.fields else {}
-
-
-def _refuse_to_spoil(shown: EventContent) -> None:
-    """Raise for a text that holds what a plain text cannot.
-
-    Raises:
-        RefusedError: to write it would take something away from people.
-    """
-    if shown.conference and shown.conference.provider:
-        raise RefusedError(
-            "Outlook keeps how to join the online meeting in its text, so the text is not changed."
-        )
-    if PICTURE in shown.description:
-        raise RefusedError("There is a picture in this text in Outlook, so the text is not changed.")
 
 
 def delete(graph: Graph, push: PushDelete) -> None:

@@ -33,7 +33,7 @@ from hub.plugin.types import (
     When,
 )
 from hub_outlook import recurrence, zones
-from hub_outlook.project import categories, difference, plain
+from hub_outlook.project import PICTURES, categories, difference, plain
 from hub_outlook.wire import TAG_ID, DateTimeZone, Event, Recipient
 
 SHOW_AS = {
@@ -321,6 +321,16 @@ def _conference(event: Event) -> Conference | None:
 def _at(value: str | None) -> datetime | None:
     """Return an instant; None for the first day of the year 1 or 1601, which stands for "never"."""
     return datetime.fromisoformat(value[:19]).replace(tzinfo=UTC) if value and value > "1602" else None
+
+
+def unwritable(event: Event) -> str | None:
+    """Return why a text is not written: it holds what plain text cannot, and people would lose it."""
+    if event.get("isOnlineMeeting"):
+        return "Outlook keeps how to join the online meeting in its text, so the text is not changed."
+    body = event.get("body")
+    if PICTURES.search((body["content"] if body else "") or ""):
+        return "There is a picture in this text in Outlook, so the text is not changed."
+    return None
 
 
 # --- series ---
