@@ -266,3 +266,22 @@ def test_fld_24_a_title_that_outlook_cuts_keeps_its_end(world: ProviderWorld) ->
     world.sync()
     assert dataclasses.replace(shown, title=f"{cut}!"[3:]) in world.google.events().values()
     world.assert_quiet()
+
+
+def test_fld_24_a_provider_that_cuts_more_than_is_known_costs_no_word(world: ProviderWorld) -> None:
+    world.google.control.switches(cut_texts=100)
+    whole = " ".join(f"word {n}" for n in range(100))
+    world.outlook.create(timed("Long", TEN, description=whole))
+    world.sync()
+    cut = described(world.google, "Long")
+    assert whole.startswith(cut) and len(cut) <= 100
+    world.google.update(world.google.find("Long"), title="Longer")
+    world.sync()
+    assert described(world.outlook, "Longer") == whole
+    world.google.update(world.google.find("Longer"), description=cut.replace("word 3 ", ""))
+    rounds(world, 2)
+    assert described(world.outlook, "Longer") == whole.replace("word 3 ", "")
+    clear(world)
+    rounds(world, 3)
+    assert writes(world.google) == writes(world.outlook) == []
+    assert world.parked() == {}
