@@ -66,6 +66,14 @@ class RealWorld:
         projected: EventContent = self.world.sides[name].project(content).content
         return projected
 
+    def shown_at(self, name: str, content: EventContent) -> EventContent:
+        """Return what a provider is to show: both links show all of an event."""
+        return self.project(name, content)
+
+    def leaves_out(self, name: str, content: EventContent) -> bool:
+        """Whether no copy is to be made: both links copy everything."""
+        return False
+
 
 def play(world: ProviderWorld, seed: int, *, length: int = 6) -> list[str]:
     """Play one seed's history between both providers; return what was broken."""
