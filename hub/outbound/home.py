@@ -16,6 +16,8 @@ from sqlalchemy.orm import Session
 
 from hub.domain.plain import is_meeting
 from hub.models import Account, Detail, Direction, Event, EventCopy, Link, LinkState, RemoteCalendar
+from hub.models.content import plain_of
+from hub.models.view import lens_of
 from hub.outbound.owed import hint_after
 from hub.plugin.types import AccessRole, Answer
 from hub.ports import Ports
@@ -36,6 +38,8 @@ class Place(NamedTuple):
     link: Link
     calendar: RemoteCalendar
     account: Account
+    withheld: str | None
+    """Why the link does not copy the event, if it does not."""
 
     @property
     def obstacle(self) -> str | None:
@@ -48,6 +52,8 @@ class Place(NamedTuple):
             return "the link has stopped"
         if self.calendar.access_role not in (AccessRole.OWNER, AccessRole.WRITER):
             return "the calendar is read-only"
+        if self.withheld:
+            return f"{self.withheld[0].lower()}{self.withheld[1:].rstrip('.')}"
         return self.copy.read_only
 
 
@@ -62,7 +68,7 @@ def notify(session: Session, ports: Ports, event: Event, link_id: str | None = N
     Raises:
         AskingError: there is no such home, or it is elsewhere.
     """
-    places = _places(session, event)
+    places = _places(session, ports, event)
     if not event.is_meeting and not any(_is_meeting(place) for place in places):
         return None
     place = _home(places, event.uid, link_id)
@@ -92,7 +98,7 @@ def answer(
     Raises:
         AskingError: no invitation came in, or several and none is named.
     """
-    invitations = [place for place in _places(session, event) if _is_invitation(place)]
+    invitations = [place for place in _places(session, ports, event) if _is_invitation(place)]
     place = _one(
         invitations,
         link_id,
@@ -108,7 +114,7 @@ def answer(
     _want(session, ports, event, place)
 
 
-def _places(session: Session, event: Event) -> list[Place]:
+def _places(session: Session, ports: Ports, event: Event) -> list[Place]:
     session.flush()
     query = (
         select(EventCopy, Link, RemoteCalendar, Account)
@@ -120,7 +126,14 @@ def _places(session: Session, event: Event) -> list[Place]:
         .with_for_update(of=EventCopy)
         .execution_options(populate_existing=True)
     )
-    return [Place(*row) for row in session.execute(query)]
+    now = ports.clock.now()
+    return [Place(*row, _withheld(row[0], row[1], event, now)) for row in session.execute(query)]
+
+
+def _withheld(copy: EventCopy, link: Link, event: Event, now: datetime) -> str | None:
+    if event.deleted_at is not None or not (copy.is_ours or copy.remote_id is None):
+        return None
+    return lens_of(link).withheld(plain_of(event), event.ends_at, now)
 
 
 def _is_meeting(place: Place) -> bool:

@@ -107,3 +107,13 @@ def test_a_calendar_that_is_renamed_renames_the_copies_that_say_its_name(hub: Hu
     assert hub.call("PATCH", "/v1/calendars/cal_1", {"name": "Ann"}).get_json()["name"] == "Ann"
     hub.world.settle()
     assert hub.world.titles("left") == ["Ann"] and hub.world.hub_titles() == ["Lunch"]
+
+
+def test_nobody_is_invited_from_a_calendar_that_does_not_have_the_event(hub: HubApp) -> None:
+    linked(hub, filters={"free": False})
+    guests = [{"email": "bob@example.test"}]
+    answer = hub.call("POST", "/v1/events", an_event(show_as="free", attendees=guests, notify=True))
+    assert (answer.status_code, answer.get_json()["type"]) == (409, "urn:coordinoter:problem:no_home")
+    assert hub.call("POST", "/v1/events", an_event(attendees=guests, notify=True)).status_code == 201
+    hub.world.settle()
+    assert hub.world.titles("left") == ["Lunch"]
