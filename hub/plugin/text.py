@@ -71,8 +71,15 @@ def join_line(text: str, url: str) -> str:
 
 
 def without_join_line(text: str) -> tuple[str, str | None]:
-    """Return a text without such a line, and the address that stood in it (of several, the last)."""
+    """Return a text without such a line, and the address that stood in it (of several, the last).
+
+    A line whose address the rest of the text has, too, is no line of the hub's.
+    """
     if _JOIN not in text:
         return text, None
-    found: list[str] = _JOIN_LINE.findall(text)
-    return (_JOIN_LINE.sub("", text).strip("\n"), found[-1]) if found else (text, None)
+    around = _JOIN_LINE.sub("", text)
+    found = [line for line in _JOIN_LINE.finditer(text) if line[1] not in around]
+    if not found:
+        return text, None
+    rest = _JOIN_LINE.sub(lambda line: line[0] if line[1] in around else "", text).rstrip("\n")
+    return (rest.lstrip("\n") if found[0].start() == 0 else rest), found[-1][1]

@@ -63,7 +63,7 @@ def write_description(text: str, html_text: str | None = None, join: str = "") -
 
 def _own(text: str) -> str:
     """Return the text as people wrote it."""
-    return clean(_CONFERENCE_BLOCK.sub("\n\n", text) if "-::~" in text else text)
+    return clean(_CONFERENCE_BLOCK.sub("\n\n", text).lstrip("\n") if "-::~" in text else text)
 
 
 class _Reader(HTMLParser):

@@ -88,8 +88,8 @@ def instance_of(graph: Graph, master_id: str, when: When, change: SeriesExceptio
         instant(change.start or change.original_start, when),
     }:
         query = {
-            "startDateTime": f"{around - timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}",
-            "endDateTime": f"{around + timedelta(days=2):%Y-%m-%dT%H:%M:%SZ}",
+            "startDateTime": f"{(around - timedelta(days=1)).isoformat()}Z",
+            "endDateTime": f"{(around + timedelta(days=2)).isoformat()}Z",
         }
         builder = graph.me.events.by_event_id(master_id).instances
         answer = graph.get(builder, About.EVENT, query, AS_TEXT)
