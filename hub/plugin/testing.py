@@ -357,7 +357,12 @@ class ProviderContract:
     ) -> None:
         cal, numbers = ann.calendar, count(1)
 
-        @settings(max_examples=self.any_events, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(
+            max_examples=self.any_events,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        )
         @given(contents())
         def write(content: EventContent) -> None:
             projection = ann.hooks.project(content=content)
