@@ -107,7 +107,12 @@ class Settings:
     body_limit: int = declare(values.whole(1024), "1048576", "Largest request body in bytes; more is a 413.")
     web_workers: int = declare(values.whole(1), "1", "Web server processes.")
     web_threads: int = declare(values.whole(1), "32", "Threads of each web server process.")
-    worker_processes: int = declare(values.whole(1), "2", "Processes of each worker.")
+    worker_processes: int = declare(
+        values.whole(1),
+        "4",
+        "Processes of each worker: more than one account may have calls at a time, so that a provider that "
+        "hangs holds not all of them.",
+    )
     poll_interval: float = declare(
         values.seconds, "600", "Seconds after which a silent link is pulled, however quiet its provider is."
     )
