@@ -28,7 +28,7 @@ def routes(hub: HubApp) -> Iterator[tuple[str, str]]:
 
 def own_ids(hub: HubApp) -> dict[str, str]:
     hub.world.linked_pair()
-    assert hub.call("POST", "/v1/events", an_event()).status_code == 201
+    assert hub.call("POST", "/v1/events", an_event(recurrence=["RRULE:FREQ=DAILY"])).status_code == 201
     with hub.world.ports.db.reading() as session:
         planned = {"links": [{"link_id": session.scalars(select(Link.id)).first()}]}
     plan_id = hub.call("POST", "/v1/link-plans", planned).get_json()["id"]
@@ -56,6 +56,7 @@ def own_ids(hub: HubApp) -> dict[str, str]:
             "calendar_id": "cal_1",
             "link_id": link.id,
             "event_id": event.id,
+            "start": event.start.isoformat(),
             "plan_id": plan_id,
             "run_id": session.scalars(select(Change.run_id)).one() or "",
             "conflict_id": "cfl_1",
@@ -69,6 +70,7 @@ def bodies(ids: dict[str, str]) -> dict[str, Any]:
     return {
         "/v1/users/<user_id>/connect": {"provider": "left"},
         "/v1/events/<event_id>": {"title": "taken over"},
+        "/v1/events/<event_id>/answer": {"answer": "accepted"},
         "/v1/calendars/<calendar_id>": {"name": "taken over"},
         "/v1/users/<user_id>": {"name": "taken over"},
         "/v1/links/<link_id>": {"policy": "hub"},
