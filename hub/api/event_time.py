@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,6 +18,7 @@ from hub.domain.recurrence import (
     RecurrenceError,
     check,
     dates_of,
+    instant,
     is_known_zone,
     starts,
     without_orphans,
@@ -25,6 +26,7 @@ from hub.domain.recurrence import (
 from hub.domain.rule import is_rule
 from hub.domain.series import moved
 from hub.domain.split import SeriesError, as_kind, day_of
+from hub.plugin.rules import at_midnight, find_zone
 from hub.plugin.rules import split as split_line
 from hub.plugin.types import SeriesException, When
 
@@ -47,7 +49,7 @@ def changed_when(before: When | None, data: Mapping[str, Any], zone: str) -> Whe
     if before is not None and not data.keys() & set(NAMES):
         return before
     start = _placed(data["start"], zone) if data.get("start") else Moment(before.start, before.start_zone)  # type: ignore[union-attr]
-    end = _placed(data["end"], zone) if data.get("end") else Moment(before.end, before.end_zone)  # type: ignore[union-attr]
+    end = _placed(data["end"], zone) if data.get("end") else _kept_end(before, start)  # type: ignore[arg-type]
     if isinstance(start.value, datetime) != isinstance(end.value, datetime):
         raise invalid([fault("/end", "start and end must both be dates or both be times: send both")])
     frame = When(start.value, end.value, start.zone, end.zone)
@@ -66,6 +68,31 @@ def changed_when(before: When | None, data: Mapping[str, Any], zone: str) -> Whe
         known = before.exceptions if before else ()
         when = _with(when, _with_unsaid(given, known))
     return _excluded(when, lines or (), given)
+
+
+def _kept_end(before: When, start: Moment) -> Moment:
+    """Return the end of an event of which only the start is said: it is as long as before.
+
+    By the clock, or where both ends have zones of their own by the time that passes.
+    """
+    if (start.value, start.zone) == (before.start, before.start_zone):
+        return Moment(before.end, before.end_zone)
+    if isinstance(start.value, datetime) != isinstance(before.start, datetime):
+        return Moment(before.end, before.end_zone)
+    try:
+        if before.end_zone in (None, before.start_zone) or start.zone is None:
+            length = at_midnight(before.end) - at_midnight(before.start)
+            return Moment(start.value + length, start.zone)
+        begin, finish = (instant(v, z, "UTC") for v, z in _ends(before))
+        there = instant(start.value, start.zone, "UTC") + (finish - begin)
+        shown = there.astimezone(find_zone(before.end_zone) or UTC).replace(tzinfo=None, fold=0)
+        return Moment(shown, before.end_zone)
+    except OverflowError:
+        return Moment(before.end, before.end_zone)
+
+
+def _ends(when: When) -> tuple[tuple[date | datetime, str | None], ...]:
+    return (when.start, when.start_zone), (when.end, when.end_zone)
 
 
 def _plain(line: str) -> str:

@@ -50,6 +50,54 @@ def test_another_formatting_of_the_same_words_is_kept_and_can_be_undone(hub: Hub
     assert hub.call("GET", path).get_json()["description_html"] == "<p>Bring cake</p>"
 
 
+# --- when it is moved ---
+
+
+def clock(time: str, zone: str = "Europe/Berlin") -> dict[str, str]:
+    return {"date_time": f"2026-12-{time}:00", "time_zone": zone}
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "new", "expected"),
+    [
+        (clock("01T12:00"), clock("01T13:00"), clock("03T15:00"), clock("03T16:00")),
+        (clock("05T12:00"), clock("05T13:00"), clock("03T15:00"), clock("03T16:00")),
+        (
+            clock("01T12:00"),
+            clock("01T13:00"),
+            clock("03T15:00", "America/New_York"),
+            clock("03T16:00", "America/New_York"),
+        ),
+        (
+            clock("01T12:00"),
+            clock("01T15:00", "America/New_York"),
+            clock("03T16:00"),
+            clock("03T19:00", "America/New_York"),
+        ),
+        (
+            clock("01T12:00"),
+            clock("01T15:00", "America/New_York"),
+            clock("01T12:00", "UTC"),
+            clock("01T16:00", "America/New_York"),
+        ),
+        ({"date": "2026-12-01"}, {"date": "2026-12-04"}, {"date": "2026-12-30"}, {"date": "2027-01-02"}),
+    ],
+    ids=["later", "earlier", "another zone", "a flight", "a flight from another zone", "days"],
+)
+def test_an_event_of_which_the_start_alone_is_said_is_as_long_as_before(
+    hub: HubApp, start: dict[str, str], end: dict[str, str], new: dict[str, str], expected: dict[str, str]
+) -> None:
+    path = f"/v1/events/{make(hub, start=start, end=end)['id']}"
+    answer = hub.call("PATCH", path, {"start": new})
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+    assert (answer.get_json()["start"], answer.get_json()["end"]) == (new, expected)
+
+
+def test_a_day_does_not_become_a_time_by_its_start_alone(hub: HubApp) -> None:
+    path = f"/v1/events/{make(hub)['id']}"
+    assert pointers(hub.call("PATCH", path, {"start": {"date": "2026-12-03"}})) == ["/end"]
+
+
 # --- times with an offset ---
 
 

@@ -217,6 +217,15 @@ def test_this_and_following_become_a_series_of_their_own(hub: HubApp) -> None:
     ]  # fmt: skip
 
 
+def test_what_follows_from_a_later_start_on_is_as_long_as_before(hub: HubApp) -> None:
+    made = make(hub)
+    new = split(hub, made, 5, start=moment(5, 15))
+    assert (new["start"], new["end"]) == (moment(5, 15), moment(5, 16))
+    assert everywhere(hub) == [
+        *((at(d), "Standup") for d in range(1, 5)), *((at(d, 15), "Standup") for d in range(5, 11)),
+    ]  # fmt: skip
+
+
 def test_a_split_costs_one_create_and_one_update_in_each_calendar(hub: HubApp) -> None:
     made = make(hub)
     before = hub.world.writes()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import pytest
 
+from hub.plugin import rules
 from hub.plugin.errors import CalendarLostError, GoneError, RefusedError, RetryLaterError, VersionMovedError
 from hub.plugin.testing import PERSON, Connected, series, timed
 from hub.plugin.types import (
@@ -31,6 +33,17 @@ RULE = "FREQ=WEEKLY;BYDAY=MO;COUNT=6"
 
 def cancelled(week: int) -> SeriesException:
     return SeriesException(MONDAY + timedelta(weeks=week), cancelled=True)
+
+
+@pytest.mark.parametrize("rule", ["FREQ=YEARLY;INTERVAL=13;BYMONTHDAY=1", "FREQ=YEARLY;INTERVAL=99"])
+def test_a_series_without_end_is_changed_far_in_the_future(
+    ann: Connected, cal: RemoteCalendar, rule: str
+) -> None:
+    when = When(date(2015, 1, 1), date(2015, 1, 2), recurrence=(f"RRULE:{rule}",))
+    far = list(islice(rules.starts(when.recurrence, when.start, None), 12))[-1]
+    changed = SeriesException(far, title="Far")
+    content = EventContent(replace(when, exceptions=(changed,)), "Rare", reminders=())
+    assert ann.create(cal, content).content.when.exceptions == (changed,)
 
 
 def moved(week: int, hours: int) -> SeriesException:

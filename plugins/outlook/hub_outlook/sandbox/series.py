@@ -27,7 +27,9 @@ TYPES = {name.casefold(): name for name in REQUIRED}
 RANGES = {"enddate": "endDate", "numbered": "numbered", "noend": "noEnd"}
 MOST = 40_000
 LAST = date(2070, 1, 1)
-"""Of an endless series no more occurrences are computed, and none later."""
+"""Of an endless series no more occurrences are computed, and none later but for the first few."""
+FEW = 400
+"""So many an endless series has in any case: one of every 99 years reaches further than `LAST`."""
 
 
 def _bad(message: str) -> GraphError:
@@ -102,15 +104,16 @@ def _checked_range(span: dict[str, Any], start: date, zone: str) -> dict[str, An
 
 
 def dates(recurrence: dict[str, Any]) -> list[date]:
-    """Return the dates of a series' occurrences; of an endless one, those before `LAST`."""
+    """Return the dates of a series' occurrences; of an endless one, the first few and those before `LAST`."""
     pattern, span = recurrence["pattern"], recurrence["range"]
     start = date.fromisoformat(span["startDate"])
     most = span["numberOfOccurrences"] or MOST
-    last = {"endDate": date.fromisoformat(span["endDate"]), "noEnd": LAST}.get(span["type"], date.max)
+    last = date.fromisoformat(span["endDate"]) if span["type"] == "endDate" else date.max
+    is_endless = span["type"] == "noEnd"
     found: list[date] = []
     try:
         for day in _candidates(pattern, start):
-            if day > last or len(found) >= most:
+            if day > last or len(found) >= most or (is_endless and day > LAST and len(found) >= FEW):
                 break
             if day >= start:
                 found.append(day)
