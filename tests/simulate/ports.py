@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import StaticPool
 
-from hub.db import Database
+from hub.db import Base, Database
 from hub.session import HubSession
 from tests.simulate.faults import Faults
 from tests.simulate.kernel import Kernel
@@ -94,7 +95,8 @@ class SimPulse:
 @cache
 def memory_engine() -> Engine:
     """Return the engine on one SQLite database in memory, which all worlds and actors share in turn."""
-    engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
+    options = {"check_same_thread": False, "cached_statements": 1000}
+    engine = create_engine("sqlite://", poolclass=StaticPool, connect_args=options)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, record: Any) -> None:
@@ -106,6 +108,30 @@ def memory_engine() -> Engine:
         connection.connection.dbapi_connection.execute("BEGIN")
 
     return engine
+
+
+class Rows:
+    """All rows of a database at one moment.
+
+    Putting them back leaves its statements prepared; after a copy of its pages SQLite prepares each anew.
+    """
+
+    def __init__(self, raw: sqlite3.Connection) -> None:
+        self._clear = [f"DELETE FROM {table.name}" for table in reversed(Base.metadata.sorted_tables)]
+        self._fill: list[tuple[str, list[Any]]] = []
+        for table in Base.metadata.sorted_tables:
+            rows = raw.execute(f"SELECT * FROM {table.name} ORDER BY rowid").fetchall()
+            if rows:
+                places = ", ".join("?" * len(rows[0]))
+                self._fill.append((f"INSERT INTO {table.name} VALUES ({places})", rows))
+
+    def put_back(self, raw: sqlite3.Connection) -> None:
+        raw.execute("BEGIN")
+        for statement in self._clear:
+            raw.execute(statement)
+        for statement, rows in self._fill:
+            raw.executemany(statement, rows)
+        raw.execute("COMMIT")
 
 
 class SimDatabase(Database):

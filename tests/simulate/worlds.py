@@ -39,7 +39,7 @@ from tests.memory_provider import SERVICES, MemoryPlugin, MemoryService, _Calend
 from tests.simulate.broker import SimQueue
 from tests.simulate.faults import Faults
 from tests.simulate.kernel import Kernel, Killed
-from tests.simulate.ports import START, SimClock, SimDatabase, SimIds, SimPulse, memory_engine
+from tests.simulate.ports import START, Rows, SimClock, SimDatabase, SimIds, SimPulse, memory_engine
 from tests.simulate.wire import SimHooks, Wire
 
 SWEEP = 30.0
@@ -254,8 +254,7 @@ class SimWorld:
         calendars.refresh(self.ports, account_id)
 
     def _save(self) -> None:
-        self._kept = sqlite3.connect(":memory:")
-        self._raw().backup(self._kept)
+        self._kept = Rows(self._raw())
         self._kept_at = self.kernel.now
         self._kept_services = {name: _state(service) for name, service in self.services.items()}
 
@@ -280,7 +279,7 @@ class SimWorld:
         self.accepted.clear()
         self.queue.clear()
         self._numbers = 0
-        self._kept.backup(self._raw())  # Deserializing would leave prepared statements with dead tables.
+        self._kept.put_back(self._raw())
         for name, service in self.services.items():
             SERVICES[name] = service
             vars(service).update(copy.deepcopy(self._kept_services[name]))
