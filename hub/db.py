@@ -23,12 +23,14 @@ from sqlalchemy import (
     DateTime,
     Engine,
     ExceptionContext,
+    Null,
     String,
     Table,
     create_engine,
     event,
     make_url,
 )
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -58,23 +60,30 @@ class UtcDateTime(TypeDecorator[datetime]):
         return dialect.type_descriptor(String(32) if dialect.name == "sqlite" else self.impl_instance)
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("an instant must carry a zone")
-        if value.tzinfo is not UTC:
-            value = value.astimezone(UTC)
         if dialect.name == "sqlite":
-            return value.isoformat(" ", "microseconds")[:26]
-        return value
+            return _write_utc(value)
+        return None if value is None else _in_utc(value)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         return None if value is None else value.astimezone(UTC)
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any] | None:
+        return _write_utc if dialect.name == "sqlite" else super().bind_processor(dialect)
 
     def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Any] | None:
         if dialect.name == "sqlite":
             return _read_utc
         return super().result_processor(dialect, coltype)
+
+
+def _in_utc(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("an instant must carry a zone")
+    return value if value.tzinfo is UTC else value.astimezone(UTC)
+
+
+def _write_utc(value: datetime | None) -> str | None:
+    return None if value is None else _in_utc(value).isoformat(" ", "microseconds")[:26]
 
 
 def _read_utc(text: str | None) -> datetime | None:
@@ -90,8 +99,11 @@ class WallTime(TypeDecorator[date | datetime]):
     impl = String(32)
     cache_ok = True
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002
-        return value.isoformat() if isinstance(value, date) else value
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
+        return _write_wall(value)
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:  # noqa: ARG002
+        return _write_wall
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> date | datetime | None:  # noqa: ARG002
         if value is None:
@@ -99,7 +111,25 @@ class WallTime(TypeDecorator[date | datetime]):
         return date.fromisoformat(value) if len(value) == 10 else datetime.fromisoformat(value)
 
 
-Json = JSON().with_variant(JSONB(), "postgresql")
+def _write_wall(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value
+
+
+class _JsonText(sqlite.JSON):
+    """JSON on SQLite, which is text, without the steps that SQLAlchemy's own type takes for each value."""
+
+    def adapt(self, cls: Any, **kw: Any) -> Any:  # noqa: ARG002
+        """Return itself: it does what the driver's own type is for."""
+        return self
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:  # noqa: ARG002
+        return lambda value: None if isinstance(value, Null) else _write_json(value)
+
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Any]:  # noqa: ARG002
+        return lambda text: None if text is None else _read_json(text)
+
+
+Json = JSON().with_variant(JSONB(), "postgresql").with_variant(_JsonText(), "sqlite")
 
 
 class Base(DeclarativeBase):
@@ -263,10 +293,10 @@ def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
         return _postgres_engine(url)
     if url == "sqlite://":
-        engine = create_engine(url, creator=_connect_to_nothing, poolclass=StaticPool, **_JSON)
+        engine = create_engine(url, creator=_connect_to_nothing, poolclass=StaticPool)
     else:
         options = {"timeout": BUSY_SECONDS, "check_same_thread": False}
-        engine = create_engine(url, connect_args=options, **_JSON)
+        engine = create_engine(url, connect_args=options)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, record: Any) -> None:  # noqa: ARG001
@@ -301,9 +331,6 @@ def _read_json(text: str) -> Any:
     if text == "[]":
         return []
     return _scan_json(text)[0]
-
-
-_JSON: dict[str, Any] = {"json_serializer": _write_json, "json_deserializer": _read_json}
 
 
 def _postgres_engine(url: str) -> Engine:

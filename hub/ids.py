@@ -32,12 +32,13 @@ class Ids(Protocol):
 
 
 _PAIRS = tuple(one + two for one in _ALPHABET for two in _ALPHABET)
-_SHIFTS = tuple(range(120, -1, -10))
+_OF_TIME = (40, 30, 20, 10, 0)
+_OF_CHANCE = (70, 60, 50, 40, 30, 20, 10, 0)
 
 
-def _encode(number: int) -> str:
-    """Return 130 bits as 26 characters, two at a time."""
-    return "".join([_PAIRS[(number >> shift) & 1023] for shift in _SHIFTS])
+def _encode(number: int, shifts: tuple[int, ...]) -> str:
+    """Return a number as characters, two at a time: those 10 bits that are left by each shift."""
+    return "".join([_PAIRS[(number >> shift) & 1023] for shift in shifts])
 
 
 class SystemIds:
@@ -45,13 +46,19 @@ class SystemIds:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._last = (-1, "")
+        """The last millisecond that an id was made in, and how it is written: a page makes many ids."""
 
     def new(self, prefix: str) -> str:
         return f"{prefix}_{self.bare()}"
 
     def bare(self) -> str:
         millis = int(self._clock.now().timestamp() * 1000)
-        return _encode((millis << 80) | secrets.randbits(80))
+        written, time = self._last
+        if written != millis:
+            time = _encode(millis, _OF_TIME)
+            self._last = (millis, time)
+        return time + _encode(int.from_bytes(secrets.token_bytes(10)), _OF_CHANCE)
 
     def secret(self) -> str:
         return secrets.token_urlsafe(32)

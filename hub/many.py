@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
+from operator import is_
 from typing import Any
 
 from sqlalchemy import Column, Connection, Insert, Update
@@ -26,12 +28,22 @@ class _Prepared:
     defaults: Mapping[str, Any]
     is_positional: bool
 
-    def values(self, row: Mapping[str, Any]) -> Any:
-        if self.defaults:
-            row = {**self.defaults, **row}
+    def values(self, rows: Sequence[Mapping[str, Any]]) -> Any:
+        """Return the parameters of each row, made column by column: many have one value in all rows."""
+        columns = [self._column(name, make, rows) for name, make in self.columns]
         if self.is_positional:
-            return tuple([row[n] if make is None else make(row[n]) for n, make in self.columns])
-        return {n: row[n] if make is None else make(row[n]) for n, make in self.columns}
+            return list(zip(*columns, strict=True))
+        names = [name for name, _ in self.columns]
+        return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+    def _column(self, name: str, make: Prepare | None, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+        is_default = name in self.defaults
+        values = [self.defaults[name]] * len(rows) if is_default else [row[name] for row in rows]
+        if make is None:
+            return values
+        if all(map(is_, values, repeat(values[0]))):
+            return [make(values[0])] * len(rows)
+        return [make(value) for value in values]
 
 
 class Many:
@@ -49,7 +61,7 @@ class Many:
         if key not in self._prepared:
             self._prepared[key] = self._prepare(connection.dialect, list(rows[0]))
         prepared = self._prepared[key]
-        return connection.exec_driver_sql(prepared.sql, [prepared.values(row) for row in rows]).rowcount
+        return connection.exec_driver_sql(prepared.sql, prepared.values(rows)).rowcount
 
     def _prepare(self, dialect: Dialect, names: list[str]) -> _Prepared:
         compiled = self._statement.compile(dialect=dialect, column_keys=names)

@@ -87,7 +87,7 @@ class Lens:
     def taken(self, *, is_ours: bool) -> frozenset[str]:
         """Return the fields in which a change there changes the event."""
         seen = BUSY_FIELDS if self.busy_title is not None and is_ours else ALL_FIELDS
-        return seen - self.leave_alone
+        return seen - self.leave_alone if self.leave_alone else seen
 
     def written(self, *, is_ours: bool) -> frozenset[str]:
         """Return the fields that the hub writes there.
@@ -95,7 +95,7 @@ class Lens:
         What a busy-only calendar must not show is taken away even where it is left alone.
         """
         if self.busy_title is None:
-            return ALL_FIELDS - self.leave_alone
+            return ALL_FIELDS - self.leave_alone if self.leave_alone else ALL_FIELDS
         return ALL_FIELDS - (self.leave_alone - TELLING) if is_ours else BUSY_FIELDS - self.leave_alone
 
     # --- which events are copied ---

@@ -79,11 +79,12 @@ class Draft:
         return self.changed[name] if name in self.changed else self.stored[name]
 
     def set(self, values: Mapping[str, Any]) -> None:
+        stored, changed = self.stored, self.changed
         for name, value in values.items():
-            if value != self.stored[name]:
-                self.changed[name] = value
-            else:
-                self.changed.pop(name, None)
+            if value != stored[name]:
+                changed[name] = value
+            elif name in changed:
+                del changed[name]
 
 
 @dataclass(slots=True)
