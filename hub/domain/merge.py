@@ -64,7 +64,14 @@ def behind(ours: Plain, base: Plain, synced: Mapping[str, str]) -> set[str]:
     changed = differing(ours, base) - PEOPLE
     if "when" in changed and without_people(ours["when"]) == without_people(base["when"]):
         changed.remove("when")
-    return {n for n in changed if n not in synced or fingerprint(value_of(ours, n)) != synced[n]}
+    found = {n for n in changed if n not in synced or fingerprint(value_of(ours, n)) != synced[n]}
+    if "show_as" in changed - found and _is_other(ours, "status", synced):
+        found.add("show_as")  # It may have been shown for the status of before.
+    return found
+
+
+def _is_other(ours: Plain, name: str, synced: Mapping[str, str]) -> bool:
+    return name in synced and fingerprint(value_of(ours, name)) != synced[name]
 
 
 def in_step(ours: Plain, base: Plain, owed: Collection[str] = ()) -> dict[str, str]:

@@ -7,8 +7,10 @@ writes, or show an older state for a while. Comes with the outbox (after each wr
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -40,6 +42,22 @@ TRIES = 3
 STOP_AT = 3
 """So many events of a link whose writes are not kept stop it."""
 MOST_TRIED = 8
+
+
+def left_as_shown(
+    seen: EventContent, base: EventContent, held: EventContent, invited: EventContent | None
+) -> EventContent:
+    """Return what would be seen after a write, which leaves alone what the provider shows and never takes.
+
+    Args:
+        held: what would be seen of `base` if it were written: where that is no other, no write changes it.
+        invited: set: the guests of this are written, too.
+    """
+    names = changed_fields(held, base) - changed_fields(held, seen)
+    if invited is not None:
+        names -= {"attendees"}
+    same: dict[str, Any] = {name: getattr(base, name) for name in names}
+    return dataclasses.replace(seen, **same) if same else seen
 
 
 def note_try(copy: EventCopy, push: Push, shown: EventContent) -> None:

@@ -216,7 +216,11 @@ def plan_push(ports: Ports, provider: str, link: Link, copy: EventCopy, event: E
             attempt = max(copy.attempts, 1) if copy.uncertain else 0
             push = PushCreate(create_id, copy.id, content, attempt, notify, lens.written(is_ours=True))
         else:
-            push = _update(copy, content, seen, notify=notify)
+            assert base is not None
+            held = ports.gateway.plain(provider, "project", content=base).content
+            seen = kept.left_as_shown(seen, base, held, content if notify else None)
+            writable = lens.written(is_ours=is_ours)
+            push = _update(copy, content, seen, base, writable, notify=notify)
             if push and "attendees" in push.fields & frozenset(copy.partial_fields):
                 refusal = refusal or asked.PARTLY_SHOWN
             if barrier and push and (own := push.fields & frozenset(copy.own_fields)):
@@ -226,13 +230,22 @@ def plan_push(ports: Ports, provider: str, link: Link, copy: EventCopy, event: E
     return Work(copy.id, event.id, version, content, push, seen, refusal, held_back, withheld)
 
 
-def _update(copy: EventCopy, content: EventContent, seen: EventContent, *, notify: bool) -> PushUpdate | None:
+def _update(
+    copy: EventCopy,
+    content: EventContent,
+    seen: EventContent,
+    base: EventContent,
+    writable: frozenset[str],
+    *,
+    notify: bool,
+) -> PushUpdate | None:
     """Return the write of those changed fields that the provider would show differently."""
     assert copy.remote_id is not None
     assert copy.base is not None
-    base = content_from_json(copy.base)
     ours = to_json(content)
     changed = behind(ours, copy.base, copy.synced)
+    if "status" in changed:
+        changed |= {"show_as"} & writable  # Some providers show by it that an event is tentative.
     fields = frozenset(name for name in changed if getattr(seen, name) != getattr(base, name))
     if notify and guests_differ(ours, copy.base):
         fields |= {"attendees"}

@@ -116,6 +116,13 @@ def checked(data: dict[str, Any], calendar: CalendarState, conference: str = "su
     return data
 
 
+def without_meeting(data: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+    """Return an event without the short link to a conference that a patch has taken away."""
+    if patch.get("conferenceData", ...) is not None:
+        return data
+    return {key: value for key, value in data.items() if key != "hangoutLink"}
+
+
 def _without_block(text: str) -> str:
     """Take out the lines about a conference that Google puts into what it exports."""
     kept, inside = [], False

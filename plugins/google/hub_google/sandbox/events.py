@@ -192,7 +192,7 @@ class Events:
             data.setdefault("status", "confirmed")
             data.setdefault("reminders", {"useDefault": True})
         data["sequence"] = self._sequence(old, new, data)
-        data = self._checked(data)
+        data = body.without_meeting(self._checked(data), new)
         if record.master is not None:
             data.pop("recurrence", None)
         if data == old and not record.cancelled and not self.state.switches["noop_patch_moves_etag"]:
