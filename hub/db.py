@@ -295,7 +295,8 @@ def _engine(url: str) -> Engine:
     if url == "sqlite://":
         engine = create_engine(url, creator=_connect_to_nothing, poolclass=StaticPool)
     else:
-        options = {"timeout": BUSY_SECONDS, "check_same_thread": False}
+        # The hub has some hundred statements: SQLite is to prepare each of them once, not for each use.
+        options = {"timeout": BUSY_SECONDS, "check_same_thread": False, "cached_statements": 1000}
         engine = create_engine(url, connect_args=options)
 
     @event.listens_for(engine, "connect")
