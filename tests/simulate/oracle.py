@@ -107,8 +107,8 @@ class Oracle:
             if mark not in self.ledger.marks:
                 self.fail(f"C7: {where} holds an event that nobody made: {mark!r}")
 
-    def judge(self) -> None:
-        """Check everything that must hold when edits and faults have stopped."""
+    def judge(self) -> dict[str, EventContent]:
+        """Check everything that must hold when edits and faults have stopped; return what `hub` does."""
         hub = self.hub()
         self._convergence(hub, list(self.world.links))
         self._status()
@@ -118,6 +118,7 @@ class Oracle:
                 self._alive(mark, hub[mark], conflicts)
             else:
                 self._absent(mark, conflicts)
+        return hub
 
     def isolation(self, poisoned: str) -> None:
         """Check, while one provider does not answer as it should, that the others are in step (C11)."""

@@ -50,7 +50,7 @@ class People:
             )
         elif step.kind == "pause":
             self._retried(lambda: self._on_link(step.place, lambda session, link: linking.pause(link)))
-            if self.world.link_row(step.place).state == LinkState.PAUSED:
+            if self.world.link_rows()[step.place].state == LinkState.PAUSED:
                 self.world.paused[step.place] = self.world.kernel.now
             self.world.kernel.wait(8.0)
             self.world.paused.pop(step.place, None)

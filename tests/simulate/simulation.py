@@ -15,6 +15,7 @@ from hub.accounts import links
 from hub.many import Many
 from hub.models import Account, AccountState, Link, LinkState, Verdict
 from hub.outbound import linking
+from hub.plugin.types import EventContent
 from tests.simulate import history
 from tests.simulate.faults import LIES, Faults, Place
 from tests.simulate.history import Step
@@ -243,11 +244,11 @@ class _Run:
         if self.faults.played or self.plan.poison:
             self._mend()
         self._decide()
-        self.oracle.judge()
+        hub = self.oracle.judge()
         self._unexpected()
         self._frugal()
         if not self.oracle.violations:
-            self._stays_quiet()
+            self._stays_quiet(hub)
 
     def _mend(self) -> None:
         kinds = set(self.faults.played.values()) | set(self.plan.poison or ())
@@ -273,7 +274,7 @@ class _Run:
 
     def _resume(self) -> None:
         """The person resumes what rests still, since a process died that was told to pause or resume it."""
-        resting = [n for n in self.world.links if self.world.link_row(n).state == LinkState.PAUSED]
+        resting = [name for name, link in self.world.link_rows().items() if link.state == LinkState.PAUSED]
         for name in resting:
             self.kernel.spawn("person", lambda name=name: self.people.resume(name))
         if resting:
@@ -283,7 +284,7 @@ class _Run:
         """A person looks at deletions that were held back, link by link."""
         verdict = Verdict.APPLY if self.plan.seed % 2 else Verdict.REJECT
         for _ in range(len(self.world.links)):
-            held = [name for name in self.world.links if self.world.link_row(name).held_at is not None]
+            held = [name for name, link in self.world.link_rows().items() if link.held_at is not None]
             if not held:
                 return
             self.onlooker.glance()
@@ -313,9 +314,9 @@ class _Run:
         if self.onlooker.calls > most:
             self.oracle.fail(f"C8: {self.onlooker.calls} provider calls, and {most} would be many")
 
-    def _stays_quiet(self) -> None:
+    def _stays_quiet(self, before: dict[str, EventContent]) -> None:
         """List everything anew, as after a lost cursor: nothing may be written (C5, C6)."""
-        writes, before = self.world.writes(), self.oracle.hub()
+        writes = self.world.writes()
         with self.world.db.transaction() as session:
             for link_id in self.world.links.values():
                 linking.ask_for_pull(session, self.world.ports, link_id, fresh=True)

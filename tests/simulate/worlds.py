@@ -6,8 +6,8 @@ what its history costs.
 
 from __future__ import annotations
 
-import copy
 import dataclasses
+import pickle
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import Row, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -45,7 +45,7 @@ from tests.simulate.wire import SimHooks, Wire
 SWEEP = 30.0
 ANN = "ann@example.test"
 
-_LINK = select(Link.state, Link.held_at).where(Link.id == bindparam("link_id"))
+_LINKS = select(Link.id, Link.state, Link.held_at)
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,6 @@ class SimWorld:
     def _bind_ports(self) -> None:
         self.db.kernel = self.clock.kernel = self.wire.kernel = self.kernel
         self.db.faults = self.wire.faults = self.faults
-        self.ids.rng = self.ids.rng
 
     def _rebind(self) -> None:
         self._bind_ports()
@@ -204,14 +203,10 @@ class SimWorld:
             for calendar_id in sorted({place.hub for place in self.topology.places}):
                 session.add(
                     Calendar(
-                        id=calendar_id,
-                        tenant_id="tnt_1",
-                        user_id="usr_1",
-                        name="Hub",
-                        zone="Europe/Berlin",
+                        id=calendar_id, tenant_id="tnt_1", user_id="usr_1", name="Hub", zone="Europe/Berlin",
                         created_at=now,
                     )
-                )
+                )  # fmt: skip
         for name in self.services:
             self._connect(name)
         for place, name in zip(self.topology.places, self.topology.names(), strict=True):
@@ -282,7 +277,7 @@ class SimWorld:
         self._kept.put_back(self._raw())
         for name, service in self.services.items():
             SERVICES[name] = service
-            vars(service).update(copy.deepcopy(self._kept_services[name]))
+            vars(service).update(pickle.loads(self._kept_services[name]))
             service.faults.clear()
             service.calls.clear()
             service.page_size = 50
@@ -338,11 +333,10 @@ class SimWorld:
 
     def _hidden(self, provider: str, arguments: Mapping[str, Any], remote_ids: set[str]) -> None:
         name = self.place_of(provider, arguments["calendar"].remote_id)
+        query = select(EventCopy.remote_id).where(EventCopy.link_id == self.links[name])
         with self.look() as session:
-            known = session.scalars(
-                select(EventCopy.remote_id).where(EventCopy.link_id == self.links[name])
-            ).all()
-        if remote_ids - set(known):
+            known = set(session.scalars(query))
+        if remote_ids - known:
             self.unseen.add(name)
 
     def place(self, name: str) -> Place:
@@ -363,9 +357,11 @@ class SimWorld:
         """Return what a place holds, by remote id."""
         return {e.remote_id: e.content for e in self.remote_calendar(name).events.values() if not e.deleted}
 
-    def link_row(self, name: str) -> Row[str, datetime | None]:
+    def link_rows(self) -> dict[str, Row[str, str, datetime | None]]:
+        """Return how the links stand, by place."""
         with self.look() as session:
-            return session.connection().execute(_LINK, {"link_id": self.links[name]}).one()
+            rows = {row.id: row for row in session.connection().execute(_LINKS)}
+        return {name: rows[link_id] for name, link_id in self.links.items()}
 
     def project(self, name: str, content: EventContent) -> EventContent:
         provider = name.partition(".")[0]
@@ -395,6 +391,6 @@ class SimWorld:
         return sum(len(service.calls) for service in self.services.values())
 
 
-def _state(service: MemoryService) -> dict[str, Any]:
+def _state(service: MemoryService) -> bytes:
     names = ("people", "codes", "access", "refresh", "channels", "_counter")
-    return {name: copy.deepcopy(getattr(service, name)) for name in names}
+    return pickle.dumps({name: getattr(service, name) for name in names})
