@@ -139,7 +139,7 @@ def test_a_moved_calendar_with_other_ids_is_recognised_with_the_edits_made_there
     _, right = fill(world)
     events = renumbered(world.services["right"].people[ANN].calendars[ANN])
     replace_calendar(world, "moved", events)
-    edited = next(iter(events))
+    edited = next(key for key in events if events[key].content.title != "Event 05")
     events[edited].content = dataclasses.replace(events[edited].content, description="Edited there")
     gone = [key for key in events if events[key].content.title == "Event 05"]
     del events[gone[0]]
