@@ -23,7 +23,7 @@ from hub.api.schemas.guests import AnswerSchema, NotifyQuery
 from hub.api.versions import expected_version
 from hub.models import Calendar, Event, EventCopy, Link
 from hub.models.content import content_of
-from hub.outbound import edit, home
+from hub.outbound import edit, home, losses
 from hub.outbound.edit import StaleVersionError
 from hub.plugin import types
 
@@ -31,22 +31,25 @@ blp = resource("events", "The events of calendars")
 Answer = tuple[dict[str, Any], dict[str, str]]
 
 
-def _shown(session: Session, events: Sequence[Event]) -> list[dict[str, Any]]:
+def _shown(session: Session, events: Sequence[Event], *, with_losses: bool = False) -> list[dict[str, Any]]:
+    known = {event.id: event for event in events}
     copies: dict[str, list[dict[str, Any]]] = {}
     query = (
         select(EventCopy)
         .join(Link, Link.id == EventCopy.link_id)
-        .where(EventCopy.event_id.in_({event.id for event in events}), Link.deleted_at.is_(None))
+        .where(EventCopy.event_id.in_(list(known)), Link.deleted_at.is_(None))
         .order_by(EventCopy.id)
     )
     for copy in session.scalars(query):
         state: dict[str, Any] = {"link_id": copy.link_id, "state": _state(copy)}
         state |= {"web_link": copy.web_link, "problem": copy.problem, "notice": copy.notice}
         state |= {"read_only": copy.read_only, "updated_at": copy.shown_at}
+        if with_losses:
+            state["losses"] = losses.of_copy(session, ports(), copy, known[copy.event_id])
         copies.setdefault(copy.event_id, []).append(state)
     halves: dict[str, list[str]] = {}
     split = select(Event.split_from, Event.id).where(
-        Event.split_from.in_({event.id for event in events}), Event.deleted_at.is_(None)
+        Event.split_from.in_(list(known)), Event.deleted_at.is_(None)
     )
     for event_id, half in session.execute(split.order_by(Event.id)):
         halves.setdefault(str(event_id), []).append(half)
@@ -70,7 +73,7 @@ def _state(copy: EventCopy) -> str:
 
 
 def _answer(session: Session, event: Event) -> Answer:
-    return _shown(session, [event])[0], {"ETag": f'"{event.version}"'}
+    return _shown(session, [event], with_losses=True)[0], {"ETag": f'"{event.version}"'}
 
 
 @blp.route("/events")

@@ -26,6 +26,7 @@ from hub.plugin.types import (
     Visibility,
 )
 from tests.provider_world import PLUGINS, ProviderWorld, Side
+from tests.scenarios.meetings import call, patch
 
 TEN = datetime(2026, 12, 3, 10)
 DAY = timedelta(days=1)
@@ -175,3 +176,41 @@ def test_a_field_that_a_provider_only_shows_is_kept_in_the_hub(world: ProviderWo
     settle(world)
     for event_id, content in world.hub_events().items():
         assert dataclasses.replace(content, show_as=wanted[event_id].show_as) == wanted[event_id]
+
+
+@pytest.mark.parametrize("name", ["google", "outlook"])
+def test_what_is_kept_here_and_not_shown_there_is_told(world: ProviderWorld, name: str) -> None:
+    side = world.sides[name]
+    make(side, "rich", "Talk")
+    world.sync()
+    path = f"/events/{world.hub_event('Talk')[0]}"
+    files = [{"url": "https://x.test/plan.pdf", "title": "Plan"}]
+
+    def told() -> dict[str, str]:
+        (copy,) = [c for c in call(world, "GET", path)["copies"] if c["link_id"] == side.link_id]
+        assert (copy["state"], copy["problem"]) == ("synced", None)
+        return {loss["field"]: loss["reason"] for loss in copy["losses"]}
+
+    assert told() == {}
+    patch(world, path.rpartition("/")[2], attachments=files, title="Long talk")
+    assert side.by_title()["Long talk"].attachments[0].url != files[0]["url"]
+    losses = side.project(world.hub_event("Long talk")[1]).losses
+    assert told() == {"attachments": next(loss.reason for loss in losses if loss.field == "attachments")}
+    patch(world, path.rpartition("/")[2], attachments=[])
+    assert told().keys() == {"attachments"} and "keeps its own" in told()["attachments"]
+    listed = call(world, "GET", "/events?calendar_id=cal_1")["items"]
+    assert all("losses" not in copy for event in listed for copy in event["copies"])
+    world.assert_quiet()
+
+
+def test_a_provider_without_tentative_events_follows_as_they_become_so_and_are_so_no_more(
+    world: ProviderWorld,
+) -> None:
+    world.outlook.create(dataclasses.replace(BARE, title="Fair"))
+    world.sync()
+    for status, shown in [("tentative", ShowAs.TENTATIVE), ("confirmed", ShowAs.BUSY)] * 2:
+        patch(world, world.hub_event("Fair")[0], status=status)
+        assert world.outlook.by_title()["Fair"].show_as is shown
+        assert world.google.by_title()["Fair"].status.value == status
+        assert world.hub_event("Fair")[1].show_as is ShowAs.BUSY
+        world.assert_quiet()

@@ -29,6 +29,13 @@ class EventPatchSchema(EventFields, NotifySchema):
     """What to change; fields that are left out stay, null means the default, `metadata` merges by key."""
 
 
+class CopyLossSchema(Schema):
+    """A field that a linked calendar shows otherwise than it stands here."""
+
+    field = fields.String()
+    reason = fields.String()
+
+
 class CopyStateSchema(Schema):
     """Where the event stands in one link."""
 
@@ -51,6 +58,10 @@ class CopyStateSchema(Schema):
     )
     updated_at = Instant(
         allow_none=True, metadata={"description": "when it was last changed there, by the provider's clock"}
+    )
+    losses = fields.List(
+        fields.Nested(CopyLossSchema),
+        metadata={"description": "what is kept here and not shown there, and why; not told in lists"},
     )
 
 
