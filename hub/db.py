@@ -45,6 +45,7 @@ BUSY_SECONDS = 15.0
 _T = TypeVar("_T")
 _READ_ONLY = "25006"
 """The SQLSTATE of a write in a read-only transaction."""
+_dump_json = json.JSONEncoder(check_circular=False).encode
 _scan_json = json.JSONDecoder().raw_decode
 _STEPS = (0.0002, 0.0005, 0.001)
 
@@ -322,7 +323,7 @@ def _write_json(value: Any) -> str:
     """Write JSON; most of what a row has of it is empty."""
     if not value and isinstance(value, dict | list):
         return "{}" if isinstance(value, dict) else "[]"
-    return json.dumps(value)
+    return _dump_json(value)
 
 
 def _read_json(text: str) -> Any:

@@ -31,14 +31,14 @@ class Ids(Protocol):
         """Return a number in [0, 1), to spread timers."""
 
 
-_PAIRS = tuple(one + two for one in _ALPHABET for two in _ALPHABET)
-_OF_TIME = (40, 30, 20, 10, 0)
-_OF_CHANCE = (70, 60, 50, 40, 30, 20, 10, 0)
+_LETTERS = (_ALPHABET * 8).encode()
+"""A character for each byte: every one of them as often as any other."""
+_OF_TIME = range(45, -1, -5)
 
 
-def _encode(number: int, shifts: tuple[int, ...]) -> str:
-    """Return a number as characters, two at a time: those 10 bits that are left by each shift."""
-    return "".join([_PAIRS[(number >> shift) & 1023] for shift in shifts])
+def _encode(millis: int) -> str:
+    """Return 50 bits as 10 characters."""
+    return "".join([_ALPHABET[(millis >> shift) & 31] for shift in _OF_TIME])
 
 
 class SystemIds:
@@ -56,9 +56,9 @@ class SystemIds:
         millis = int(self._clock.now().timestamp() * 1000)
         written, time = self._last
         if written != millis:
-            time = _encode(millis, _OF_TIME)
+            time = _encode(millis)
             self._last = (millis, time)
-        return time + _encode(int.from_bytes(secrets.token_bytes(10)), _OF_CHANCE)
+        return time + secrets.token_bytes(16).translate(_LETTERS).decode()
 
     def secret(self) -> str:
         return secrets.token_urlsafe(32)

@@ -57,9 +57,10 @@ class Many:
         """Execute it for rows of values by the names of columns and parameters; return how many it found."""
         if not rows:
             return 0
-        key = connection.dialect.name, tuple(rows[0])
+        names = tuple(sorted(rows[0]))
+        key = connection.dialect.name, names
         if key not in self._prepared:
-            self._prepared[key] = self._prepare(connection.dialect, list(rows[0]))
+            self._prepared[key] = self._prepare(connection.dialect, list(names))
         prepared = self._prepared[key]
         return connection.exec_driver_sql(prepared.sql, prepared.values(rows)).rowcount
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from hub.domain.fingerprint import fingerprint
 from hub.domain.people import PEOPLE, merged, with_people, without_people
-from hub.domain.plain import IN_ORDER, Plain, differing, value_of, with_fields
+from hub.domain.plain import Plain, differing, value_of, with_fields
 from hub.domain.unheld import with_unheld
 from hub.plugin.types import CONTENT_FIELDS
 
@@ -141,9 +141,7 @@ def merge(
     clashes: list[Clash] = []
     settled: set[str] = set()
     left_over: set[str] = set()
-    for name in IN_ORDER if theirs_changed else ():
-        if name not in theirs_changed:
-            continue
+    for name in sorted(theirs_changed):
         value, own = theirs.get(name), ours.get(name)
         # A field that it has shown as the hub has it needs no projection: another value is a person's.
         was_shown = base is not None and own == ground.get(name)

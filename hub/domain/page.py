@@ -66,19 +66,18 @@ _OF_THE_EVENT = (
 """What a copy knows of the provider's event, as opposed to what is wanted of it."""
 
 
-class Draft:
-    """A stored row and what is to become of it: only what differs is written."""
+class Draft(dict[str, Any]):
+    """A row as it is to become, and what of it differs from the stored one: only that is written."""
 
     __slots__ = ("changed", "stored")
 
     def __init__(self, stored: Mapping[str, Any]) -> None:
+        super().__init__(stored)
         self.stored = stored
         self.changed: dict[str, Any] = {}
 
-    def __getitem__(self, name: str) -> Any:
-        return self.changed[name] if name in self.changed else self.stored[name]
-
     def set(self, values: Mapping[str, Any]) -> None:
+        self.update(values)
         stored, changed = self.stored, self.changed
         for name, value in values.items():
             if value != stored[name]:
@@ -540,8 +539,9 @@ class Plan:
         uid = copy["uid"] or f"{copy['remote_id']}@{self.terms.provider}"
         times = span(_when(copy["base"]), self.terms.zone)
         self.writes.new_events.append(NewEvent(old_id, uid, copy["base"], times, now, now, deleted_at=now))
-        leftover = self._new_copy(old_id)
-        leftover.changed = {name: copy[name] for name in _OF_THE_EVENT} | {"wanted_version": 1}
+        leftover = self._new_copy(
+            old_id, {name: copy[name] for name in _OF_THE_EVENT} | {"wanted_version": 1}
+        )
         self.writes.new_copies.append(leftover)
         copy.set({
             "base": None, "synced": {}, "tried": {}, "replaced": {}, "shown_at": None, "is_ours": False,
@@ -591,12 +591,8 @@ class Plan:
         self.writes.new_events.append(
             NewEvent(event_id, uid, content, times, self.terms.now, edited_at, extra)
         )
-        copy = self._new_copy(event_id)
-        copy.changed = shown(remote, theirs) | {
-            "wanted_version": 1,
-            "pushed_version": 1,
-            "seen_generation": self.terms.generation,
-        }
+        versions = {"wanted_version": 1, "pushed_version": 1, "seen_generation": self.terms.generation}
+        copy = self._new_copy(event_id, shown(remote, theirs) | versions)
         self.writes.new_copies.append(copy)
         self._log("created", event_id, 1, beginning(content, extra))
         self.writes.touched.append(event_id)
@@ -604,9 +600,9 @@ class Plan:
 
     # --- writing down ---
 
-    def _new_copy(self, event_id: str) -> Draft:
+    def _new_copy(self, event_id: str, values: Mapping[str, Any] = NOTHING) -> Draft:
         ids = {"id": self._ids.new("cpy"), "event_id": event_id, "link_id": self.terms.link_id}
-        return Draft({**NEW_COPY, **ids})
+        return Draft({**NEW_COPY, **ids, **values})
 
     def _write(self, copy: Draft) -> None:
         if copy.changed:

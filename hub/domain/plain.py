@@ -16,7 +16,6 @@ from hub.plugin.types import CONTENT_FIELDS, EventContent
 Plain = dict[str, Any]
 
 NO_EXTRA: Mapping[str, Any] = MappingProxyType({})
-IN_ORDER = tuple(sorted(CONTENT_FIELDS))
 _COMPARED = frozenset(CONTENT_FIELDS)
 DEFAULTS: Mapping[str, Any] = {
     f.name: to_json(f.default) for f in fields(EventContent) if f.compare and f.default is not MISSING

@@ -207,7 +207,7 @@ class _Page:
         writes = self.plan.writes
         if self.around.has_parked:
             rows.unpark(self.connection, self.link.id, remote_ids)
-        parts = {event.id: event.fields for event in writes.events if event.row.stored.get("part_of")}
+        parts = {event.id: event.fields for event in writes.events if event.row.get("part_of")}
         if parts:
             writes.log = [line for line in writes.log if line["event_id"] not in parts]
             writes.touched = [event_id for event_id in writes.touched if event_id not in parts]

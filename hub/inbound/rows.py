@@ -7,7 +7,7 @@ the copies, each in the order of their ids, as everyone does who writes them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -160,7 +160,7 @@ def read(
     width = len(_COPY_NAMES)
     if copy_ids:
         for row in connection.execute(_PAIRS, {"ids": list(copy_ids)}):
-            copy = dict(zip(_COPY_NAMES, row[:width], strict=True))
+            copy = dict(zip(_COPY_NAMES, row, strict=False))
             found.append((dict(zip(_EVENT_NAMES, row[width:], strict=True)), copy))
     alone = set(event_ids) - {event["id"] for event, _ in found}
     if alone:
@@ -202,8 +202,8 @@ def write(connection: Connection, link: Link, rows: Rows, writes: Writes) -> Non
     _write_exceptions(connection, rows, writes)
     _update(connection, _EVENTS, ((event.id, _event_columns(event)) for event in writes.events))
     # First those that there are: a new one may take over the remote id of another.
-    _update(connection, _COPIES, ((copy.stored["id"], copy.changed) for copy in writes.copies))
-    _insert(connection, _COPIES, [{**copy.stored, **copy.changed} for copy in writes.new_copies])
+    _update(connection, _COPIES, ((copy["id"], copy.changed) for copy in writes.copies))
+    _insert(connection, _COPIES, writes.new_copies)
     own = {"tenant_id": link.tenant_id, "link_id": link.id}
     conflicts = [own | conflict | {"event_version": event.version} for event, conflict in writes.conflicts]
     _insert(connection, table_of(Conflict), conflicts)
@@ -255,19 +255,17 @@ def _write_exceptions(connection: Connection, rows: Rows, writes: Writes) -> Non
     _insert(connection, _EXCEPTIONS, new)
 
 
-def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+def _insert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
     _INSERTS[table].execute(connection, rows)
 
 
 def _update(connection: Connection, table: Table, changes: Iterable[tuple[str, dict[str, Any]]]) -> None:
     """Update rows, those with the same columns at once."""
-    alike: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+    alike: dict[frozenset[str], list[dict[str, Any]]] = defaultdict(list)
     for row_id, columns in changes:
-        alike[tuple(sorted(columns))].append({**columns, "row_id": row_id})
-    for names, rows in sorted(alike.items()):
-        _UPDATES[table].execute(
-            connection, [{name: row[name] for name in (*names, "row_id")} for row in rows]
-        )
+        alike[frozenset(columns)].append({**columns, "row_id": row_id})
+    for names in sorted(alike, key=sorted):
+        _UPDATES[table].execute(connection, alike[names])
 
 
 def unpark(connection: Connection, link_id: str, remote_ids: Collection[str]) -> None:

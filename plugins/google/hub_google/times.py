@@ -61,19 +61,24 @@ def read_time(value: EventTime, zone: str) -> Time:
     Raises:
         ValueError: neither a date nor a date-time can be read.
     """
+    return _read(value, zone)[0]
+
+
+def _read(value: EventTime, zone: str) -> tuple[Time, datetime | None]:
+    """Return the same, and its instant if the wall time in `zone` may mean another."""
     if day := value.get("date"):
-        return date.fromisoformat(day)
+        return date.fromisoformat(day), None
     stamp = value.get("dateTime")
     if not stamp:
         raise ValueError("a time has neither date nor dateTime")
     moment = datetime.fromisoformat(stamp)
     if moment.tzinfo is None:
-        return moment.replace(microsecond=0)
+        return moment.replace(microsecond=0), None
     place = find_zone(zone)
     wall = moment.replace(tzinfo=None, microsecond=0)
     if place is not None and place.utcoffset(wall) == moment.utcoffset():
-        return wall  # Most stamps have the offset of their own zone.
-    return to_wall(moment, zone)
+        return wall, None  # Most stamps have the offset of their own zone.
+    return to_wall(moment, zone), moment
 
 
 def read_exactly(value: EventTime, zone: str) -> tuple[Time, str]:
@@ -84,14 +89,11 @@ def read_exactly(value: EventTime, zone: str) -> tuple[Time, str]:
     Raises:
         ValueError: neither a date nor a date-time can be read.
     """
-    wall = read_time(value, zone)
-    if not isinstance(wall, datetime):
+    wall, moment = _read(value, zone)
+    if moment is None or not isinstance(wall, datetime):
         return wall, zone
-    moment = datetime.fromisoformat(value.get("dateTime") or "")
     place = find_zone(zone) or UTC
-    if moment.tzinfo is None or place.utcoffset(wall) == moment.utcoffset():
-        return wall, zone
-    if to_utc(wall, zone) == moment.replace(microsecond=0):
+    if place.utcoffset(wall) == moment.utcoffset() or to_utc(wall, zone) == moment.replace(microsecond=0):
         return wall, zone
     return to_wall(moment, "UTC"), "UTC"
 
