@@ -15,6 +15,8 @@ from sqlalchemy.orm.exc import StaleDataError
 from hub.db import Database
 from hub.models import Calendar, Change, Event, SeriesExceptionRow, Tenant, User
 
+pytestmark = pytest.mark.both_databases
+
 NOW = datetime(2026, 5, 4, 9, tzinfo=UTC)
 
 

@@ -32,6 +32,8 @@ from tests.provider_world import ProviderWorld
 from tests.scenarios.dying import dies_in
 from tests.world import TESTER, World
 
+pytestmark = pytest.mark.both_databases
+
 NINE = datetime(2026, 12, 7, 9)
 
 

@@ -30,6 +30,8 @@ from tests.memory_provider import _Fault
 from tests.scenarios.dying import dies_in
 from tests.world import World
 
+pytestmark = pytest.mark.both_databases
+
 NINE = datetime(2026, 12, 7, 9)
 LEASE = 6
 
