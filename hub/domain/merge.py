@@ -96,11 +96,22 @@ def frame(when: Plain) -> Plain:
 def _is_half_written(theirs: Plain, base: Plain, shown: Plain, tried: Sequence[str]) -> bool:
     """Whether a series looks like a write of ours that ended on its way.
 
-    Its occurrences are written one after the other: until the last one some are still as they were.
+    Its occurrences are written one after the other, and of each perhaps not all: until the last one some are
+    still as they were.
     """
-    known = [*base.get("exceptions", ()), *shown.get("exceptions", ())]
-    is_ours = fingerprint(frame(theirs)) in tried
-    return is_ours and all(exception in known for exception in theirs.get("exceptions", ()))
+    if fingerprint(frame(theirs)) not in tried:
+        return False
+    before, after = ({e["original_start"]: e for e in when.get("exceptions", ())} for when in (base, shown))
+    return all(
+        _is_between(e, before.get(e["original_start"], {}), after.get(e["original_start"], {}))
+        for e in theirs.get("exceptions", ())
+    )
+
+
+def _is_between(day: Plain, before: Plain, after: Plain) -> bool:
+    """Whether a day has each of its values from before or after a write."""
+    names = (day.keys() | before.keys() | after.keys()) - {"original_start"}
+    return all(day.get(name) in (before.get(name), after.get(name)) for name in names)
 
 
 def merge(

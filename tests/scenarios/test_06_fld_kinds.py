@@ -257,6 +257,7 @@ def test_fld_17_a_day_of_a_teams_series_keeps_how_to_join(world: ProviderWorld) 
     assert [sorted(c["body"]) for c in writes(world.outlook)] == [["subject"]]
     assert [e.title for e in world.outlook.by_title()["Daily"].when.exceptions] == ["Special"]
     assert "online meeting" in world.parked()["outlook", "Daily"]
+    assert world.conflicts() == [] and world.hub_event("Daily")[1].when.exceptions == (day,)
 
 
 def test_fld_17_another_address_is_followed_and_no_address_is_said_twice(world: ProviderWorld) -> None:

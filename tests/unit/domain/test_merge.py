@@ -181,6 +181,17 @@ def test_a_series_that_our_own_write_left_half_way_is_no_edit() -> None:
     assert "when" in result.owed
 
 
+def test_a_day_of_which_our_own_write_changed_a_part_is_no_edit() -> None:
+    day = SeriesException(NINE + timedelta(weeks=1), title="Special", description="Bring cake")
+    base, whole = a_series(), a_series(day)
+    half = a_series(dataclasses.replace(day, description=None))
+    for winner in ("hub", "provider"):
+        result = merged(base, half, whole, winner=winner, tried=tried(whole))
+        assert (result.clashes, result.taken, result.owed) == ((), frozenset(), {"when"})
+    other = a_series(dataclasses.replace(day, description="Bring tea"))
+    assert merged(base, other, whole, tried=tried(whole)).clashes != ()
+
+
 def test_an_occurrence_that_a_person_changed_in_a_half_written_series_is_an_edit() -> None:
     whole = series("Standup", NINE, "FREQ=DAILY;COUNT=5", SeriesException(NINE, title="Kick-off"))
     edited = series("Standup", NINE, "FREQ=DAILY;COUNT=5", SeriesException(NINE, title="Theirs"))
