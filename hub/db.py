@@ -321,8 +321,9 @@ def _engine(url: str) -> Engine:
 
 def _write_json(value: Any) -> str:
     """Write JSON; most of what a row has of it is empty."""
-    if not value and isinstance(value, dict | list):
-        return "{}" if isinstance(value, dict) else "[]"
+    kind = type(value)
+    if not value and kind in (dict, list):
+        return "{}" if kind is dict else "[]"
     return _dump_json(value)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 from hub.clock import SystemClock
 from hub.db import Database
 from hub.ids import SystemIds
@@ -14,6 +16,9 @@ from hub.vault import Vault
 
 BEATS = 4
 """Beats within the life of a lease: one that is late or fails does not cost it."""
+OBJECTS = 50_000
+"""How many new objects a search for garbage waits for: about as many as a long page makes, which all live
+until it is stored."""
 
 
 def build_ports(settings: Settings, queue: Queue, providers: Providers | None = None) -> Ports:
@@ -31,3 +36,13 @@ def build_ports(settings: Settings, queue: Queue, providers: Providers | None = 
     pulse = ThreadPulse(settings.lease_seconds / BEATS)
     gateway = ProviderGateway(loaded, settings, db, clock, ids, vault, pulse=pulse)
     return Ports(settings, clock, ids, db, vault, gateway, queue, pulse)
+
+
+def settle_heap() -> None:
+    """Leave out of searches for garbage what a process has at its start, and search seldom.
+
+    For processes that apply pages: else they would look through the whole hub several times a page.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(OBJECTS)

@@ -25,7 +25,7 @@ from hub.outbound.push import push_link
 from hub.planning.reading import read_plan
 from hub.ports import Ports
 from hub.settings import Settings
-from hub.wiring import build_ports
+from hub.wiring import build_ports, settle_heap
 
 log = hub_log.get_logger()
 
@@ -130,6 +130,7 @@ def ports() -> Ports:
         settings = Settings.load()
         configure(settings)
         _Process.ports = build_ports(settings, CeleryQueue())
+        settle_heap()
     return _Process.ports
 
 
