@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, literal_column, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from hub.db import after_commit
@@ -40,7 +40,8 @@ MOST_COUNTED = 20_000
 
 SPLIT_FROM, SPLIT_INTO = "split_from", "split_into"
 """In the log, what tells of the two halves of a series that was split."""
-RUNNING = select(Undo.id).where(Undo.state == UndoState.RUNNING)
+RUNNING = select(Undo.id).where(Undo.state == literal_column(f"'{UndoState.RUNNING}'"))
+"""As its index is written: for a bound value SQLite would plan the statement anew each time."""
 _DONE = {"update": "updated", "delete": "deleted", "restore": "restored", "none": "unchanged"}
 
 
