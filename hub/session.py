@@ -13,8 +13,7 @@ from itertools import groupby
 from typing import Any, cast
 
 from sqlalchemy import ClauseElement, Table, bindparam, inspect, update
-from sqlalchemy.orm import PassiveFlag, Session
-from sqlalchemy.orm.attributes import get_history
+from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
 from hub.many import Many
@@ -29,9 +28,8 @@ class _Model:
 
     place: int
     """Its table's, in an order in which none refers to a later one: so all are written, as everywhere."""
-    attributes: frozenset[str]
     columns: frozenset[str]
-    """Those attributes that are columns, but for the key."""
+    """The attributes that are columns, but for the key."""
     key: tuple[str, ...]
     update: Many
 
@@ -86,17 +84,16 @@ class _Change:
     @classmethod
     def of(cls, row: Any) -> _Change | None:
         """Return the change of a row; None if it is not of its own columns alone, or not of values."""
-        model = _model(row.__class__)
-        names = model.attributes - inspect(row).unmodified
-        if not names <= model.columns:
-            return None
-        values = {}
-        for name in names:
-            history = get_history(row, name, PassiveFlag.PASSIVE_NO_INITIALIZE)
-            if history.has_changes():
-                if len(history.added) != 1 or isinstance(history.added[0], ClauseElement):
-                    return None
-                values[name] = history.added[0]
+        model, state = _model(row.__class__), inspect(row)
+        now, values = state.dict, {}
+        for name, before in state.committed_state.items():
+            if name not in model.columns or name not in now:
+                return None
+            value = now[name]
+            if isinstance(value, ClauseElement):
+                return None
+            if value is not before and value != before:
+                values[name] = value
         return cls(model, tuple([getattr(row, name) for name in model.key]), values)
 
 
@@ -110,7 +107,6 @@ def _model(mapped: type[Any]) -> _Model:
     which = [table.c[name] == bindparam(_OF_KEY + name) for name in key]
     return _Model(
         places[table],
-        frozenset(mapper.attrs.keys()),
         columns - frozenset(key),
         key,
         Many(update(table).where(*which)),
