@@ -313,6 +313,11 @@ class Plan:
             if lost or remote.version == copy["remote_version"]:
                 copy.set(seen | {"missing_at": None})
                 return
+        lost = frozenset() if base is None or was_deleted else self._lost_beneath(copy, base, theirs)
+        if lost:
+            copy.set({**shown(remote, theirs), **seen, "missing_at": None})
+            self.writes.unkept.append((copy["id"], event.id, lost))
+            return
         copy.set({**shown(remote, theirs), **seen, "replaced": {}, "unkept": 0})
         if was_deleted and base is not None and not differing(base, theirs) and not was_removed:
             copy.set({"due_at": None})
@@ -336,6 +341,17 @@ class Plan:
         if len(sent) > MOST_DELETIONS:
             problem = "The provider said yes to the deletion and keeps the event. Delete it there."
             copy.set({"parked_at": self.terms.now, "problem": problem})
+
+    @staticmethod
+    def _lost_beneath(copy: Draft, base: Plain, theirs: Plain) -> frozenset[str]:
+        """Return what an earlier write lost, where a later, unanswered one of ours explains all the rest."""
+        tried = copy["tried"] or {}
+        lost = lost_later(copy["replaced"], base, theirs) if tried else frozenset()
+        rest = differing(base, theirs) - lost
+        is_ours = bool(rest) and all(
+            fingerprint(value_of(theirs, name)) in tried.get(name, ()) for name in rest
+        )
+        return lost if is_ours else frozenset()
 
     @staticmethod
     def _is_no_news(copy: Draft, remote: RemoteEvent) -> bool:

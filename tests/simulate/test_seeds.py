@@ -6,7 +6,7 @@ import pytest
 
 from tests.simulate.simulation import plan_of, play
 
-SEEDS = 1000
+SEEDS = 2000
 """What a run of all tests has time for; `make simulate` plays as many as one likes."""
 CHUNK = 125
 
