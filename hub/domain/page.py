@@ -315,7 +315,7 @@ class Plan:
                 return
         lost = frozenset() if base is None or was_deleted else self._lost_beneath(copy, base, theirs)
         if lost:
-            copy.set({**shown(remote, theirs), **seen, "missing_at": None})
+            copy.set(shown(remote, theirs) | seen)
             self.writes.unkept.append((copy["id"], event.id, lost))
             return
         copy.set({**shown(remote, theirs), **seen, "replaced": {}, "unkept": 0})
@@ -347,6 +347,8 @@ class Plan:
         """Return what an earlier write lost, where a later, unanswered one of ours explains all the rest."""
         tried = copy["tried"] or {}
         lost = lost_later(copy["replaced"], base, theirs) if tried else frozenset()
+        if not lost:
+            return lost
         rest = differing(base, theirs) - lost
         is_ours = bool(rest) and all(
             fingerprint(value_of(theirs, name)) in tried.get(name, ()) for name in rest
