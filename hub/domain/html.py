@@ -6,6 +6,7 @@ stood there is dropped, its text kept.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from html import escape
 from html.parser import HTMLParser
 
@@ -37,7 +38,7 @@ _SCHEMES = ("http://", "https://", "mailto:", "tel:")
 _DEEPEST = 60
 
 
-class _Reader(HTMLParser):
+class _Reader(HTMLParser, ABC):
     """Walks through HTML as a browser would, without what is never seen."""
 
     def __init__(self) -> None:
@@ -65,14 +66,17 @@ class _Reader(HTMLParser):
         if not self._unseen:
             self.said(data)
 
+    @abstractmethod
     def begun(self, tag: str, attributes: dict[str, str | None]) -> None:
-        raise NotImplementedError
+        """An element begins that people see."""
 
+    @abstractmethod
     def ended(self, tag: str) -> None:
-        raise NotImplementedError
+        """It ends."""
 
+    @abstractmethod
     def said(self, text: str) -> None:
-        raise NotImplementedError
+        """Text that people see."""
 
 
 def text_of(html: str) -> str:

@@ -40,7 +40,7 @@ ODD_TEXTS = (
     "tab\there\xa0and there\u2003",
     "<b>bold</b> & <a href='https://example.test/'>link</a>",
     "&amp; &lt;not a tag&gt; 1 < 2 & 3 > 2",
-    "\x00\x07 control \u2028 line \u2029 paragraph \x85",
+    "\x00\x07 control \u2028 line \u2029 break \x85",
     "👩‍👩‍👧‍👦 é e\u0301 \u200f\u0627\u0644 \ufeff",
     "________________________________\nJoin us: https://teams.example.test/",
     "Join the meeting: https://example.test/\nand more",
