@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
-from datetime import date, datetime, time
+from datetime import date, datetime
 from itertools import islice
 from typing import Any
 
@@ -99,7 +99,7 @@ def own_values(exception: SeriesException, content: EventContent) -> dict[str, A
 
 def _later(start: date | datetime, when: When) -> date | datetime:
     try:
-        return start + (_moment(when.end) - _moment(when.start))
+        return start + (rules.at_midnight(when.end) - rules.at_midnight(when.start))
     except OverflowError:
         return start
 
@@ -112,7 +112,3 @@ def starts(when: When) -> list[date | datetime]:
         return list(islice(rules.starts(when.recurrence, when.start, when.start_zone), MOST))
     except rules.RecurrenceError:
         return []
-
-
-def _moment(value: date | datetime) -> datetime:
-    return value if isinstance(value, datetime) else datetime.combine(value, time())

@@ -86,7 +86,7 @@ def refusal(when: When) -> str | None:
     if when.start_zone is None:
         return "Google Calendar cannot hold a time without a time zone."
     for zone in {when.start_zone, when.end_zone or when.start_zone}:
-        if times.find_zone(zone) is None:
+        if rules.find_zone(zone) is None:
             return f"Google Calendar does not know the time zone {zone}."
     return None
 

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 from hub.plugin import rules
+from hub.plugin.rules import find_zone
 from hub_google.wire import EventTime
 
 Time = date | datetime
-
-
-@lru_cache(maxsize=1024)
-def find_zone(name: str | None) -> ZoneInfo | None:
-    """Return the IANA zone of that name, or None if there is no such zone."""
-    try:
-        return ZoneInfo(name) if name else None
-    except (KeyError, ValueError, OSError):
-        return None
 
 
 @lru_cache(maxsize=4096)

@@ -96,7 +96,7 @@ def from_remote(item: Event, instances: Iterable[Event], zone: str) -> RemoteEve
 def _notice(item: Event, when: When) -> str | None:
     """Return what people are told where a zone is not known here: then it is the calendar's."""
     names = {str(item[end].get("timeZone") or "UTC") for end in ("start", "end")}
-    unknown = sorted(name for name in names if not times.find_zone(name))
+    unknown = sorted(name for name in names if not rules.find_zone(name))
     if when.all_day or not unknown:
         return None
     text = (

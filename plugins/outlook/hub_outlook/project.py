@@ -193,7 +193,7 @@ def _moved(wall: datetime, source: str, target: str) -> datetime:
     wall = wall.replace(microsecond=0)
     if source == target or (target != "UTC" and zones.agree(source, target, wall)):
         return wall
-    if zones.zone(source) is None:
+    if rules.find_zone(source) is None:
         return wall
     return zones.to_wall(zones.to_utc(wall, source), target)
 
@@ -204,7 +204,7 @@ def _zone(when: When) -> tuple[str, str]:
     source = when.start_zone
     if source is None:
         return "UTC", "Outlook has no floating times: they are written in UTC."
-    known = zones.zone(source) is not None
+    known = rules.find_zone(source) is not None
     held = zones.held_as(source) if known else None
     if held is not None and zones.agree(source, held, when.start):
         end_zone = when.end_zone or source
@@ -212,7 +212,7 @@ def _zone(when: When) -> tuple[str, str]:
             raise recurrence.UnmappableError(
                 "This series begins at a time that the clocks skip: Outlook would repeat it at another time."
             )
-        both_plain = zones.zone(end_zone) and zones.is_plain(when.start, source)
+        both_plain = rules.find_zone(end_zone) and zones.is_plain(when.start, source)
         if when.is_series or (both_plain and zones.is_plain(_moved(when.end, end_zone, held), held)):
             return held, "" if held == source else f"Outlook shows the time zone {source} as {held}."
         return "UTC", "This clock time happens twice or never that day, so it is written in UTC."

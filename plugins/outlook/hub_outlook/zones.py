@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from tzlocal import windows_tz
 
@@ -63,15 +63,6 @@ class Place:
     iana: str
     is_sure: bool = True
     """False if the name tells no more than an offset of some day."""
-
-
-@cache
-def zone(name: str) -> ZoneInfo | None:
-    """Return the zone of an IANA name, or None if there is no such zone here."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return None
 
 
 @cache
