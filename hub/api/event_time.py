@@ -20,13 +20,14 @@ from hub.domain.recurrence import (
     dates_of,
     instant,
     is_known_zone,
+    length_of,
     starts,
     without_orphans,
 )
 from hub.domain.rule import is_rule
 from hub.domain.series import moved
 from hub.domain.split import SeriesError, as_kind, day_of
-from hub.plugin.rules import at_midnight, find_zone
+from hub.plugin.rules import find_zone
 from hub.plugin.rules import split as split_line
 from hub.plugin.types import SeriesException, When
 
@@ -81,8 +82,7 @@ def _kept_end(before: When, start: Moment) -> Moment:
         return Moment(before.end, before.end_zone)
     try:
         if before.end_zone in (None, before.start_zone) or start.zone is None:
-            length = at_midnight(before.end) - at_midnight(before.start)
-            return Moment(start.value + length, start.zone)
+            return Moment(start.value + length_of(before), start.zone)
         begin, finish = (instant(v, z, "UTC") for v, z in _ends(before))
         there = instant(start.value, start.zone, "UTC") + (finish - begin)
         shown = there.astimezone(find_zone(before.end_zone) or UTC).replace(tzinfo=None, fold=0)

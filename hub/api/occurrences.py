@@ -62,8 +62,9 @@ class Occurrences(MethodView):
         end = end or later(start, _LONGEST)
         with ports().db.reading() as session:
             event = find.event(session, event_id)
-            zone = session.get_one(Calendar, event.calendar_id).zone
-            found = agenda.occurrences_of(event, zone, start, end, cancelled=query["cancelled"])
+            found = agenda.occurrences_of(
+                event, _zone(session, event), start, end, cancelled=query["cancelled"]
+            )
             content = content_of(event)
             found.sort(key=_place)
             if query["cursor"] is not None:

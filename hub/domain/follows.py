@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
-from hub.domain.recurrence import RecurrenceError, is_bounded, starts
+from hub.domain.recurrence import RecurrenceError, is_bounded, length_of, starts
 from hub.domain.rule import Rule, is_rule
 from hub.domain.split import Start, day_of
 from hub.plugin.types import When
@@ -82,4 +82,4 @@ def _gap(before: When, after: When) -> tuple[Start, Start] | None:
 
 def _clock(when: When) -> tuple[object, object]:
     at = when.start.time() if isinstance(when.start, datetime) else None
-    return at, when.end - when.start  # type: ignore[operator]
+    return at, length_of(when)

@@ -18,8 +18,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hub.domain.merge import ALL_FIELDS
-from hub.domain.plain import Plain
-from hub.domain.recurrence import without_orphans
+from hub.domain.plain import Plain, days_by_start, days_of, is_day, with_days
+from hub.domain.recurrence import OWN_TIMES, without_orphans
 from hub.plugin.codec import from_json, to_json
 from hub.plugin.types import SeriesException, When
 
@@ -40,9 +40,8 @@ _FILTERED = ("own_answer", "show_as", "categories")
 """What filters look at that a single day may have otherwise than its series."""
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
-_TIMES = ("cancelled", "start", "end", "start_zone", "end_zone")
 _OF_A_DAY = frozenset(f.name for f in fields(SeriesException)) - {"original_start"}
-_BUSY_OF_A_DAY = frozenset({*_TIMES, "show_as", "status"})
+_BUSY_OF_A_DAY = frozenset({"cancelled", *OWN_TIMES, "show_as", "status"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +110,7 @@ class Lens:
             return "The link copies no events that were declined."
         if not wanted.free and content.get("show_as") == "free":
             return "The link copies no events whose time counts as free."
-        if not wanted.all_day and len(content["when"]["start"]) == len("2026-12-24"):
+        if not wanted.all_day and is_day(content["when"]["start"]):
             return "The link copies no all-day events."
         if not wanted.past and ends_at is not None and ends_at <= now:
             return "The link copies no events that are over."
@@ -125,7 +124,7 @@ class Lens:
 
     def _hidden(self, content: Plain) -> frozenset[str]:
         """Return the days of a series that are not copied, by their original starts."""
-        days = content["when"].get("exceptions", ())
+        days = days_of(content["when"])
         return frozenset(day["original_start"] for day in days if self._is_hidden(content, day))
 
     def _is_hidden(self, content: Plain, day: Plain) -> bool:
@@ -157,13 +156,13 @@ class Lens:
         masks = self.busy_title is not None and is_ours
         if not (hidden or masks or self.leave_alone):
             return content
-        days = [_absent(d) if d["original_start"] in hidden else d for d in _days(content["when"])]
+        days = [_absent(d) if d["original_start"] in hidden else d for d in days_of(content["when"])]
         seen = content
         if masks:
             seen = {name: value for name, value in content.items() if name in BUSY_FIELDS}
             seen["title"] = self._title(content)
             days = [_only(day, _BUSY_OF_A_DAY) for day in days]
-        when = _with_days(content["when"], [day for day in days if not _is_bare(day)] if masks else days)
+        when = with_days(content["when"], [day for day in days if not _is_bare(day)] if masks else days)
         left = self.leave_alone - TELLING if masks else self.leave_alone
         if not left:
             return seen | {"when": when}
@@ -198,10 +197,10 @@ class Lens:
         masks = self.busy_title is not None and is_ours
         names = (_BUSY_OF_A_DAY if masks else _OF_A_DAY) - self.leave_alone
         known, hidden = content["when"], self._hidden(content) if is_ours else frozenset()
-        still = {d["original_start"] for d in _days(when) if d.get("cancelled")} & hidden
-        whole = {d["original_start"]: d for d in _days(known) if d["original_start"] in still}
-        seen = [whole.get(day["original_start"], day) for day in _days(when)]
-        put = put_back(_with_days(when, seen), known, names)
+        still = {d["original_start"] for d in days_of(when) if d.get("cancelled")} & hidden
+        whole = {d["original_start"]: d for d in days_of(known) if d["original_start"] in still}
+        seen = [whole.get(day["original_start"], day) for day in days_of(when)]
+        put = put_back(with_days(when, seen), known, names)
         if "exceptions" not in put:
             return put
         live: Plain = to_json(without_orphans(from_json(When, put)))
@@ -210,10 +209,9 @@ class Lens:
 
 def put_back(seen: Plain, known: Plain, names: frozenset[str]) -> Plain:
     """Return a time as it is seen, with what is known of its single days beside these names."""
-    if seen == known or not (_days(seen) or _days(known)):
+    if seen == known or not (days_of(seen) or days_of(known)):
         return seen
-    shown = {day["original_start"]: day for day in _days(seen)}
-    details = {day["original_start"]: day for day in _days(known)}
+    shown, details = days_by_start(seen), days_by_start(known)
     days = []
     for start in sorted(shown.keys() | details.keys()):
         day = {n: v for n, v in details.get(start, {}).items() if n not in names}
@@ -221,13 +219,13 @@ def put_back(seen: Plain, known: Plain, names: frozenset[str]) -> Plain:
         day["original_start"] = start
         if not _is_bare(day) or (start in shown and _is_bare(shown[start])):
             days.append(day)
-    return _with_days(seen, days)
+    return with_days(seen, days)
 
 
 def pinned(content: Plain, zone: str) -> Plain:
     """Return an event at the times of a zone if its own are floating: what is copied has to be somewhere."""
     when = content["when"]
-    if "start_zone" in when or len(when["start"]) == len("2026-12-24"):
+    if "start_zone" in when or is_day(when["start"]):
         return content
     return content | {"when": when | {"start_zone": zone, "end_zone": when.get("end_zone", zone)}}
 
@@ -261,18 +259,6 @@ def _folded(names: Iterable[str]) -> frozenset[str]:
 
 def _belongs(name: str, to: frozenset[str]) -> bool:
     return name in to or (name == "description_html" and "description" in to)
-
-
-def _days(when: Plain) -> list[Plain]:
-    days: list[Plain] = when.get("exceptions", [])
-    return days
-
-
-def _with_days(when: Plain, days: list[Plain]) -> Plain:
-    if days == _days(when):
-        return when
-    rest = {name: value for name, value in when.items() if name != "exceptions"}
-    return rest | {"exceptions": days} if days else rest
 
 
 def _absent(day: Plain) -> Plain:

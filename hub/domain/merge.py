@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from hub.domain.fingerprint import fingerprint
 from hub.domain.people import PEOPLE, merged, with_people, without_people
-from hub.domain.plain import Plain, differing, value_of, with_fields
+from hub.domain.plain import Plain, days_by_start, days_of, differing, frame, value_of, with_fields
 from hub.domain.unheld import with_unheld
 from hub.plugin.types import CONTENT_FIELDS
 
@@ -88,11 +88,6 @@ def common_ground(base: Plain | None, synced: Mapping[str, str]) -> Plain | None
     return base or None if synced != STRANGERS else None
 
 
-def frame(when: Plain) -> Plain:
-    """Return when a series takes place by its rule alone."""
-    return {name: value for name, value in when.items() if name != "exceptions"}
-
-
 def _is_half_written(theirs: Plain, base: Plain, shown: Plain, tried: Sequence[str]) -> bool:
     """Whether a series looks like a write of ours that ended on its way.
 
@@ -101,10 +96,10 @@ def _is_half_written(theirs: Plain, base: Plain, shown: Plain, tried: Sequence[s
     """
     if fingerprint(frame(theirs)) not in tried:
         return False
-    before, after = ({e["original_start"]: e for e in when.get("exceptions", ())} for when in (base, shown))
+    before, after = days_by_start(base), days_by_start(shown)
     return all(
         _is_between(e, before.get(e["original_start"], {}), after.get(e["original_start"], {}))
-        for e in theirs.get("exceptions", ())
+        for e in days_of(theirs)
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hub.domain.plain import Plain
+from hub.domain.plain import Plain, days_by_start, frame, with_days
 from hub.plugin.types import Answer
 
 PEOPLE = frozenset({"organizer", "attendees", "own_answer"})
@@ -90,7 +90,7 @@ def without_people(when: Plain) -> Plain:
     if not exceptions:
         return when
     bare = [{n: v for n, v in e.items() if n not in _OF_OCCURRENCES} for e in exceptions]
-    return _with_exceptions(when, bare)
+    return _with_telling(when, bare)
 
 
 def with_people(when: Plain, base: Plain | None, theirs: Plain, ours: Plain) -> Plain:
@@ -102,8 +102,8 @@ def with_people(when: Plain, base: Plain | None, theirs: Plain, ours: Plain) -> 
     """
     if not any(side and side.get("exceptions") for side in (base, theirs, ours)):
         return when
-    found, known, shown, own = (_by_start(side) for side in (when, base, theirs, ours))
-    starts = found.keys() | (shown.keys() | own.keys() if _frame(theirs) == _frame(ours) else set())
+    found, known, shown, own = (days_by_start(side or {}) for side in (when, base, theirs, ours))
+    starts = found.keys() | (shown.keys() | own.keys() if frame(theirs) == frame(ours) else set())
     exceptions = []
     for start in sorted(starts):
         exception = found.get(start, {"original_start": start})
@@ -112,7 +112,7 @@ def with_people(when: Plain, base: Plain | None, theirs: Plain, ours: Plain) -> 
             people = _of_occurrence(before, shown.get(start, {}), own.get(start, {}))
             exception = {n: v for n, v in {**exception, **people}.items() if v is not None}
         exceptions.append(exception)
-    return _with_exceptions(when, exceptions)
+    return _with_telling(when, exceptions)
 
 
 def _of_occurrence(base: Plain | None, theirs: Plain, ours: Plain) -> Plain:
@@ -127,14 +127,6 @@ def _of_occurrence(base: Plain | None, theirs: Plain, ours: Plain) -> Plain:
     return {"attendees": guests, "own_answer": _answer(base, theirs, ours, "own_answer")}
 
 
-def _by_start(when: Plain | None) -> dict[str, Plain]:
-    return {e["original_start"]: e for e in (when or {}).get("exceptions", ())}
-
-
-def _frame(when: Plain) -> Plain:
-    return {name: value for name, value in when.items() if name != "exceptions"}
-
-
-def _with_exceptions(when: Plain, exceptions: list[Plain]) -> Plain:
-    kept = [e for e in exceptions if len(e) > 1]
-    return _frame(when) | {"exceptions": kept} if kept else _frame(when)
+def _with_telling(when: Plain, exceptions: list[Plain]) -> Plain:
+    """Return the time with those exceptions that say something."""
+    return with_days(when, [e for e in exceptions if len(e) > 1])

@@ -41,6 +41,34 @@ def is_meeting(content: Mapping[str, Any]) -> bool:
     return "organizer" in content or "attendees" in content
 
 
+def is_day(moment: str) -> bool:
+    """Whether the text of a start or an end is a date, and no wall time."""
+    return len(moment) == len("2026-12-24")
+
+
+def frame(when: Plain) -> Plain:
+    """Return when a series takes place by its rule alone."""
+    return {name: value for name, value in when.items() if name != "exceptions"}
+
+
+def days_of(when: Plain) -> list[Plain]:
+    """Return the exceptions of a series."""
+    days: list[Plain] = when.get("exceptions", [])
+    return days
+
+
+def days_by_start(when: Plain) -> dict[str, Plain]:
+    """Return the exceptions of a series by their original starts."""
+    return {day["original_start"]: day for day in days_of(when)}
+
+
+def with_days(when: Plain, days: list[Plain]) -> Plain:
+    """Return when a series takes place with other exceptions."""
+    if days == days_of(when):
+        return when
+    return frame(when) | {"exceptions": days} if days else frame(when)
+
+
 def with_fields(content: Plain, values: Mapping[str, Any]) -> Plain:
     """Return the content with other values in some fields; None means the default."""
     return {name: value for name, value in {**content, **values}.items() if value is not None}

@@ -48,6 +48,11 @@ def instant(value: date | datetime, zone: str | None, floating_zone: str) -> dat
         return wall.replace(tzinfo=UTC)
 
 
+def length_of(when: When) -> timedelta:
+    """Return from start to end by the clock, or in days."""
+    return rules.at_midnight(when.end) - rules.at_midnight(when.start)
+
+
 def is_known_zone(name: str | None) -> bool:
     """Whether a zone can be computed with; None is floating."""
     return name is None or rules.find_zone(name) is not None
@@ -135,7 +140,7 @@ def _all(
         yield _place(when, when.start, when.end, when.start, floating_zone)
         return
     by_start = {e.original_start: e for e in when.exceptions}
-    length = rules.at_midnight(when.end) - rules.at_midnight(when.start)
+    length = length_of(when)
     far = None if until is None else later(until, timedelta(days=2))
     near = None
     if since is not None:
@@ -155,7 +160,7 @@ def _all(
 def _changed(when: When, exception: SeriesException, floating_zone: str) -> Occurrence:
     original = exception.original_start
     begin = exception.start if exception.start is not None else original
-    length = rules.at_midnight(when.end) - rules.at_midnight(when.start)
+    length = length_of(when)
     finish = exception.end if exception.end is not None else _after(begin, length)
     is_bare = exception == SeriesException(original)
     return _place(when, begin, finish, original, floating_zone, None if is_bare else exception)
@@ -201,8 +206,10 @@ def _place(
     return Occurrence(original, begin, finish, starts_at, ends_at, exception)
 
 
-_NOT_CONTENT = frozenset({"original_start", "cancelled", "start", "end", "start_zone", "end_zone"})
-OVERRIDABLE = tuple(f.name for f in dataclasses.fields(SeriesException) if f.name not in _NOT_CONTENT)
+OWN_TIMES = ("start", "end", "start_zone", "end_zone")
+"""The fields of an exception that say when its occurrence takes place."""
+NOT_CONTENT = frozenset({"original_start", "cancelled", *OWN_TIMES})
+OVERRIDABLE = tuple(f.name for f in dataclasses.fields(SeriesException) if f.name not in NOT_CONTENT)
 """The fields besides its time that an occurrence may have otherwise than its series."""
 CLEARED: Mapping[str, object] = {"location": Location(""), "conference": Conference(""), "color": ""}
 """What a field of an exception holds where the series has a value and the occurrence none."""

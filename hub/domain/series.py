@@ -17,11 +17,13 @@ from hub.domain.recurrence import (
     CLEARED,
     MOST_STEPS,
     OVERRIDABLE,
+    OWN_TIMES,
     Occurrence,
     RecurrenceError,
     dates_of,
     fits,
     instant,
+    length_of,
     occurrence_at,
     starts,
     without_orphans,
@@ -31,7 +33,6 @@ from hub.domain.split import SeriesError, Start, as_kind, day_of, starts_before
 from hub.plugin.types import EventContent, SeriesException, When
 
 _WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
-_TIMES = ("start", "end", "start_zone", "end_zone")
 
 
 # --- one occurrence ---
@@ -83,7 +84,7 @@ def _differing(content: EventContent, exception: SeriesException) -> SeriesExcep
     )
     if finish < begin or (when.all_day and finish == begin):
         raise SeriesError("the end is before the start")
-    usual = original, original + _length(when)
+    usual = original, original + length_of(when)
     if (takes_place.start, takes_place.end) == usual and not (exception.start_zone or exception.end_zone):
         return dataclasses.replace(exception, start=None, end=None)
     return dataclasses.replace(exception, start=takes_place.start, end=takes_place.end)
@@ -118,7 +119,7 @@ def led_by(content: EventContent, names: Mapping[str, Any]) -> EventContent:
         return content
     given_up: dict[str, Any] = {name: None for name in OVERRIDABLE if name in names}
     if names.keys() & {"start", "end"}:
-        given_up |= dict.fromkeys(_TIMES)
+        given_up |= dict.fromkeys(OWN_TIMES)
     return with_exception(content, dataclasses.replace(own, **given_up))
 
 
@@ -182,7 +183,7 @@ def _followed(exception: SeriesException, original: Start, before: When, after: 
         start = as_kind(day, after)
         if isinstance(start, datetime) and isinstance(after.start, datetime):
             start = datetime.combine(start.date(), after.start.time())
-        times: dict[str, Any] = {"start": start, "end": start + _length(after)}
+        times: dict[str, Any] = {"start": start, "end": start + length_of(after)}
         return dataclasses.replace(exception, **times, start_zone=None, end_zone=None)
     if before.start_zone == after.start_zone:
         return _in_zone(exception, after)
@@ -192,11 +193,6 @@ def _followed(exception: SeriesException, original: Start, before: When, after: 
         "end_zone": exception.end_zone or before.end_zone or before.start_zone,
     }
     return _in_zone(dataclasses.replace(exception, **zones), after)
-
-
-def _length(when: When) -> timedelta:
-    length: timedelta = when.end - when.start  # type: ignore[operator]
-    return length
 
 
 def _moved_lines(before: When, after: When) -> tuple[str, ...]:

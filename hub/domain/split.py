@@ -8,10 +8,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from itertools import islice
 
-from hub.domain.recurrence import MOST_STEPS, RecurrenceError, dates_of, starts
+from hub.domain.recurrence import MOST_STEPS, RecurrenceError, dates_of, length_of, starts
 from hub.domain.rule import Rule, alone, dates_line, is_dates, is_rule, until
 from hub.plugin.types import EventContent, When
 
@@ -136,8 +136,7 @@ def day_of(start: Start) -> date:
 
 def _from(when: When, first: Start) -> When:
     """Return a series that begins at another of its occurrences, as long as before."""
-    length: timedelta = when.end - when.start  # type: ignore[operator]
-    return dataclasses.replace(when, start=first, end=first + length)
+    return dataclasses.replace(when, start=first, end=first + length_of(when))
 
 
 def _check(when: When, before: Sequence[Start], first: When, second: When) -> None:

@@ -7,13 +7,12 @@ hold (`project`): where it shows that as before, the rest of it is still meant.
 from __future__ import annotations
 
 from hub.domain.people import PEOPLE
-from hub.domain.plain import Plain
-from hub.domain.recurrence import RecurrenceError, without_orphans
+from hub.domain.plain import Plain, days_by_start
+from hub.domain.recurrence import NOT_CONTENT, RecurrenceError, without_orphans
 from hub.plugin.codec import from_json, to_json
 from hub.plugin.types import When
 
-_TIMES = frozenset({"original_start", "cancelled", "start", "end", "start_zone", "end_zone"})
-_NOT_HERE = _TIMES | PEOPLE
+_NOT_HERE = NOT_CONTENT | PEOPLE
 
 
 def with_unheld(theirs: Plain, shown: Plain, ours: Plain) -> Plain:
@@ -26,9 +25,9 @@ def with_unheld(theirs: Plain, shown: Plain, ours: Plain) -> Plain:
     same_clock = theirs.get("start_zone") == ours.get("start_zone")
     if not ours.get("exceptions") or not theirs.get("recurrence") or not same_clock:
         return theirs
-    now, could = _by_start(theirs), _by_start(shown)
+    now, could = days_by_start(theirs), days_by_start(shown)
     dropped = False
-    for start, own in _by_start(ours).items():
+    for start, own in days_by_start(ours).items():
         unheld = {n: v for n, v in own.items() if n not in _NOT_HERE and could.get(start, {}).get(n) != v}
         if own.get("cancelled") or not unheld or (start in could and start not in now):
             continue  # What it could show and shows no more, somebody has taken back.
@@ -50,7 +49,3 @@ def _made(when: Plain) -> Plain:
     except RecurrenceError:
         return when
     return plain
-
-
-def _by_start(when: Plain) -> dict[str, Plain]:
-    return {e["original_start"]: e for e in when.get("exceptions", ())}

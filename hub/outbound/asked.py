@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from datetime import date, datetime
 
+from hub.domain.plain import is_day
 from hub.models import EventCopy
 from hub.plugin.codec import content_from_json
 from hub.plugin.types import Answer, EventContent, PushAnswer
@@ -33,7 +34,7 @@ def next_answer(copy: EventCopy) -> PushAnswer:
     occurrence, wish = min((copy.reply or {}).items())
     start: date | datetime | None = None
     if occurrence:
-        start = (date if len(occurrence) == len("2026-12-24") else datetime).fromisoformat(occurrence)
+        start = (date if is_day(occurrence) else datetime).fromisoformat(occurrence)
     base = content_from_json(copy.base)
     return PushAnswer(copy.remote_id, base, Answer(wish["answer"]), wish["comment"], wish["notify"], start)
 

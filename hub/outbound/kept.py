@@ -16,8 +16,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from hub.domain.fingerprint import fingerprint
-from hub.domain.merge import frame
 from hub.domain.page import DELETED, lost_later
+from hub.domain.plain import frame
 from hub.domain.recurrence import instant
 from hub.log import get_logger
 from hub.models import Event, EventCopy, Link, LinkState

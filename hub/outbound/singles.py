@@ -16,7 +16,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import Select, bindparam, or_, select
 from sqlalchemy.orm import Session, selectinload
 
-from hub.domain.recurrence import CLEARED, OVERRIDABLE, Occurrence, as_it_takes_place, occurrences
+from hub.domain.recurrence import CLEARED, OVERRIDABLE, OWN_TIMES, Occurrence, as_it_takes_place, occurrences
 from hub.domain.series import with_exception
 from hub.domain.split import SeriesError
 from hub.models import Account, Calendar, ChangeKind, Event, EventCopy, Link, LinkState, Unholdable
@@ -274,8 +274,7 @@ def _with(series: EventContent, single: Event, fields: Collection[str]) -> Event
         taken = {name: getattr(own, name) for name in OVERRIDABLE if name in fields}
         taken = {name: CLEARED.get(name) if value is None else value for name, value in taken.items()}
         if "when" in fields:
-            names = ("start", "end", "start_zone", "end_zone")
-            taken |= {name: getattr(own.when, name) for name in names}
+            taken |= {name: getattr(own.when, name) for name in OWN_TIMES}
         exception = dataclasses.replace(exception, cancelled=False, **taken)
     try:
         return with_exception(series, exception)
