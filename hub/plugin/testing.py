@@ -237,6 +237,8 @@ class ProviderContract:
     plugin: ClassVar[Any]
     any_events: ClassVar[int] = 15
     """So many events of all kinds are drawn and written."""
+    any_projections: ClassVar[int] = 200
+    """So many more are asked what of them can be held."""
     now: ClassVar[datetime] = datetime.now(UTC).replace(microsecond=0)
 
     @pytest.fixture
@@ -351,6 +353,18 @@ class ProviderContract:
             )
 
     # --- any event at all ---
+
+    def test_any_event_is_lost_in_exactly_the_fields_that_are_said(self, hooks: Any) -> None:
+        @settings(max_examples=self.any_projections, deadline=None, derandomize=True)
+        @given(contents())
+        def look(content: EventContent) -> None:
+            held = hooks.project(content=content)
+            assume(held.refusal is None)
+            assert {loss.field for loss in held.losses} == differs(content, held.content)
+            again = hooks.project(content=held.content)
+            assert again.content == held.content and again.losses == () and again.refusal is None
+
+        look()
 
     def test_any_event_is_held_as_it_was_projected_and_a_second_write_changes_nothing(
         self, ann: Connected

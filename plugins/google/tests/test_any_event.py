@@ -6,22 +6,11 @@ from dataclasses import replace
 
 from hypothesis import assume, given, settings
 
-from hub.plugin.meaning import differs
 from hub.plugin.strategies import contents
 from hub.plugin.types import EventContent
 from hub_google.projection import project
 from hub_google.translate import from_remote, to_remote
 from hub_google.values import without_nulls
-
-
-@settings(max_examples=200, deadline=None, derandomize=True)
-@given(contents())
-def test_an_event_is_lost_in_exactly_the_fields_that_are_said(content: EventContent) -> None:
-    held = project(content)
-    assume(held.refusal is None)
-    assert {loss.field for loss in held.losses} == differs(content, held.content)
-    again = project(held.content)
-    assert again.content == held.content and again.losses == () and again.refusal is None
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)

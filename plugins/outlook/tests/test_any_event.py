@@ -6,7 +6,6 @@ from datetime import date, datetime
 
 from hypothesis import assume, given, settings
 
-from hub.plugin.meaning import differs
 from hub.plugin.strategies import contents
 from hub.plugin.types import EventContent
 from hub_outlook.project import occurrence, project
@@ -45,16 +44,6 @@ def _change_occurrences(model: Model, item: Item, content: EventContent) -> None
 
 def _day(value: date | datetime) -> date:
     return value.date() if isinstance(value, datetime) else value
-
-
-@settings(max_examples=200, deadline=None, derandomize=True)
-@given(contents())
-def test_an_event_is_lost_in_exactly_the_fields_that_are_said(content: EventContent) -> None:
-    held = project(content)
-    assume(held.refusal is None)
-    assert {loss.field for loss in held.losses} == differs(content, held.content)
-    again = project(held.content)
-    assert again.content == held.content and again.losses == () and again.refusal is None
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
