@@ -17,6 +17,7 @@ from hub.plugin import PROJECT, spec
 from hub.plugin.control import SandboxControl, serving
 from hub.plugin.testing import PERSON, VERIFIER, Callback, Connected, free_port
 from hub.plugin.types import AuthorizationRequest, CodeExchange, NewGrant, RemoteCalendar, SandboxOptions
+from hub_outlook.testing import Wire
 
 Connect = Callable[..., NewGrant]
 BACK = "http://127.0.0.1:9/connect/callback"
@@ -62,6 +63,11 @@ def ann(hooks: Any, box: tuple[SandboxControl, dict[str, str]], connect: Connect
     callback = Callback(hooks, settings)
     yield Connected(hooks, control, settings, grant, callback, datetime.now(UTC).replace(microsecond=0))
     callback.close()
+
+
+@pytest.fixture
+def wire(ann: Connected) -> Wire:
+    return Wire(ann)
 
 
 @pytest.fixture

@@ -18,40 +18,7 @@ from hub_outlook.sandbox.grants import Grants
 from hub_outlook.sandbox.model import Model
 from hub_outlook.sandbox.state import State
 from hub_outlook.sandbox.subscriptions import Subscriptions
-
-TIMES = {
-    "start": {"dateTime": "2027-01-04T09:00:00", "timeZone": "W. Europe Standard Time"},
-    "end": {"dateTime": "2027-01-04T10:00:00", "timeZone": "W. Europe Standard Time"},
-}
-DAILY = {
-    "pattern": {"type": "daily", "interval": 1},
-    "range": {"type": "numbered", "startDate": "2027-01-04", "numberOfOccurrences": 5},
-}
-VIEW = {"startDateTime": "2027-01-01T00:00:00Z", "endDateTime": "2027-02-01T00:00:00Z"}
-
-
-class Wire:
-    """Bare HTTP to the sandbox's Graph, as Ann."""
-
-    def __init__(self, ann: Connected) -> None:
-        self.base = ann.settings["API_URL"]
-        self.token = ann.call.access_token
-
-    def __call__(
-        self, method: str, path: str, body: Any = None, headers: Any = None, **query: Any
-    ) -> requests.Response:
-        url = path if path.startswith("http") else f"{self.base}/{path}"
-        sent = {"Authorization": f"Bearer {self.token}", **(headers or {})}
-        return requests.request(method, url, json=body, headers=sent, params=query, timeout=10)
-
-    def code(self, *args: Any, **query: str) -> tuple[int, str]:
-        answer = self(*args, **query)
-        return answer.status_code, answer.json()["error"]["code"]
-
-
-@pytest.fixture
-def wire(ann: Connected) -> Wire:
-    return Wire(ann)
+from hub_outlook.testing import DAILY, TIMES, VIEW, Wire
 
 
 def test_a_new_event_has_all_default_properties_and_nulls(wire: Wire) -> None:

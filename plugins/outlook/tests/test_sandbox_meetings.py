@@ -5,46 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import requests
 
 from hub.plugin.control import SandboxControl
 from hub.plugin.testing import PERSON, Connected
 from hub_outlook.sandbox.meetings import NOT_ORGANIZER
+from hub_outlook.testing import DAILY, TIMES, Wire
 
 BOB, CAT = "bob@example.test", "cat@example.test"
-TIMES = {
-    "start": {"dateTime": "2027-01-04T09:00:00", "timeZone": "W. Europe Standard Time"},
-    "end": {"dateTime": "2027-01-04T10:00:00", "timeZone": "W. Europe Standard Time"},
-}
-DAILY = {
-    "pattern": {"type": "daily", "interval": 1},
-    "range": {"type": "numbered", "startDate": "2027-01-04", "numberOfOccurrences": 5},
-}
-
-
-class Wire:
-    """Bare HTTP to the sandbox's Graph, as one person."""
-
-    def __init__(self, ann: Connected) -> None:
-        self.base, self.token = ann.settings["API_URL"], ann.call.access_token
-
-    def __call__(self, method: str, path: str, body: Any = None, **query: str) -> requests.Response:
-        sent = {"Authorization": f"Bearer {self.token}"}
-        url = f"{self.base}/{path}"
-        return requests.request(method, url, json=body, headers=sent, params=query, timeout=10)
-
-
-@pytest.fixture
-def wire(ann: Connected) -> Wire:
-    return Wire(ann)
 
 
 @pytest.fixture
 def bob(ann: Connected, connect: Any) -> Wire:
     ann.control.add_person(BOB, "Bob")
-    found = Wire(ann)
-    found.token = connect(ann.control, ann.settings, BOB).tokens.access_token
-    return found
+    return Wire(ann, connect(ann.control, ann.settings, BOB).tokens.access_token)
 
 
 def guests(*addresses: str) -> dict[str, Any]:

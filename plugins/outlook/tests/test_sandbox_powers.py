@@ -19,38 +19,10 @@ from hub.plugin.types import PushDelete, Sandbox, Window
 from hub_outlook.sandbox.clock import Clock
 from hub_outlook.sandbox.endpoints import Endpoints
 from hub_outlook.sandbox.model import Model
+from hub_outlook.testing import DAILY, TIMES, VIEW, Wire
 
-TIMES = {
-    "start": {"dateTime": "2027-01-04T09:00:00", "timeZone": "W. Europe Standard Time"},
-    "end": {"dateTime": "2027-01-04T10:00:00", "timeZone": "W. Europe Standard Time"},
-}
-DAILY = {
-    "pattern": {"type": "daily", "interval": 1},
-    "range": {"type": "numbered", "startDate": "2027-01-04", "numberOfOccurrences": 5},
-}
-VIEW = {"startDateTime": "2027-01-01T00:00:00Z", "endDateTime": "2027-02-01T00:00:00Z"}
 ENDLESS = DAILY | {"range": {"type": "noEnd", "startDate": "2027-01-04"}}
 IMMUTABLE = {"Prefer": 'IdType="ImmutableId"'}
-
-
-class Wire:
-    """Bare HTTP to the sandbox's Graph, as Ann."""
-
-    def __init__(self, ann: Connected) -> None:
-        self.base = ann.settings["API_URL"]
-        self.token = ann.call.access_token
-
-    def __call__(
-        self, method: str, path: str, body: Any = None, headers: Any = None, **query: Any
-    ) -> requests.Response:
-        url = path if path.startswith("http") else f"{self.base}/{path}"
-        sent = {"Authorization": f"Bearer {self.token}", **(headers or {})}
-        return requests.request(method, url, json=body, headers=sent, params=query, timeout=10)
-
-
-@pytest.fixture
-def wire(ann: Connected) -> Wire:
-    return Wire(ann)
 
 
 @pytest.fixture
