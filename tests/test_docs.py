@@ -388,3 +388,30 @@ def test_each_test_that_a_promise_names_is_there() -> None:
         if not (ROOT / path).is_file() or (name and f"def {name}(" not in (ROOT / path).read_text())
     ]
     assert missing == []
+
+
+SANDBOXES = ROOT / "docs" / "sandboxes.md"
+
+
+@pytest.fixture(scope="module")
+def all_tests() -> set[str]:
+    """Return the names of all test functions."""
+    files = [
+        *ROOT.glob("tests/**/*.py"),
+        *ROOT.glob("plugins/*/tests/**/*.py"),
+        ROOT / "hub/plugin/testing.py",
+    ]
+    return {
+        name for file in files for name in re.findall(r"^ *def (test_\w+)\(", file.read_text(), re.MULTILINE)
+    }
+
+
+@pytest.mark.parametrize("heading", ["Outlook"])
+def test_each_line_of_a_sandbox_names_tests_that_are_there(heading: str, all_tests: set[str]) -> None:
+    rows = re.findall(
+        r"^\| (?!---|Microsoft \||Google \|)(.*) \|$", section(SANDBOXES, heading), re.MULTILINE
+    )
+    assert rows
+    assert [row for row in rows if not re.search(r"`test_\w+`[^|]*$", row)] == [], "no test shows these"
+    named_there = {name for row in rows for name in re.findall(r"`(test_\w+)`", row)}
+    assert named_there - all_tests == set()
