@@ -142,7 +142,7 @@ def test_tok_08_a_page_of_nothing_that_names_a_next_one_is_not_the_end(
     world: ProviderWorld, name: str
 ) -> None:
     side, there = world.sides[name], other(world, name)
-    switch = "empty_first_page" if name == "google" else "empty_delta_pages"
+    switch = "empty_pages" if name == "google" else "empty_delta_pages"
     side.control.switches(page_limit=3, **{switch: True})
     fill(side, 10)
     world.sync()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -76,6 +77,17 @@ class Google:
         found: dict[str, Any] = answer.json()
         return found
 
+    def role(self, person: str, role: str, calendar: str = ANN) -> None:
+        """Change what a person may do with a calendar."""
+        body = {"person": person, "calendar": calendar, "role": role}
+        requests.post(f"{self.url}/_control/roles", json=body, timeout=10).raise_for_status()
+
+    def as_person(self, person: str = ANN, **more: Any) -> Google:
+        """Return another person at the sandbox, who is made if need be, or the same with more rights."""
+        self.control.add_person(person)
+        grant = connect(self.control, self.settings, person, **more)
+        return dataclasses.replace(self, grant=grant)
+
     # --- by hooks ---
 
     @property
@@ -117,15 +129,39 @@ class Google:
         return result
 
 
+def reason(answer: requests.Response) -> tuple[int, str]:
+    """Return the status and the reason of a refusal."""
+    return answer.status_code, answer.json()["error"]["errors"][0]["reason"]
+
+
+def ids(page: dict[str, Any]) -> set[str]:
+    """Return the ids of what a page lists."""
+    return {item["id"] for item in page["items"]}
+
+
 def connect(
-    control: SandboxControl, settings: dict[str, str], person: str = ANN, extra_scope: str = "", **more: Any
+    control: SandboxControl,
+    settings: dict[str, str],
+    person: str = ANN,
+    extra_scope: str = "",
+    *,
+    incremental: bool = True,
+    **more: Any,
 ) -> NewGrant:
-    """Consent as the person, perhaps to more than the plugin asks, and exchange the code."""
+    """Consent as the person and exchange the code.
+
+    Args:
+        extra_scope: one that is asked for besides what the plugin asks.
+        incremental: ask for what was granted earlier, too, as the plugin does.
+        more: what the person decides.
+    """
     digest = hashlib.sha256(VERIFIER.encode()).digest()
     challenge = base64.urlsafe_b64encode(digest).decode().rstrip("=")
     request = AuthorizationRequest(CALLBACK, "state-1", challenge, force_consent=True)
     url = hooks.authorization_url(settings, request)
     if extra_scope:
         url = url.replace("scope=", f"scope=https://www.googleapis.com/auth/{extra_scope}+", 1)
+    if not incremental:
+        url = url.replace("include_granted_scopes=true&", "")
     code = parse_qs(urlsplit(control.consent(url, person, **more)).query)["code"][0]
     return hooks.exchange_code(settings, CodeExchange(code, CALLBACK, VERIFIER), datetime.now(UTC))

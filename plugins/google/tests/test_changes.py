@@ -10,7 +10,7 @@ from hub.plugin.errors import CursorExpiredError
 from hub.plugin.testing import series, timed
 from hub.plugin.types import RemoteChange, Scope, SeriesException
 from hub_google import changes as module
-from hub_google.testing import ANN, WINDOW, Google, connect
+from hub_google.testing import ANN, WINDOW, Google
 
 MONDAY = datetime(2027, 1, 4, 9)
 MOVED = SeriesException(
@@ -96,20 +96,13 @@ def test_a_deleted_series_is_one_deletion_without_ghosts(google: Google) -> None
 
 
 def test_an_invitation_to_one_occurrence_is_a_single_event(google: Google) -> None:
-    google.control.add_person("bob@example.test")
+    bob = google.as_person("bob@example.test")
     master = google.insert(
         recurrence=["RRULE:FREQ=WEEKLY;COUNT=3"],
         start={"dateTime": "2027-01-04T09:00:00", "timeZone": "Europe/Berlin"},
     )
     one = f"{master['id']}_20270111T080000Z"
     google.api("PATCH", google.events(f"/{one}"), {"attendees": [{"email": "bob@example.test"}]})
-    bob = Google(
-        google.url,
-        google.control,
-        google.settings,
-        connect(google.control, google.settings, "bob@example.test"),
-        google.now,
-    )
     changes, _ = bob.changes()
     assert [(c.remote_id, bool(c.event)) for c in changes] == [(one, True)]
     assert changes[0].event and not changes[0].event.content.when.is_series
@@ -126,7 +119,7 @@ def test_an_item_that_makes_no_sense_costs_itself_alone(google: Google) -> None:
 
 def test_an_empty_page_with_a_next_one_is_not_the_end(google: Google) -> None:
     event = google.create(timed("There", MONDAY))
-    google.control.switches(empty_first_page=True)
+    google.control.switches(empty_pages=1)
     first = google.fetch()
     assert first.changes == () and first.next_page
     assert [c.remote_id for c in google.changes()[0]] == [event.remote_id]

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import requests
 
 from hub.plugin.testing import timed
-from hub_google.testing import ANN, Google, connect
-
-
-def reason(answer: requests.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["error"]["errors"][0]["reason"]
-
-
-def ids(page: dict[str, Any]) -> set[str]:
-    return {i["id"] for i in page["items"]}
-
+from hub_google.testing import ANN, Google, connect, ids, reason
 
 # --- series ------------------------------------------------------------------------------------------
 
@@ -116,8 +105,7 @@ def test_a_sync_token_belongs_to_its_calendar_and_ends_with_age_or_rights(google
     team = next(c["remote_id"] for c in google.control.people()[0]["calendars"] if c["name"] == "Team")
     answer = google.api("GET", google.events("", team), syncToken=token)
     assert answer.json()["error"]["message"] == "Invalid sync token value."
-    body = {"person": ANN, "calendar": ANN, "role": "writer"}
-    requests.post(f"{google.url}/_control/roles", json=body, timeout=5).raise_for_status()
+    google.role(ANN, "writer")
     assert reason(google.api("GET", google.events(), syncToken=token)) == (410, "fullSyncRequired")
 
 

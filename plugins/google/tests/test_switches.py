@@ -9,23 +9,14 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 import requests
 
+from hub.plugin.errors import GrantLostError
 from hub.plugin.types import AuthorizationRequest
 from hub_google import hooks
 from hub_google.sandbox.state import SWITCHES
-from hub_google.testing import ANN, CALLBACK, Google, connect
+from hub_google.testing import ANN, CALLBACK, Google, reason
 
 BOB = "bob@example.test"
 START = {"dateTime": "2027-01-04T09:00:00", "timeZone": "Europe/Berlin"}
-
-
-def reason(answer: requests.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["error"]["errors"][0]["reason"]
-
-
-def as_person(google: Google, person: str, **more: str) -> Google:
-    """Return another person at the sandbox, or the same one with more rights."""
-    grant = connect(google.control, google.settings, person, **more)
-    return Google(google.url, google.control, google.settings, grant, google.now)
 
 
 def patched(google: Google, event: dict[str, Any], **body: Any) -> dict[str, Any]:
@@ -60,9 +51,7 @@ def test_the_sequence_rises_with_some_changes(google: Google, switch: str, title
 def test_what_a_guest_changes_stays_in_the_own_copy_or_is_refused(google: Google, how: str) -> None:
     google.control.switches(guest_edits=how)
     google.control.add_person(BOB)
-    bob = Google(
-        google.url, google.control, google.settings, connect(google.control, google.settings, BOB), google.now
-    )
+    bob = google.as_person(BOB)
     event = google.insert(summary="Talk", attendees=[{"email": BOB}])
     answer = bob.api("PATCH", bob.events(f"/{event['id']}", BOB), {"summary": "Mine"})
     assert answer.status_code == (200 if how == "local" else 403)
@@ -118,6 +107,44 @@ def test_a_page_size_beyond_the_largest_is_clamped_or_refused(google: Google, cl
     google.control.switches(clamp_page_size=clamps)
     answer = google.api("GET", google.events(), maxResults=9999)
     assert answer.status_code == (200 if clamps else 400)
+
+
+@pytest.mark.parametrize("chains", [True, False])
+def test_a_listing_by_updated_min_ends_with_a_token_or_without(google: Google, chains: bool) -> None:
+    google.control.switches(updated_min_chains=chains)
+    since = google.listed()["updated"]
+    gone = google.insert()
+    google.api("DELETE", google.events(f"/{gone['id']}"))
+    event = google.insert()
+    page = google.listed(updatedMin=since)
+    assert {i["id"]: i["status"] for i in page["items"]} == {
+        gone["id"]: "cancelled",
+        event["id"]: "confirmed",
+    }
+    assert ("nextSyncToken" in page) == chains and "nextPageToken" not in page
+    if chains:
+        patched(google, event, summary="Later")
+        assert [i["id"] for i in google.listed(syncToken=page["nextSyncToken"])["items"]] == [event["id"]]
+
+
+@pytest.mark.parametrize("refuses", [True, False])
+def test_an_event_without_length_is_taken_or_refused(google: Google, refuses: bool) -> None:
+    google.control.switches(refuses_points=refuses)
+    answer = google.api("POST", google.events(), {"start": START, "end": START})
+    assert answer.status_code == 200 if not refuses else reason(answer) == (400, "timeRangeEmpty")
+
+
+@pytest.mark.parametrize("rotates", [True, False])
+def test_a_refresh_brings_a_new_refresh_token_or_none(google: Google, rotates: bool) -> None:
+    google.control.switches(rotates_refresh_tokens=rotates)
+    first = google.grant.tokens.refresh_token or ""
+    tokens = hooks.refresh_grant(google.settings, first, (), google.now)
+    assert (tokens.refresh_token not in (None, first)) == rotates
+    if rotates:
+        with pytest.raises(GrantLostError):
+            hooks.refresh_grant(google.settings, first, (), google.now)
+    again = hooks.refresh_grant(google.settings, tokens.refresh_token or first, (), google.now)
+    assert set(again.scopes) == set(google.grant.tokens.scopes)
 
 
 @pytest.mark.parametrize("word", ["invalid", "badRequest"])
@@ -185,7 +212,7 @@ def test_what_google_keeps_for_itself_is_refused(google: Google) -> None:
 
 
 def test_calendars_are_made_changed_and_deleted_by_their_owners(google: Google) -> None:
-    google = as_person(google, ANN, extra_scope="calendar")
+    google = google.as_person(extra_scope="calendar")
     assert reason(google.api("POST", "calendars", {})) == (400, "required")
     made = google.api(
         "POST", "calendars", {"summary": "Trips", "timeZone": "Asia/Tokyo", "location": "Kyoto"}
@@ -214,7 +241,7 @@ def test_calendars_are_made_changed_and_deleted_by_their_owners(google: Google) 
 
 
 def test_a_calendar_that_was_taken_off_the_list_is_put_back(google: Google) -> None:
-    google = as_person(google, ANN, extra_scope="calendar")
+    google = google.as_person(extra_scope="calendar")
     holidays = next(
         e["id"]
         for e in google.api("GET", "users/me/calendarList").json()["items"]

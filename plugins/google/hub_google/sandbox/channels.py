@@ -18,19 +18,19 @@ from urllib.parse import urlsplit
 import requests
 
 from hub_google.sandbox.failure import ApiError, invalid, not_found
-from hub_google.sandbox.state import ChannelState, State
+from hub_google.sandbox.state import Access, ChannelState, State
 
 _ID = re.compile(r"[A-Za-z0-9\-_+/=]{1,64}")
 _AGAIN = (500, 502, 503, 504)
-_TRIES = 6
 _WORKERS = 4
 AGENT = "APIs-Google; (+https://developers.google.com/webmasters/APIs-Google.html)"
 
 
 def watch(
-    state: State, person: str, calendar_id: str | None, body: Any, kinds: list[str]
+    state: State, access: Access, calendar_id: str | None, body: Any, kinds: list[str]
 ) -> tuple[dict[str, Any], ChannelState]:
     """Open a channel for a calendar's events, or (None) for the person's calendar list."""
+    person = access.person
     channel_id, address = str(body.get("id", "")), str(body.get("address", ""))
     if body.get("type") not in ("web_hook", "webhook"):
         raise invalid("Unknown channel type.", "type")
@@ -42,9 +42,9 @@ def watch(
     target = urlsplit(address)
     if target.scheme != "https" and target.hostname not in ("127.0.0.1", "localhost", "::1"):
         raise ApiError(400, "push.webhookUrlNotHttps", f"WebHook callback must be HTTPS: {address}")
-    if state.switches["webhook_unauthorized"]:
+    if status := state.switches["webhook_unauthorized"]:
         message = f"Unauthorized WebHook callback channel: {address}"
-        raise ApiError(401, "push.webhookUrlUnauthorized", message)
+        raise ApiError(int(status), "push.webhookUrlUnauthorized", message)
     if channel_id in state.channels:
         raise ApiError(400, "channelIdNotUnique", f"Channel id {channel_id} not unique")
     live = [c for c in state.channels.values() if not c.stopped and c.ends > state.now()]
@@ -58,6 +58,7 @@ def watch(
     resource = state.channels[channel_id] = ChannelState(
         id=channel_id,
         person=person,
+        client=access.client,
         resource=_resource_id(what),
         calendar=calendar_id,
         address=address,
@@ -99,12 +100,16 @@ def _uri(state: State, channel: ChannelState) -> str:
     return f"{state.base_url}/calendar/v3/{path}?maxResults=250&alt=json"
 
 
-def stop(state: State, person: str, body: Any) -> None:
-    """Close a channel; only the person who opened it may."""
+def stop(state: State, access: Access, body: Any) -> None:
+    """Close a channel; only the person who opened it may, through the same project."""
     channel = state.channels.get(str(body.get("id", "")))
-    if channel is None or channel.stopped or channel.ends < state.now():
+    if channel is None or channel.ends < state.now():
         raise not_found()
-    if channel.person != person or channel.resource != body.get("resourceId"):
+    if channel.stopped and not state.switches["stops_again"]:
+        raise not_found()
+    if (channel.person, channel.client) != (access.person, access.client):
+        raise not_found()
+    if channel.resource != body.get("resourceId"):
         raise not_found()
     channel.stopped = True
 
@@ -190,9 +195,9 @@ class Sender:
     def _settle(self, channel_id: str, again: bool) -> None:
         with self._wake:
             tries = self._tries.get(channel_id, 0) + 1
-            if again and tries < _TRIES:
+            if again and tries < self._state.switches["delivery_tries"]:
                 self._tries[channel_id] = tries
-                self._schedule(channel_id, 0.25 * 2**tries)
+                self._schedule(channel_id, self._state.switches["delivery_backoff"] * 2 ** (tries - 1))
                 return
             self._tries.pop(channel_id, None)
             queue = self._waiting[channel_id]
@@ -201,6 +206,12 @@ class Sender:
                 self._schedule(channel_id, 0)
             else:
                 del self._waiting[channel_id]
+                self._wake.notify_all()
+
+    def wait(self, channel_id: str) -> None:
+        """Wait until a channel's messages have been delivered, or for a few seconds in vain."""
+        with self._wake:
+            self._wake.wait_for(lambda: channel_id not in self._waiting, timeout=5)
 
     def _deliver(
         self, session: requests.Session, channel_id: str, resource_state: str, secret: str | None, number: int
@@ -214,9 +225,9 @@ class Sender:
             headers = self._headers(channel, resource_state, number)
             if secret is not None:
                 headers["X-Goog-Channel-Token"] = secret
-            address = channel.address
+            address, patience = channel.address, float(self._state.switches["delivery_timeout"])
         try:
-            answer = session.post(address, headers=headers, timeout=10, allow_redirects=False)
+            answer = session.post(address, headers=headers, timeout=patience, allow_redirects=False)
         except requests.RequestException:
             return True
         return answer.status_code in _AGAIN

@@ -223,6 +223,12 @@ class Control:
         )
         return {"callback_url": back}
 
+    def add_client(self) -> Any:
+        """Let another project in, with a client of its own."""
+        body = _body()
+        self.state.clients[str(body["client_id"])] = str(body["client_secret"])
+        return {}, 201
+
     def revoke(self) -> Any:
         oauth.revoke_person(self.state, self._person(_body()).email)
         return Response(status=204)
@@ -350,6 +356,7 @@ _ROUTES: tuple[tuple[str, str, str], ...] = (
     ("POST", "switches", "switches"),
     ("POST", "notifications", "notify"),
     ("POST", "roles", "role"),
+    ("POST", "clients", "add_client"),
 )
 
 

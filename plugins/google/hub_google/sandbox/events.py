@@ -67,13 +67,35 @@ class Events:
             ApiError: 404.
         """
         found = self.state.visible(self.find(event_id))
-        if found is None:
+        if found is None or self._is_purged(found):
             raise not_found()
         return found
 
-    def show(self, record: Record, zone: str | None = None) -> dict[str, Any]:
-        most = self.state.switches["most_attendees_shown"] or None
-        return render.show(self.calendar, record, self.person, zone, most)
+    def _unpurged(self, event_id: str) -> Record:
+        record = self.find(event_id)
+        if self._is_purged(record):
+            raise not_found()
+        return record
+
+    def _is_purged(self, record: Record) -> bool:
+        """Whether it was deleted so long ago that nobody is told (reference/events: status)."""
+        days = self.state.switches["tombstone_days"]
+        master = self.calendar.records.get(record.master or "")
+        alone = master is None or master.cancelled
+        return bool(days and record.cancelled and alone and self.state.older_than(record.updated, days))
+
+    def show(self, record: Record, *, bare: bool = False) -> dict[str, Any]:
+        """Return an event as the answer to this query carries it; `bare`: of a deleted one no details."""
+        limit = self.query.get("maxAttendees", "")
+        most = int(limit) if limit.isdigit() else self.state.switches["most_attendees_shown"] or None
+        look = render.Look(
+            self.query.get("timeZone") or None,
+            most,
+            bare=bare,
+            defaults=self.state.switches["shows_defaults"],
+            whole_instances=self.state.switches["whole_cancelled_instances"],
+        )
+        return render.show(self.calendar, record, self.person, look)
 
     # --- creating ---
 
@@ -107,6 +129,8 @@ class Events:
         return body.writable(sent, self.query, int(self.state.switches["cut_texts"]))
 
     def _checked(self, data: dict[str, Any]) -> dict[str, Any]:
+        if self.state.switches["refuses_points"] and data.get("start") == data.get("end"):
+            raise ApiError(400, "timeRangeEmpty", "The specified time range is empty.", "calendar")
         return body.checked(data, self.calendar, self.state.switches["conference"])
 
     def finish_conference(self, record: Record) -> None:
@@ -174,11 +198,11 @@ class Events:
     def write(self, event_id: str, sent: Any, if_match: str | None, replace: bool) -> Record:
         """Update (`replace`) or patch an event or occurrence."""
         self._must_write()
-        record = self.find(event_id)
+        record = self._unpurged(event_id)
         self._must_match(record, if_match)
         new = self._writable(sent)
         old = render.merged(self.calendar, record)
-        self._may_change(record, new, old)
+        self._may_change(record, new, old, replace=replace)
         self._keep_others_rows(record, new, old)
         if new.get("status") == "cancelled" and not record.cancelled:
             self._cancel(record)
@@ -289,10 +313,11 @@ class Events:
     def delete(self, event_id: str, if_match: str | None) -> None:
         """Delete an event, a whole series, or one occurrence."""
         self._must_write()
-        record = self.find(event_id)
+        record = self._unpurged(event_id)
         if record.cancelled:
             raise ApiError(410, "deleted", "Resource has been deleted")
         self._must_match(record, if_match)
+        self._must_see(record)
         kind = render.merged(self.calendar, record).get("eventType", "default")
         if kind == "birthday":
             raise self._wrong_type(kind)
@@ -309,7 +334,7 @@ class Events:
             child.data = {**child.data, "status": "cancelled"}
             self.state.changed(self.calendar, child)
 
-    def move(self, event_id: str, target: CalendarState) -> dict[str, Any]:
+    def move(self, event_id: str, target: CalendarState, if_match: str | None = None) -> dict[str, Any]:
         """Give an event to another calendar; the answer says cancelled, as Google's does."""
         self._must_write()
         record = self.calendar.records.get(event_id)
@@ -317,6 +342,8 @@ class Events:
             raise not_found()
         if record.master is not None or record.data.get("eventType", "default") != "default":
             raise invalid("Only default events can be moved.")
+        self._must_match(record, if_match)
+        self._must_see(record)
         if render.rank(target.acl.get(self.person, "none")) < render.rank("writer"):
             raise no_writer()
         if event_id in target.records and not target.records[event_id].cancelled:
@@ -325,7 +352,10 @@ class Events:
             self.state.drop(target, target.records[event_id])
         self._copy_to(Events(self.state, target, self.person, self.query), record, record.id)
         self._cancel(record)
-        return self.show(record)
+        shown = self.show(record)
+        # It is another's now, and what stays behind is a stub (reference/events: status).
+        record.stub, record.organizer = True, {"email": target.id}
+        return shown
 
     def renumber(self, record: Record, there: Events) -> Record:
         """Give an event another id, here or in another calendar, as an import of a mailbox does."""
@@ -365,7 +395,15 @@ class Events:
         if if_match and if_match != "*" and if_match != record.etag:
             raise precondition_failed()
 
-    def _may_change(self, record: Record, new: dict[str, Any], old: dict[str, Any]) -> None:
+    def _must_see(self, record: Record) -> None:
+        """Refuse a change of a private event to a writer who is not shown it (reference/calendarList)."""
+        role = self.calendar.acl.get(self.person, "none")
+        private = render.merged(self.calendar, record).get("visibility") in ("private", "confidential")
+        if private and role == "writerWithoutPrivateAccess":
+            raise ApiError(403, "forbidden", "Forbidden")
+
+    def _may_change(self, record: Record, new: dict[str, Any], old: dict[str, Any], *, replace: bool) -> None:
+        self._must_see(record)
         kind = old.get("eventType", "default")
         if new.get("eventType", kind) != kind:
             raise self._wrong_type(kind)
@@ -385,7 +423,9 @@ class Events:
         may_not = self.state.switches["guest_edits"] == "refused" and not old.get("guestsCanModify")
         if others and changes and may_not:
             raise ApiError(403, "forbidden", "Forbidden")
-        if others and any(k in new and new[k] != old.get(k) for k in body.SHARED_FLAGS):
+        # An update that leaves a flag out sets it to its default.
+        flags = [k for k in body.SHARED_FLAGS if replace or k in new]
+        if others and any(render.flag(new, k) != render.flag(old, k) for k in flags):
             message = "Shared properties can only be changed by the organizer of the event."
             raise ApiError(403, "forbiddenForNonOrganizer", message, "calendar")
 

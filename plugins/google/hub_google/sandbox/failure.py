@@ -7,6 +7,25 @@ from __future__ import annotations
 
 from typing import Any
 
+_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
+_NEW_REASONS = {
+    "authError": "ACCESS_TOKEN_EXPIRED",
+    "insufficientPermissions": "ACCESS_TOKEN_SCOPE_INSUFFICIENT",
+    "rateLimitExceeded": "RATE_LIMIT_EXCEEDED",
+    "userRateLimitExceeded": "RATE_LIMIT_EXCEEDED",
+}
+_NEW_STATUSES = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    409: "ALREADY_EXISTS",
+    410: "FAILED_PRECONDITION",
+    412: "FAILED_PRECONDITION",
+    429: "RESOURCE_EXHAUSTED",
+}
+"""What the newer front end calls the same (google.rpc.Code and ErrorInfo)."""
+
 
 class ApiError(Exception):
     """One refusal: status, domain, reason, message and, for some, where."""
@@ -24,8 +43,9 @@ class ApiError(Exception):
             entry |= {"locationType": "header" if header else "parameter", "location": self.location}
         error: dict[str, Any] = {"errors": [entry], "code": self.status, "message": self.message}
         if new_shape:
-            info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": self.reason}
-            error |= {"status": "PERMISSION_DENIED" if self.status == 403 else "FAILED", "details": [info]}
+            reason = _NEW_REASONS.get(self.reason, self.reason)
+            info = {"@type": _INFO, "reason": reason, "domain": "googleapis.com"}
+            error |= {"status": _NEW_STATUSES.get(self.status, "UNKNOWN"), "details": [info]}
         return {"error": error}
 
 

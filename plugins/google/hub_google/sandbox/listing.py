@@ -135,8 +135,8 @@ class Listing:
     def _sync_token(self) -> dict[str, Any]:
         named = next((name for name in _FORBIDDEN + _FORBIDDEN_TIMES if name in self.query), None)
         if named or one(self.query, "showDeleted") == "false":
-            message = "Sync token cannot be used with other request restrictions."
-            raise ApiError(400, self.state.switches["forbidden_reason"], message, at=named or "showDeleted")
+            reason, message = (self.state.switches[f"forbidden_{part}"] for part in ("reason", "message"))
+            raise ApiError(400, reason, message, at=named or "showDeleted")
         token = unseal(self.state, one(self.query, "syncToken"))
         if token is None or token.get("calendar") != self.calendar.id or "seq" not in token:
             raise invalid("Invalid sync token value.", "syncToken")
@@ -178,10 +178,10 @@ class Listing:
             raise ApiError(410, "updatedMinTooLongAgo", message, "calendar", "updatedMin")
         seq = self.page["seq"] if self.page else self.state.visible_seq(self.calendar)
         envelope = self._envelope()
-        if self.page is None and self.state.switches["empty_first_page"]:
-            return envelope | {"items": [], "nextPageToken": self._next_page("", seq)}
+        last, blank = (self.page["last"], self.page["blank"]) if self.page else ("", 0)
+        if blank < int(self.state.switches["empty_pages"]):
+            return envelope | {"items": [], "nextPageToken": self._next_page(last, seq, blank + 1)}
         records = self._candidates()
-        last = self.page["last"] if self.page else ""
         size = min(self.size, self.state.switches["page_limit"] or self.size)
         found = [(key, r) for key, r in records if key > last][: size + 1]
         shown = [self._show(r) for _, r in found[:size]]
@@ -189,6 +189,8 @@ class Listing:
             at = size - 2 if self.state.switches["overlap_pages"] and size > 1 else size - 1
             key = last if self._repeats() and last else found[at][0]
             return envelope | {"items": shown, "nextPageToken": self._next_page(key, seq)}
+        if self.filter.updated and not self.state.switches["updated_min_chains"]:
+            return envelope | {"items": shown}
         return envelope | {"items": shown, "nextSyncToken": self._next_sync(seq)}
 
     def _repeats(self) -> bool:
@@ -197,9 +199,10 @@ class Listing:
         is_sized = endless == "sized" and "maxResults" in self.query
         return bool(endless == "always" or is_sized or self.state.switches["repeat_page_token"])
 
-    def _next_page(self, last: str, seq: int) -> str:
+    def _next_page(self, last: str, seq: int, blank: int = 0) -> str:
         turn = self.page.get("turn", 0) + 1 if self.page and self.state.switches["endless_pages"] else 0
-        return seal(self.state, {"calendar": self.calendar.id, "last": last, "seq": seq, "turn": turn})
+        place = {"calendar": self.calendar.id, "last": last, "seq": seq, "turn": turn, "blank": blank}
+        return seal(self.state, place)
 
     def _too_long_ago(self, moment: datetime) -> bool:
         return self.state.older_than(moment.isoformat(), self.state.switches["updated_min_days"])
@@ -217,11 +220,10 @@ class Listing:
         }
 
     def _show(self, record: Record) -> dict[str, Any]:
-        limit = one(self.query, "maxAttendees")
-        zone = one(self.query, "timeZone") or None
-        shown = self.state.switches["most_attendees_shown"] or None
-        most = int(limit) if limit.isdigit() else shown
-        return render.show(self.calendar, record, self.person, zone, most, bare=True)
+        asked = {name: one(self.query, name) for name in ("maxAttendees", "timeZone")}
+        events = Events(self.state, self.calendar, self.person, asked)
+        # Without showDeleted, the changes since a sync token tell no details of what is deleted.
+        return events.show(record, bare=not self.deleted)
 
     # --- which events ---
 
@@ -269,7 +271,7 @@ class Listing:
         kind = data.get("eventType", "default")
         if f.kinds and kind not in f.kinds:
             return False
-        if f.words and f.words not in _text(data):
+        if f.words and f.words not in _text(data, record.organizer):
             return False
         how = any if self.state.switches["properties_match_any"] else all
         if f.private and not how(_has(data, "private", p) for p in f.private):
@@ -305,11 +307,9 @@ class Listing:
         return [p for p in plain if p.id not in self.calendar.records]
 
 
-def instances(
-    state: State, calendar: CalendarState, person: str, event_id: str, query: Query
-) -> dict[str, Any]:
+def instances(events: Events, event_id: str, query: Query) -> dict[str, Any]:
     """Return the occurrences of one series (events.instances)."""
-    events = Events(state, calendar, person, {})
+    state, calendar = events.state, events.calendar
     record = events.find(event_id)
     after, before, wanted = _moment(query, "timeMin"), _moment(query, "timeMax"), one(query, "originalStart")
     if record.master is not None:
@@ -328,7 +328,7 @@ def instances(
     token = unseal(state, one(query, "pageToken")) if one(query, "pageToken") else {"skip": 0}
     if token is None or "skip" not in token:
         raise invalid("Invalid page token value.", "pageToken")
-    shown = [render.show(calendar, r, person) for r in found[token["skip"] : token["skip"] + size]]
+    shown = [events.show(r) for r in found[token["skip"] : token["skip"] + size]]
     answer = {
         "kind": "calendar#events",
         "timeZone": calendar.zone,
@@ -340,9 +340,14 @@ def instances(
     return answer
 
 
-def _text(data: dict[str, Any]) -> str:
-    guests = " ".join(f"{a.get('email', '')} {a.get('displayName', '')}" for a in data.get("attendees") or ())
-    return " ".join([*(str(data.get(k, "")) for k in ("summary", "description", "location")), guests]).lower()
+def _text(data: dict[str, Any], organizer: dict[str, str]) -> str:
+    """Return what `q` looks into."""
+    people = [*(data.get("attendees") or ()), organizer]
+    place = (data.get("workingLocationProperties") or {}).values()
+    labels = [str(part.get("label", "")) for part in place if isinstance(part, dict)]
+    names = [f"{who.get('email', '')} {who.get('displayName', '')}" for who in people]
+    texts = [str(data.get(key, "")) for key in ("summary", "description", "location")]
+    return " ".join([*texts, *names, *labels]).lower()
 
 
 def _has(data: dict[str, Any], kind: str, pair: str) -> bool:

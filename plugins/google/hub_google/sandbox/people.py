@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from hub_google.sandbox import render
-from hub_google.sandbox.failure import ApiError, full_sync_required, invalid, not_found
+from hub_google.sandbox.failure import ApiError, full_sync_required, invalid, not_found, precondition_failed
 from hub_google.sandbox.listing import Query, flag, one, seal, size_of, unseal
 from hub_google.sandbox.state import CalendarState, ListEntry, Person, State
 
@@ -155,8 +155,12 @@ def _list_token(state: State, person: Person, query: Query) -> int:
     return int(token["seq"])
 
 
-def patch_entry(state: State, person: Person, calendar_id: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Change a person's own view of a calendar."""
+def patch_entry(
+    state: State, person: Person, calendar_id: str, body: dict[str, Any], if_match: str | None = None
+) -> dict[str, Any]:
+    """Change a person's own view of a calendar, whose etag is not the calendar's."""
+    if if_match and if_match not in ("*", person.entries[calendar_id].etag):
+        raise precondition_failed()
     settings = person.entries[calendar_id].settings
     for key in _WRITABLE:
         if key in body:

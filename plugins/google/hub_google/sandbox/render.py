@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from hub_google.sandbox import moments
@@ -27,6 +28,30 @@ _DEFAULTS: Mapping[str, Any] = {
 _BUSY_KEYS = ("id", "kind", "etag", "status", "start", "end", "recurrence", "recurringEventId")
 
 
+@dataclass(frozen=True)
+class Look:
+    """How an answer shows an event."""
+
+    zone: str | None = None
+    """The zone that was asked for."""
+    most_attendees: int | None = None
+    bare: bool = False
+    """Of a deleted event only what is guaranteed is shown."""
+    defaults: bool = False
+    """What is at its default is shown, too."""
+    whole_instances: bool = False
+    """Cancelled occurrences are shown with what they held."""
+
+
+PLAIN = Look()
+
+
+def flag(data: Mapping[str, Any], name: str) -> Any:
+    """Return a flag of an event, which is at its default where it is left out."""
+    value = data.get(name)
+    return _DEFAULTS[name] if value is None else value
+
+
 def rank(role: str) -> int:
     """Return how much a role may do."""
     return ROLES.index(role) if role in ROLES else 0
@@ -41,37 +66,34 @@ def merged(calendar: CalendarState, record: Record) -> dict[str, Any]:
     return {k: v for k, v in (inherited | record.data).items() if v is not None}
 
 
-def show(
-    calendar: CalendarState,
-    record: Record,
-    person: str,
-    wanted_zone: str | None = None,
-    max_attendees: int | None = None,
-    bare: bool = False,
-) -> dict[str, Any]:
-    """Return an event as an answer carries it.
-
-    Args:
-        bare: show only what is guaranteed of a cancelled one, as listings do.
-    """
+def show(calendar: CalendarState, record: Record, person: str, look: Look = PLAIN) -> dict[str, Any]:
+    """Return an event as an answer carries it."""
     head: dict[str, Any] = {"kind": "calendar#event", "etag": record.etag, "id": record.id}
     if record.master is not None and record.original is not None:
         head |= {
             "recurringEventId": record.master,
-            "originalStartTime": moments.show(record.original, calendar.zone, wanted_zone),
+            "originalStartTime": moments.show(record.original, calendar.zone, look.zone),
         }
-    if record.cancelled and (bare or record.master is not None):
+    if record.cancelled and _is_bare(record, look):
         return head | {"status": "cancelled"}
-    shown = head | _whole(calendar, record, person, wanted_zone, max_attendees)
+    shown = head | _whole(calendar, record, person, look)
     return _by_role(shown, calendar.acl.get(person, "none"))
 
 
-def _whole(
-    calendar: CalendarState, record: Record, person: str, wanted_zone: str | None, max_attendees: int | None
-) -> dict[str, Any]:
-    data = {k: v for k, v in merged(calendar, record).items() if _DEFAULTS.get(k) != v}
+def _is_bare(record: Record, look: Look) -> bool:
+    """Whether of a cancelled event no more than that is shown."""
+    if record.master is not None:
+        return not look.whole_instances
+    return look.bare or record.stub
+
+
+def _whole(calendar: CalendarState, record: Record, person: str, look: Look) -> dict[str, Any]:
+    held = merged(calendar, record)
+    data = {k: v for k, v in held.items() if _DEFAULTS.get(k) != v}
+    if look.defaults:
+        data = {**_DEFAULTS, **held}
     for key in ("start", "end"):
-        data[key] = moments.show(data[key], calendar.zone, wanted_zone)
+        data[key] = moments.show(data[key], calendar.zone, look.zone)
     eid = base64.urlsafe_b64encode(f"{record.id} {calendar.id}".encode()).decode().rstrip("=")
     data |= {
         "status": data.get("status", "confirmed"),
@@ -86,7 +108,7 @@ def _whole(
     }
     if guests := data.get("attendees"):
         seen = [_who(a, calendar.id) for a in guests]
-        if max_attendees is not None and len(seen) > max_attendees:
+        if look.most_attendees is not None and len(seen) > look.most_attendees:
             seen = [a for a in seen if a.get("self")]
             data["attendeesOmitted"] = True
         data["attendees"] = seen

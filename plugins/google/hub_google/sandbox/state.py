@@ -23,6 +23,9 @@ SWITCHES: dict[str, Any] = {
     "noop_patch_moves_etag": False,
     "reminders_move_etag": True,
     "sequence_rises": "times",  # or always, never: with which changes of an event
+    "shows_defaults": False,  # what is at its default stands in answers, too
+    "whole_cancelled_instances": False,  # a cancelled occurrence is shown with all that it held
+    "refuses_points": False,  # an event that ends when it begins is refused
     "guest_edits": "local",  # or refused: what a guest changes of a meeting's time and texts
     "both_inserts_win": False,
     "conference": "success",  # or pending (until it is read), failure
@@ -30,7 +33,9 @@ SWITCHES: dict[str, Any] = {
     "properties_match_any": False,
     "clamp_page_size": True,
     "forbidden_reason": "invalid",
-    "empty_first_page": False,
+    "forbidden_message": "Sync token cannot be used with other request restrictions.",
+    "updated_min_chains": True,  # a listing by updatedMin ends with a sync token
+    "empty_pages": 0,  # so many come before each page that holds something
     "most_attendees_shown": 0,  # a longer list of guests is shown in part, though nobody has asked for that
     "page_limit": 0,
     "repeat_page_token": False,
@@ -41,12 +46,18 @@ SWITCHES: dict[str, Any] = {
     "updated_min_days": 30,
     "tombstone_days": 0,
     "error_details": False,
+    "compresses": False,  # answers to who can take it, as Google does; costs time
     "channel_seconds": 604800,
-    "webhook_unauthorized": False,
+    "webhook_unauthorized": 0,  # the status that a callback of an unverified domain is refused with
+    "sync_before_answer": False,  # the first message of a channel comes before the answer that it is open
+    "stops_again": False,  # a channel that is stopped already can be stopped
     "drop_notifications": 0,
     "duplicate_notifications": 0,
     "deliver_after_stop": False,
     "notify_delay": 0.0,
+    "delivery_tries": 6,
+    "delivery_backoff": 0.5,  # seconds before the second try; doubled before each later one
+    "delivery_timeout": 10.0,  # a webhook that takes longer has failed
     "reorder_notifications": False,
     "most_channels": 0,
     "quota_per_account": 0,
@@ -54,6 +65,7 @@ SWITCHES: dict[str, Any] = {
     "quota_per_calendar": 0,  # writes in a second
     "read_only_people": [],
     "testing_mode": False,
+    "rotates_refresh_tokens": False,  # each refresh brings a new one, and the old one is dead
     "tells_refresh_lifetime": False,
 }
 """What is not confirmed about Google, or must be playable both ways; set by the control API."""
@@ -83,6 +95,8 @@ class Record:
     seq: int = 0
     master: str | None = None
     original: dict[str, str] | None = None
+    stub: bool = False
+    """It was moved away: another calendar has it now."""
     children: list[str] = field(default_factory=list)
     history: list[tuple[float, int, dict[str, Any], str, str]] = field(default_factory=list)
     """The last states with the time and number of the change, for reads that lag: data, etag, updated."""
@@ -133,13 +147,16 @@ class Person:
 
 @dataclass
 class Grant:
-    """What a person allowed a client, with the refresh tokens that stand for it."""
+    """What a person allowed a project, with the refresh tokens that stand for it."""
 
     person: str
+    client: str
     scopes: list[str]
     refresh: dict[str, float] = field(default_factory=dict)
     """Last use (sandbox time) by token."""
     made: dict[str, float] = field(default_factory=dict)
+    opens: dict[str, list[str]] = field(default_factory=dict)
+    """Scopes by token: those of its own consent, and the earlier ones if that asked for them."""
 
 
 @dataclass
@@ -147,6 +164,7 @@ class Access:
     """An access token."""
 
     person: str
+    client: str
     scopes: list[str]
     ends: float
 
@@ -157,6 +175,7 @@ class ChannelState:
 
     id: str
     person: str
+    client: str
     resource: str
     calendar: str | None
     address: str
@@ -178,6 +197,8 @@ class State:
     def __init__(self, base_url: str, client_id: str, client_secret: str, seed: int) -> None:
         self.lock = threading.RLock()
         self.base_url, self.client_id, self.client_secret = base_url, client_id, client_secret
+        self.clients = {client_id: client_secret}
+        """The secrets of the projects that may ask for anything; a test can add some."""
         self.random = random.Random(seed)
         self.offset = 0.0
         self.counter = 0
@@ -193,6 +214,10 @@ class State:
         self.touched: dict[str | tuple[str, str], set[str]] = {}
         """Calendars, and people's calendar lists, that changed in this request."""
         self._last_stamp = 0
+
+    def grant_of(self, client: str, person: str) -> Grant | None:
+        """Return what a person allowed a project."""
+        return self.grants.get(f"{client} {person}")
 
     # --- time and ids ---
 

@@ -26,7 +26,7 @@ _PAUSE = 0.3
 
 def dump(state: State) -> dict[str, Any]:
     """Return everything that must outlive a restart."""
-    parts = ("people", "calendars", "grants", "access", "codes", "channels", "switches", "mails")
+    parts = ("people", "calendars", "grants", "access", "codes", "channels", "clients", "switches", "mails")
     found = {name: _plain(getattr(state, name)) for name in parts}
     generator = state.random.getstate()
     return found | {
@@ -46,6 +46,7 @@ def load(state: State, data: dict[str, Any]) -> None:
         k: CalendarState(**{**v, "records": {i: Record(**r) for i, r in v["records"].items()}})
         for k, v in data["calendars"].items()
     }
+    state.clients |= data["clients"]
     state.grants = {k: Grant(**v) for k, v in data["grants"].items()}
     state.access = {k: Access(**v) for k, v in data["access"].items()}
     state.channels = {k: ChannelState(**v) for k, v in data["channels"].items()}

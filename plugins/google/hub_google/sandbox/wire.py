@@ -12,7 +12,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from hub_google.colors import EVENT_COLORS
@@ -20,7 +20,7 @@ from hub_google.sandbox import calendars, channels, listing, oauth, people
 from hub_google.sandbox.events import Events
 from hub_google.sandbox.failure import ApiError, invalid, not_found
 from hub_google.sandbox.fields import select
-from hub_google.sandbox.state import CalendarState, State
+from hub_google.sandbox.state import Access, CalendarState, State
 
 _MINUTE = 60.0
 BASE = "/calendar/v3"
@@ -41,25 +41,27 @@ class Api:
     def __init__(self, state: State, sender: channels.Sender) -> None:
         self.state, self.sender = state, sender
         self._calls: dict[str, deque[float]] = {}
+        self._refused = 0
 
     def run(self, method_id: str, view: Callable[..., Any], **path: str) -> Response:
         """Authenticate, run one view, and answer as Google does."""
         with self.state.lock:
             try:
                 header = request.headers.get("Authorization", "")
-                person = oauth.authenticate(self.state, header, scopes_of(method_id))
-                self._meter(person, 3 if request.method == "PATCH" else 1)
+                g.access = oauth.authenticate(self.state, header, scopes_of(method_id))
+                self._meter(g.access, 3 if request.method == "PATCH" else 1)
                 self._meter_burst(path.get("calendar_id", ""))
-                answer = view(person, **path)
+                answer = view(g.access.person, **path)
             except ApiError as e:
                 return _json(e.body(self.state.switches["error_details"]), e.status)
             finally:
                 self.sender.flush()
         return answer if isinstance(answer, Response) else _json(answer)
 
-    def _meter(self, person: str, cost: int) -> None:
-        """Count calls in a sliding minute, if quotas are switched on."""
-        for who, switch in ((person, "quota_per_account"), ("", "quota_per_project")):
+    def _meter(self, access: Access, cost: int) -> None:
+        """Count calls in a sliding minute, if quotas are switched on; 403 and 429 come in turn."""
+        account = f"{access.client} {access.person}"
+        for who, switch in ((account, "quota_per_account"), (access.client, "quota_per_project")):
             if not (most := self.state.switches[switch]):
                 continue
             calls = self._calls.setdefault(who, deque())
@@ -67,8 +69,12 @@ class Api:
             while calls and calls[0] < now - _MINUTE:
                 calls.popleft()
             if len(calls) + cost > most:
-                status = 429 if len(calls) % 2 else 403
-                raise ApiError(status, "rateLimitExceeded", "Rate Limit Exceeded", "usageLimits")
+                self._refused += 1
+                if self._refused % 2 == 0:
+                    raise ApiError(429, "rateLimitExceeded", "Rate Limit Exceeded", "usageLimits")
+                if who == account:
+                    raise ApiError(403, "userRateLimitExceeded", "User Rate Limit Exceeded", "usageLimits")
+                raise ApiError(403, "rateLimitExceeded", "Rate Limit Exceeded", "usageLimits")
             calls.extend([now] * cost)
 
     def _meter_burst(self, calendar_id: str) -> None:
@@ -93,7 +99,8 @@ class Api:
 
     def patch_entry(self, person: str, calendar_id: str) -> Any:
         calendar_id = self._entry(person, calendar_id)
-        return people.patch_entry(self.state, self.state.people[person], calendar_id, _body())
+        who, if_match = self.state.people[person], request.headers.get("If-Match")
+        return people.patch_entry(self.state, who, calendar_id, _body(), if_match)
 
     def remove_entry(self, person: str, calendar_id: str) -> Any:
         people.remove_entry(self.state, self.state.people[person], self._entry(person, calendar_id))
@@ -157,7 +164,7 @@ class Api:
         return listing.Listing(self.state, self._calendar(person, calendar_id), person, _query()).answer()
 
     def instances(self, person: str, calendar_id: str, event_id: str) -> Any:
-        return listing.instances(self.state, self._calendar(person, calendar_id), person, event_id, _query())
+        return listing.instances(self._events(person, calendar_id), event_id, _query())
 
     def get_event(self, person: str, calendar_id: str, event_id: str) -> Any:
         events = self._events(person, calendar_id)
@@ -165,7 +172,7 @@ class Api:
         events.finish_conference(record)
         if request.headers.get("If-None-Match") == record.etag:
             return Response(status=304)
-        return events.show(record, request.args.get("timeZone"))
+        return events.show(record)
 
     def insert(self, person: str, calendar_id: str) -> Any:
         events = self._events(person, calendar_id)
@@ -186,18 +193,20 @@ class Api:
 
     def move(self, person: str, calendar_id: str, event_id: str) -> Any:
         target = self._calendar(person, request.args.get("destination", ""))
-        return self._events(person, calendar_id).move(event_id, target)
+        return self._events(person, calendar_id).move(event_id, target, request.headers.get("If-Match"))
 
     # --- channels ---
 
     def watch(self, person: str, calendar_id: str | None = None) -> Any:
         found = self._calendar(person, calendar_id).id if calendar_id else None
-        view, channel = channels.watch(self.state, person, found, _body(), request.args.getlist("eventTypes"))
+        view, channel = channels.watch(
+            self.state, g.access, found, _body(), request.args.getlist("eventTypes")
+        )
         self.sender.put(channel, "sync")
         return view
 
-    def stop(self, person: str) -> Any:
-        channels.stop(self.state, person, _body())
+    def stop(self, _person: str) -> Any:
+        channels.stop(self.state, g.access, _body())
         return Response(status=204)
 
 
@@ -271,6 +280,9 @@ def register(app: Flask, api: Api) -> None:
 
 def _view(api: Api, method_id: str, view: Callable[..., Any]) -> Callable[..., Response]:
     def answer(**path: str) -> Response:
-        return api.run(method_id, view, **path)
+        found = api.run(method_id, view, **path)
+        if method_id.endswith(".watch") and api.state.switches["sync_before_answer"]:
+            api.sender.wait(str(_body().get("id", "")))
+        return found
 
     return answer
