@@ -42,6 +42,11 @@ class Place(NamedTuple):
     """Why the link does not copy the event, if it does not."""
 
     @property
+    def name(self) -> str:
+        """The calendar and whose it is, for people."""
+        return f"{self.calendar.name!r} of {self.account.email}"
+
+    @property
     def obstacle(self) -> str | None:
         """Why nothing can be told from here; None if it can."""
         if self.link.direction == Direction.IMPORT:
@@ -55,6 +60,18 @@ class Place(NamedTuple):
         if self.withheld:
             return f"{self.withheld[0].lower()}{self.withheld[1:].rstrip('.')}"
         return self.copy.read_only
+
+
+def find_homes(session: Session, ports: Ports, event: Event) -> list[Place]:
+    """Return from where the guests of an event can be told: several while none of them has ever been told."""
+    places = _places(session, ports, event, lock=False)
+    if not event.is_meeting and not any(_is_meeting(place) for place in places):
+        return []
+    try:
+        homes = _own(places, event.uid) or places
+    except AskingError:
+        return []
+    return [place for place in homes if place.obstacle is None]
 
 
 def notify(session: Session, ports: Ports, event: Event, link_id: str | None = None) -> str | None:
@@ -107,14 +124,14 @@ def answer(
     )
     reason = place.obstacle if place.obstacle != place.copy.read_only else None
     if reason:
-        raise AskingError("no_invitation", f"The invitation in {_name(place)} cannot be answered: {reason}.")
+        raise AskingError("no_invitation", f"The invitation in {place.name} cannot be answered: {reason}.")
     occurrence = original_start.isoformat() if original_start else ""
     wish = {"answer": said.value, "comment": comment, "notify": tell}
     place.copy.reply = {**(place.copy.reply or {}), occurrence: wish}
     _want(session, ports, event, place)
 
 
-def _places(session: Session, ports: Ports, event: Event) -> list[Place]:
+def _places(session: Session, ports: Ports, event: Event, *, lock: bool = True) -> list[Place]:
     session.flush()
     query = (
         select(EventCopy, Link, RemoteCalendar, Account)
@@ -123,9 +140,9 @@ def _places(session: Session, ports: Ports, event: Event) -> list[Place]:
         .join(Account, Account.id == Link.account_id)
         .where(EventCopy.event_id == event.id, EventCopy.removed_at.is_(None), Link.deleted_at.is_(None))
         .order_by(EventCopy.id)
-        .with_for_update(of=EventCopy)
-        .execution_options(populate_existing=True)
     )
+    if lock:
+        query = query.with_for_update(of=EventCopy).execution_options(populate_existing=True)
     now = ports.clock.now()
     return [Place(*row, _withheld(row[0], row[1], event, now)) for row in session.execute(query)]
 
@@ -158,23 +175,32 @@ def _home(places: list[Place], uid: str, link_id: str | None) -> Place:
     Raises:
         AskingError: from nowhere.
     """
+    own = _own(places, uid)
+    if not own:
+        return _one([p for p in places if p.obstacle is None], link_id, "no_home", _NO_HOME)
+    home = next((p for p in own if p.link.id == link_id), own[0])
+    if link_id not in (None, home.link.id):
+        raise AskingError("home_elsewhere", f"The guests of this event are told from {home.name}.")
+    if home.obstacle:
+        raise AskingError("no_home", f"Nobody can be told from {home.name}: {home.obstacle}.")
+    return home
+
+
+def _own(places: list[Place], uid: str) -> list[Place]:
+    """Return the copies that are the event's home already: all that show guests, else where it was made.
+
+    Raises:
+        AskingError: somebody else organises the meeting.
+    """
     meetings = [place for place in places if _is_meeting(place)]
     own = [p for p in meetings if not p.copy.read_only]
     if meetings and not own:
         raise AskingError(
             "not_the_organizer",
-            f"In {_name(meetings[0])} this is {meetings[0].copy.read_only}: only who organises it tells the "
+            f"In {meetings[0].name} this is {meetings[0].copy.read_only}: only who organises it tells the "
             "guests. An invitation can be answered.",
         )
-    own = own or [p for p in places if p.copy.uid == uid]
-    if not own:
-        return _one([p for p in places if p.obstacle is None], link_id, "no_home", _NO_HOME)
-    home = next((p for p in own if p.link.id == link_id), own[0])
-    if link_id not in (None, home.link.id):
-        raise AskingError("home_elsewhere", f"The guests of this event are told from {_name(home)}.")
-    if home.obstacle:
-        raise AskingError("no_home", f"Nobody can be told from {_name(home)}: {home.obstacle}.")
-    return home
+    return own or [p for p in places if p.copy.uid == uid]
 
 
 _NO_HOME = "The event is in no calendar that its guests could be told from."
@@ -186,12 +212,8 @@ def _one(found: Collection[Place], link_id: str | None, kind: str, nothing: str)
         return named[0]
     if not named:
         raise AskingError(kind, nothing)
-    names = ", ".join(f"{place.link.id} ({_name(place)})" for place in named)
+    names = ", ".join(f"{place.link.id} ({place.name})" for place in named)
     raise AskingError("several_homes", f"Name the link that it is to go through: {names}.")
-
-
-def _name(place: Place) -> str:
-    return f"{place.calendar.name!r} of {place.account.email}"
 
 
 def _want(session: Session, ports: Ports, event: Event, place: Place) -> None:

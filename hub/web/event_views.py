@@ -26,6 +26,7 @@ from hub.web.overview import calendars_of
 from hub.web.site import author, blp, ports, visitor
 
 SCOPES = ("this", "this_and_following", "all")
+_REFUSALS = (FormError, SeriesError, RecurrenceError, AskingError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,55 +92,88 @@ def show_event(event_id: str) -> str:
 @blp.post("/events/<event_id>")
 def change_event(event_id: str) -> Response | tuple[str, int]:
     """Change an event, an occurrence of it, or that and all that follow, as the form says."""
-    with ports().db.transaction() as session:
-        opened = _open(session, event_id, request.form.get("occurrence", ""), lock=True)
-        try:
+    try:
+        with ports().db.transaction() as session:
+            opened = _open(session, event_id, request.form.get("occurrence", ""), lock=True)
             wanted = read(request.form, opened.shown)
-            _save(session, opened, wanted)
-        except (FormError, SeriesError, RecurrenceError) as error:
-            return _page(session, opened, _sentence(error)), 422
+            _tell(session, *_save(session, opened, wanted))
+    except _REFUSALS as error:
+        return _refused(event_id, error)
     return _done(wanted.when.start, "saved")
 
 
-def _save(session: Session, opened: Opened, wanted: EventContent) -> None:
+def _save(session: Session, opened: Opened, wanted: EventContent) -> list[Event]:
+    """Write what the form says; return the events that are so now."""
     event, content, occurrence = opened.event, opened.content, opened.occurrence
     if occurrence is None:
         edit.update_event(session, ports(), event, wanted, author())
-        return
+        return [event]
     change, scope = Edit(occurrence.original_start, opened.shown, wanted), _scope()
     if not change.names:
-        return
+        return [event]
     if scope == "this":
         series.change_occurrence(session, ports(), event, change.of_one(content), author())
     elif scope == "all":
         edit.update_event(session, ports(), event, change.of_all(content), author())
     else:
-        halves = series.cut(session, event, occurrence.original_start)
+        halves = series.cut(session, event, occurrence.original_start, notify=bool(_told_from()))
         following = change.of_following(halves.after)
-        if halves.before is None:
-            edit.update_event(session, ports(), event, following, author())
-        else:
-            series.split_event(session, ports(), event, halves, following, author(), extra=event.extra)
+        if halves.before is not None:
+            extra = event.extra
+            return [
+                event,
+                series.split_event(session, ports(), event, halves, following, author(), extra=extra),
+            ]
+        edit.update_event(session, ports(), event, following, author())
+    return [event]
+
+
+def _told_from() -> str:
+    """Return the link that the guests are to be told from; empty if nobody is to be told."""
+    return request.form.get("tell", "")
+
+
+def _tell(session: Session, *events: Event) -> None:
+    """Have the guests of events told, if the form says so.
+
+    Raises:
+        AskingError: they cannot be told from there.
+    """
+    if link_id := _told_from():
+        for event in events:
+            home.notify(session, ports(), event, link_id)
+
+
+def _refused(event_id: str, error: Exception) -> tuple[str, int]:
+    """Answer with the form as it was filled in, and why nothing of it was done."""
+    with ports().db.reading() as session:
+        opened = _open(session, event_id, request.form.get("occurrence", ""))
+        return _page(session, opened, _sentence(error)), 422
 
 
 @blp.post("/events/<event_id>/delete")
 def delete_event(event_id: str) -> Response | tuple[str, int]:
     """Delete an event, cancel an occurrence of it, or end it before one."""
-    with ports().db.transaction() as session:
-        opened = _open(session, event_id, request.form.get("occurrence", ""), lock=True)
-        event, occurrence, scope = opened.event, opened.occurrence, _scope()
-        try:
-            if occurrence is None or scope == "all":
-                edit.delete_event(session, ports(), event, author())
-            elif scope == "this":
-                gone = SeriesException(occurrence.original_start, cancelled=True)
-                series.change_occurrence(session, ports(), event, gone, author())
-            else:
-                halves = series.cut(session, event, occurrence.original_start)
-                series.end_before(session, ports(), event, halves, author())
-        except (SeriesError, RecurrenceError) as error:
-            return _page(session, opened, _sentence(error)), 422
+    try:
+        with ports().db.transaction() as session:
+            opened = _open(session, event_id, request.form.get("occurrence", ""), lock=True)
+            _delete(session, opened)
+            _tell(session, opened.event)
+    except _REFUSALS as error:
+        return _refused(event_id, error)
     return _done(opened.shown.when.start, "deleted")
+
+
+def _delete(session: Session, opened: Opened) -> None:
+    event, occurrence, scope = opened.event, opened.occurrence, _scope()
+    if occurrence is None or scope == "all":
+        edit.delete_event(session, ports(), event, author())
+    elif scope == "this":
+        gone = SeriesException(occurrence.original_start, cancelled=True)
+        series.change_occurrence(session, ports(), event, gone, author())
+    else:
+        halves = series.cut(session, event, occurrence.original_start, notify=bool(_told_from()))
+        series.end_before(session, ports(), event, halves, author())
 
 
 @blp.post("/events/<event_id>/bring-back")
@@ -160,14 +194,14 @@ def answer_invitation(event_id: str) -> Response | tuple[str, int]:
     said = request.form.get("answer", "")
     if said not in {Answer.ACCEPTED, Answer.TENTATIVE, Answer.DECLINED}:
         abort(422)
-    with ports().db.transaction() as session:
-        opened = _open(session, event_id, request.form.get("occurrence", ""), lock=True)
-        occurrence = opened.occurrence
-        start = occurrence.original_start if occurrence and opened.content.when.is_series else None
-        try:
+    try:
+        with ports().db.transaction() as session:
+            opened = _open(session, event_id, request.form.get("occurrence", ""), lock=True)
+            occurrence = opened.occurrence
+            start = occurrence.original_start if occurrence and opened.content.when.is_series else None
             home.answer(session, ports(), opened.event, Answer(said), original_start=start)
-        except AskingError as error:
-            return _page(session, opened, _sentence(error)), 422
+    except AskingError as error:
+        return _refused(event_id, error)
     return _done(opened.shown.when.start, "saved")
 
 
@@ -226,12 +260,19 @@ def _page(session: Session, opened: Opened, error: str | None = None) -> str:
     shown = opened.shown
     values = values_of(shown)
     if error is not None:
-        values |= {name: request.form.get(name, "") for name in values}
+        values |= {name: request.form.get(name, "") for name in values} | {"tell": _told_from()}
     labels = labels_of(ports())
     return render_template(
         "event.html",
         event=opened.event,
         opened=opened,
+        homes=[
+            (
+                place.link.id,
+                f"{place.calendar.name} of {place.account.email} ({labels[place.account.provider]})",
+            )
+            for place in home.find_homes(session, ports(), opened.event)
+        ],
         content=shown,
         details=details_of(session, opened.event, shown, opened.zone, labels),
         whole=_whole(session, opened, labels),

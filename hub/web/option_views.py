@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
 from flask import abort, redirect, render_template, request, url_for
@@ -9,7 +10,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from hub.domain.lens import LEAVABLE, Filters, fault_of_title
-from hub.models import Account, Detail, Direction, Link, Policy
+from hub.models import Account, Detail, Direction, Link, Policy, Unholdable
 from hub.outbound.linking import LinkingError
 from hub.planning import intent
 from hub.planning.intent import Wish
@@ -24,6 +25,11 @@ KINDS = {
     "past": "events that are over",
 }
 """The kinds of events that may be left out, for people."""
+UNHOLDABLE = {
+    "hold": "stay here, and the link says why",
+    "singles": "are written day by day, as single events",
+}
+"""What becomes of series that the provider cannot hold, for people."""
 MOST_DAYS = 3660
 MOST_CATEGORIES = 100
 LONGEST_TITLE = 200
@@ -58,6 +64,8 @@ def told(link: Link) -> str:
         said.append(f"only of the categories {', '.join(filters.only_categories)}")
     if filters.without_categories:
         said.append(f"none of the categories {', '.join(filters.without_categories)}")
+    if link.unholdable == Unholdable.SINGLES:
+        said.append(f"series that cannot be held there {UNHOLDABLE['singles']}")
     if link.leave_alone:
         said.append(f"leaves alone: {', '.join(words.field(name) for name in link.leave_alone)}")
     return "; ".join(said)
@@ -79,6 +87,7 @@ def _page(link_id: str, *, error: str = "") -> str:
             provider=labels_of(ports()).get(account.provider, account.provider),
             filters=Filters.of(link.filters),
             kinds=KINDS,
+            unholdable=UNHOLDABLE,
             leavable=[(name, words.field(name)) for name in LEAVABLE],
             error=error,
         )
@@ -107,6 +116,7 @@ def _options() -> dict[str, Any]:
         "direction": _one_of(Direction, "direction"),
         "detail": _one_of(Detail, "detail"),
         "policy": _one_of(Policy, "policy"),
+        "unholdable": _one_of(Unholdable, "unholdable"),
         "busy_title": title,
         "filters": {name: name in form.getlist("copy") for name in KINDS}
         | {name: _categories(name) for name in ("only_categories", "without_categories")},
@@ -116,7 +126,7 @@ def _options() -> dict[str, Any]:
     }
 
 
-def _one_of(kinds: type[Direction] | type[Detail] | type[Policy], name: str) -> str:
+def _one_of(kinds: type[StrEnum], name: str) -> str:
     value = request.form.get(name, "")
     if value not in {str(kind) for kind in kinds}:
         raise FormError("Choose one of what is offered.")

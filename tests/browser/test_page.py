@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from demo.stage import Stage, running_hub
 from hub.plugin.testing import timed
+from hub.plugin.types import Attendee
 
 PERSON = "ann@example.test"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
@@ -81,6 +83,36 @@ def first_day_shown(page: Page) -> date:
     return date.fromisoformat(after.partition("week=")[2]) - timedelta(days=7)
 
 
+def tell_guests(page: Page, stage: Stage) -> None:
+    """Change a meeting without a word to its guest, change it again with one, and cancel it."""
+    sandbox = stage.sandboxes["google"]
+    start = datetime.combine(first_day_shown(page), time(15))
+    guests = (Attendee("bob@example.test", "Bob"),)
+    meeting = dataclasses.replace(timed("Review", start, zone="UTC"), attendees=guests)
+    remote_id = sandbox.create(PERSON, PERSON, meeting)
+    page.locator(".grid .event", has_text="Review").click()
+    mails = len(sandbox.mails())
+    page.get_by_label("Title").fill("Silent review")
+    page.get_by_role("button", name="Save").click()
+    page.locator(".grid .event", has_text="Silent review").click()
+    tell = page.get_by_label("Tell the guests of the change")
+    expect(tell).to_have_value("")
+    tell.select_option(index=1)
+    page.get_by_label("Title").fill("Loud review")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".grid .event", has_text="Loud review")).to_be_visible()
+    expect(page.locator("[data-link][data-state=in_sync]")).to_have_count(2, timeout=30_000)
+    assert sandbox.events(PERSON, PERSON)[remote_id].title == "Loud review"
+    told = [(mail["kind"], mail["to"]) for mail in sandbox.mails()[mails:]]
+    assert told == [("update", "bob@example.test")]
+    page.locator(".grid .event", has_text="Loud review").click()
+    page.get_by_label("Tell the guests of the deletion").select_option(index=1)
+    page.get_by_role("button", name="Delete here and in the linked calendars").click()
+    expect(page.locator(".grid .event", has_text="Loud review")).to_have_count(0)
+    expect(page.locator("[data-link][data-state=in_sync]")).to_have_count(2, timeout=30_000)
+    assert [mail["kind"] for mail in sandbox.mails()[mails:]] == ["update", "cancellation"]
+
+
 def test_a_person_connects_links_and_sees_events_arrive_live(page: Page, stage: Stage) -> None:
     """The whole story in one go, since each step needs the one before."""
     labels = {p["name"]: p["label"] for p in stage.api("GET", "/providers")["items"]}
@@ -124,6 +156,8 @@ def test_a_person_connects_links_and_sees_events_arrive_live(page: Page, stage: 
     expect(page.locator("[data-link][data-state=in_sync]")).to_have_count(2, timeout=30_000)
     assert "Typed by hand" in [e.title for e in sandbox.events(PERSON, PERSON).values()]
 
+    tell_guests(page, stage)
+
     # What another direction would do is shown, and is not done.
     second = page.locator("[data-link]").last
     second.locator("summary", has_text="…").click()
@@ -135,6 +169,17 @@ def test_a_person_connects_links_and_sees_events_arrive_live(page: Page, stage: 
     )
     page.get_by_role("button", name="Leave all as it is").click()
     expect(page.locator("[data-link]")).to_have_count(2)
+
+    # What becomes of series that a calendar has no rule for is a choice of its link.
+    second.locator("summary", has_text="…").click()
+    second.get_by_role("link", name="Options").click()
+    page.get_by_label("Series that cannot be held there").select_option(
+        label="are written day by day, as single events"
+    )
+    page.get_by_role("button", name="See what that would do").click()
+    expect(page.locator("#plan[data-state=ready]")).to_be_visible(timeout=30_000)
+    page.get_by_role("button", name="Change it").click()
+    expect(page.locator("[data-link]").last).to_contain_text("written day by day, as single events")
 
     # A link can rest and go on.
     first = page.locator("[data-link]").first

@@ -125,7 +125,7 @@ def as_shown(hub: HubApp, browser: FlaskClient, link_id: str) -> dict[str, Any]:
     form |= {kind: [value for name, value in chosen if name == kind] for kind in ("copy", "leave_alone")}
     form |= {
         name: found[1]
-        for name in ("policy", "detail")
+        for name in ("policy", "detail", "unholdable")
         if (found := re.search(rf'name="{name}">.*?value="(\w+)" selected', page, re.DOTALL))
     }
     return form
@@ -144,7 +144,7 @@ def test_the_options_of_a_link_are_seen_and_changed_after_a_plan(hub: HubApp, an
     plan = ask(hub, ann, f"/links/{link_id}/options", **form)
     assert "Nothing would be changed on any side" in html(hub.get(ann, plan))
     form |= {"detail": "busy_only", "busy_title": "Taken", "copy": ["all_day", "past"]}
-    form |= {"leave_alone": ["reminders"], "without_categories": "Home, Fun, "}
+    form |= {"unholdable": "singles", "leave_alone": ["reminders"], "without_categories": "Home, Fun, "}
     plan = ask(hub, ann, f"/links/{link_id}/options", **form)
     shown = html(hub.get(ann, plan))
     assert "1 event would be deleted in" in shown and "title: Surgery → Taken" in shown
@@ -157,12 +157,22 @@ def test_the_options_of_a_link_are_seen_and_changed_after_a_plan(hub: HubApp, an
     assert "not there: The link copies no events whose time counts as free." in event
     home = html(hub.get(ann, "/"))
     assert "shown there only as “Taken”; without events that do not block your time" in home
-    assert "none of the categories Home, Fun; leaves alone: reminders" in home
+    assert "none of the categories Home, Fun" in home
+    assert "series that cannot be held there are written day by day, as single events" in home
+    assert "leaves alone: reminders" in home
+    assert as_shown(hub, ann, link_id)["unholdable"] == "singles"
     assert as_shown(hub, ann, link_id)["copy"] == ["all_day", "past"]
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"busy_title": "{title}"}, {"past_days": "-1"}, {"detail": "secret"}, {"direction": ""}]
+    "wrong",
+    [
+        {"busy_title": "{title}"},
+        {"past_days": "-1"},
+        {"detail": "secret"},
+        {"direction": ""},
+        {"unholdable": "drop"},
+    ],
 )
 def test_options_that_make_no_sense_are_refused(hub: HubApp, ann: FlaskClient, wrong: dict[str, str]) -> None:
     link_id = hub.world.link("acc_left_ann")
