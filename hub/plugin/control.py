@@ -19,7 +19,7 @@ make things go wrong. All bodies are JSON; an unknown person, calendar or event 
 | POST events/answer | `{person, calendar, remote_id, answer, original_start?}` | `{remote_id, content}`; the person answers an invitation |
 | POST events/move | `{person, calendar, remote_id, to, new_id?}` | `{remote_id}`; to another calendar of the person |
 | POST consent | `{authorization_url, person, decision: "allow" or "deny", scopes?}` | `{callback_url}` |
-| GET ledger | | `{"calls": [{method, path, query, status, write, person, if_match, body}], "mails": [{to, kind, subject}]}` |
+| GET ledger | | `{"calls": [{method, path, query, status, write, person, if_match, body, headers?}], "mails": [{to, kind, subject}]}` |
 | DELETE ledger | | 204 |
 | POST faults | `{kind, times?, skip?, method?, path?, query?, …}` | 201; see below |
 | DELETE faults | | 204 |
@@ -39,7 +39,7 @@ A person's own edits notify as the provider does, and are never counted in the l
 event the copy of a meeting that others have too, `made_at` one that was made, and last changed, at that
 instant of the past, `remote_id` gives it an id that is like no other, but for a letter's case perhaps. A moved event keeps its id as far as the provider keeps it, unless `new_id` asks for
 another one (an archive, an import, a moved mailbox). `write` is true for a call that creates, changes or
-deletes events; only of those the body is kept, as JSON.
+deletes events; only of those the body is kept, as JSON. `headers` are those that matter to the provider.
 
 A fault hits the next `times` (1) provider calls whose method, path and query (regular expressions) match, after
 it let `skip` (0) of them pass:

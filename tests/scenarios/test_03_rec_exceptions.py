@@ -284,8 +284,9 @@ def test_rec_39_a_master_without_a_rule_is_set_aside_and_named_and_the_others_go
     [
         ("google", {"exceptions_on_master_change": "drop_all"}),
         ("google", {"exceptions_on_master_change": "drop_missing"}),
-        ("outlook", {"drop_exceptions": True}),
-        ("outlook", {"drop_exceptions": False}),
+        ("outlook", {"drop_exceptions": ["*"]}),
+        ("outlook", {"drop_exceptions": ["recurrence", "start", "end"]}),
+        ("outlook", {"drop_exceptions": []}),
     ],
 )
 def test_rec_41_what_becomes_of_exceptions_when_a_series_changes_is_as_the_side_shows_where_it_changed(

@@ -16,6 +16,8 @@ DAILY = {
     "pattern": {"type": "daily", "interval": 1},
     "range": {"type": "numbered", "startDate": "2027-01-04", "numberOfOccurrences": 5},
 }
+ENDLESS = DAILY | {"range": {"type": "noEnd", "startDate": "2027-01-04"}}
+IMMUTABLE = {"Prefer": 'IdType="ImmutableId"'}
 VIEW = {"startDateTime": "2027-01-01T00:00:00Z", "endDateTime": "2027-02-01T00:00:00Z"}
 
 
@@ -38,3 +40,10 @@ class Wire:
         """Send a request that is refused; return its status and the error's code."""
         answer = self(*args, **query)
         return answer.status_code, answer.json()["error"]["code"]
+
+
+def made(wire: Wire, **more: Any) -> Any:
+    """Make an event of these properties; return what Graph shows of it."""
+    answer = wire("POST", "me/events", TIMES | more)
+    assert answer.status_code == 201, answer.text
+    return answer.json()

@@ -6,8 +6,10 @@ import html
 import re
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from inscriptis import get_text
+from tzlocal import windows_tz
 
 from hub_outlook import zones
 from hub_outlook.sandbox import series
@@ -43,6 +45,8 @@ DEFAULTS: dict[str, Any] = {
     **FLAGS,
 }
 _PICTURE = re.compile(r"<img\b[^>]*\bsrc=[\"']cid:([^\"'>]+)[\"'][^>]*>", re.IGNORECASE)
+LISTED = frozenset(windows_tz.win_tz.values())
+"""The IANA names that Graph's pages name beside those of Windows (Graph: resources/datetimetimezone)."""
 MIDNIGHT = "The Event.{} property for an all-day event needs to be set to midnight."
 
 
@@ -77,7 +81,7 @@ def changes(body: dict[str, Any], item: Item | None, own: dict[str, Any] | None 
         rule = body["recurrence"]
         fields["recurrence"] = series.checked(rule, start.date(), zone) if rule is not None else None
     elif item and item.recurrence and own is None and fields.get("start", item.start) != item.start:
-        fields["recurrence"] = _moved(item, fields["start"])
+        fields |= {"recurrence": _moved(item, fields["start"]), "rule_follows": True}
     if "singleValueExtendedProperties" in body:
         fields["extended"] = {p["id"]: str(p["value"]) for p in body["singleValueExtendedProperties"] or []}
     return fields
@@ -97,10 +101,21 @@ def check_limits(body: dict[str, Any], switches: dict[str, Any]) -> None:
     ):
         if most and value > int(most):
             raise _bad("ErrorPropertyValidationFailure", f"At least one property failed validation: {value}.")
+    pattern = (body.get("recurrence") or {}).get("pattern") or {}
+    is_weekly = str(pattern.get("type")).casefold() == "weekly"
+    if switches["first_day_required"] and is_weekly and not pattern.get("firstDayOfWeek"):
+        raise _bad("ErrorInvalidRequest", "The recurrence pattern weekly needs firstDayOfWeek.")
     for name in ("start", "end"):
         zone = str((body.get(name) or {}).get("timeZone"))
-        if zone in switches["refused_zones"]:
+        if zone in switches["refused_zones"] or not _is_taken(zone, str(switches["iana_zones"])):
             raise _unsupported(zone)
+
+
+def _is_taken(zone: str, iana_names: str) -> bool:
+    """Whether a name of a zone is one of Windows, or an IANA name where those are taken."""
+    if "/" not in zone or zone.casefold().startswith("tzone:") or iana_names == "all":
+        return True
+    return iana_names == "listed" and zone in LISTED
 
 
 def _unsupported(zone: str) -> GraphError:
@@ -209,7 +224,7 @@ def _times(body: dict[str, Any], item: Item | None, own: dict[str, Any], all_day
     end, end_zone = read_time(body["end"]) if "end" in body else (now["end"], now["zone"])
     if all_day:
         for name, value in (("Start", start), ("End", end)):
-            if value.time() != datetime.min.time() or zone != end_zone:
+            if value.time() != datetime.min.time() or zones.to_iana(zone) != zones.to_iana(end_zone):
                 raise _bad("ErrorInvalidRequest", MIDNIGHT.format(name))
         if end - start < timedelta(days=1):
             raise _bad("ErrorInvalidRequest", "The duration of an all-day event must be at least 24 hours.")
@@ -232,7 +247,9 @@ def read_time(value: Any) -> tuple[datetime, str]:
     if zones.to_iana(zone) is None:
         raise _unsupported(zone)
     try:
-        wall = datetime.fromisoformat(value["dateTime"].rstrip("Z")[:19])
+        wall = datetime.fromisoformat(value["dateTime"]).replace(microsecond=0)
     except ValueError:
         raise _bad("ErrorInvalidParameter", "A dateTime is not valid.") from None
-    return wall, zones.to_windows(zone) or zone
+    if wall.tzinfo is not None:  # An offset counts: it moves the time into the zone.
+        wall = wall.astimezone(ZoneInfo(zones.to_iana(zone) or "UTC")).replace(tzinfo=None)
+    return wall, zone

@@ -25,9 +25,10 @@ TYPES = {
     "calendargroups": "calendarGroup",
     "subscriptions": "subscription",
     "me": "user",
+    "mailboxsettings": "mailboxSettings",
 }
 """What stands under each word of an address."""
-SINGLE = frozenset({"me", "calendar"})
+SINGLE = frozenset({"me", "calendar", "mailboxsettings"})
 LISTS = frozenset({"calendarview", "delta", "instances"})
 """Words after which no id comes: one thing, or a list."""
 BESIDE = {"event": {"uid", "occurrenceId", "extensions"}, "subscription": {"notificationContentType"}}

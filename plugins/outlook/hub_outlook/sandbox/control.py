@@ -128,7 +128,8 @@ class Control:
             {"remote_id": f.id, "name": f.name, "primary": f.is_default, "writable": f.can_edit}
             for f in self.model.folders_of(person)
         ]
-        return {"email": person.email, "name": person.name, "calendars": calendars}
+        tenant = self.model.tenant(person)
+        return {"email": person.email, "name": person.name, "calendars": calendars, "tenant": tenant}
 
     def add_person(self) -> tuple[Any, int]:
         email = str(self._body["email"])
@@ -136,6 +137,7 @@ class Control:
         mailbox = str(self._body.get("mailbox") or "enabled")
         person = known or self.model.add_person(email, str(self._body.get("name") or ""), mailbox)
         person.mailbox = self._body.get("mailbox", person.mailbox)
+        person.zone = self._body.get("zone", person.zone)
         names = {f.name for f in self.model.folders_of(person)}
         for wanted in self._body.get("calendars") or []:
             if wanted["name"] not in names:
@@ -177,7 +179,7 @@ class Control:
         if content.organizer and content.organizer.email != person.email:
             item.is_organizer = False
             item.organizer = {"name": content.organizer.name, "address": content.organizer.email}
-        item.uid = self._body.get("uid", item.uid)
+        item.uid, item.by_owner = self._body.get("uid", item.uid), True
         self._write_exceptions(item, content)
         _say(item, content, person)
         meetings.announce(self.model, item, [], set(), mail=False)
@@ -199,6 +201,7 @@ class Control:
         if item.recurrence and "when" in changes and not content.when.is_series:
             body["recurrence"] = None
         self.model.update(item, accept.changes(body, item))
+        item.by_owner = item.by_owner or "when" in changes
         if "when" in changes:
             self._write_exceptions(item, content)
         if "attendees" in changes:
@@ -276,8 +279,9 @@ class Control:
 
     def consent(self) -> tuple[Any, int]:
         body = self._body
-        asked = dict(parse_qsl(urlsplit(body["authorization_url"]).query))
-        back = self.login.decide(asked, body["person"], body["decision"], body.get("scopes"))
+        page = urlsplit(body["authorization_url"])
+        asked, tenant = dict(parse_qsl(page.query)), page.path.split("/")[1]
+        back = self.login.decide(tenant, asked, body["person"], body["decision"], body.get("scopes"))
         return {"callback_url": back}, 200
 
     def ledger(self) -> tuple[Any, int]:

@@ -33,11 +33,19 @@ def answer(
         raise GraphError(500, "InternalServerError", "Value cannot be null. Parameter name: type")
     sealed = query.get("$skiptoken") or query.get("$deltatoken")
     place = _open(model, person, sealed, base) if sealed else _start(model, folder, query, prefer)
+    _refuse_others(query, place)
     if model.switches["links_keep_preferences"]:
         prefer = replace(prefer, zone=place["zone"], text=place["text"], page_size=place["size"])
+    if not model.switches["delta_text"]:
+        prefer = replace(prefer, text=False)
     _refuse_tiny(model, place, prefer)
-    items, place, done = _page(model, person, place, prefer)
+    if place.get("masters_now"):
+        items: list[Item] = []
+        done = True
+    else:
+        items, place, done = _page(model, person, place, prefer)
     value = [shown for item in items for shown in _shown(model, item, place, prefer)]
+    value, place, done = _without_masters(model, value, place, prefer, done)
     if model.switches["shuffle_delta"]:
         model.random.shuffle(value)
     if model.switches["duplicate_delta"] and value:
@@ -46,12 +54,39 @@ def answer(
     if model.folders[place["folder"]].is_default and not model.switches["delta_by_calendar"]:
         path = f"{base}/users/{person.id}/calendar/calendarView/delta"
     kind, link = ("deltaLink", "$deltatoken") if done else ("nextLink", "$skiptoken")
+    if model.switches["swap_tokens"]:
+        link = "$skiptoken" if done else "$deltatoken"
     return {"value": value, f"@odata.{kind}": f"{path}?{link}={_seal(model, place)}"}
 
 
+def _without_masters(
+    model: Model, value: list[dict[str, Any]], place: dict[str, Any], prefer: Preferences, done: bool
+) -> tuple[list[dict[str, Any]], dict[str, Any], bool]:
+    """Keep masters back, for the last page or for good: some rounds show them there or not at all."""
+    how = model.switches["delta_masters"]
+    if how == "with":
+        return value, place, done
+    if place.get("masters_now"):
+        owed = (model.items[serial] for serial in place["owed"])
+        shown = [
+            s for item in owed for s in _shown(model, item, place, prefer) if not s.get("seriesMasterId")
+        ]
+        return shown, place | {"owed": [], "masters_now": False}, True
+    kept = [shown for shown in value if shown.get("type") != "seriesMaster"]
+    if how == "missing":
+        return kept, place, done
+    back = (shown["id"] for shown in value if shown.get("type") == "seriesMaster")
+    mailbox = model.people[model.folders[place["folder"]].person]
+    owed_now = [*place.get("owed", []), *(model.find(mailbox, known)[0].serial for known in back)]
+    ends = done and bool(owed_now)
+    return kept, place | {"owed": owed_now, "masters_now": ends}, done and not ends
+
+
 def _refuse_tiny(model: Model, place: dict[str, Any], prefer: Preferences) -> None:
-    """Give up, as Exchange does, where small pages meet a series without end."""
-    if prefer.page_size and prefer.page_size < int(model.switches["tiny_page"]):
+    """Give up, as Exchange does, where small pages or long windows meet a series without end."""
+    (start, end), most = _window(place), int(model.switches["heavy_window_days"])
+    is_tiny = bool(prefer.page_size) and int(prefer.page_size or 0) < int(model.switches["tiny_page"])
+    if is_tiny or (most and (end - start).days > most):
         for item in model.live(model.folders[place["folder"]]):
             if item.recurrence and item.recurrence["range"]["type"] == "noEnd":
                 raise GraphError(504, "UnknownError", "The request timed out.")
@@ -71,6 +106,14 @@ def _start(model: Model, folder: Folder | None, query: dict[str, str], prefer: P
         "text": prefer.text,
         "size": prefer.page_size,
     }
+
+
+def _refuse_others(query: dict[str, str], place: dict[str, Any]) -> None:
+    """Refuse a token that comes with a window other than the one that it seals."""
+    for name, sealed in (("startDateTime", "start"), ("endDateTime", "end")):
+        if name in query and bound(query, name).isoformat() != place[sealed]:
+            message = f"The value of parameter '{name}' is not the one that the token was made with."
+            raise GraphError(400, "ErrorInvalidUrlQuery", message)
 
 
 def bound(query: dict[str, str], name: str) -> datetime:
@@ -155,7 +198,8 @@ def _shown(model: Model, item: Item, place: dict[str, Any], prefer: Preferences)
         if item.deleted and item.recurrence and model.switches["series_tombstones"]:
             days = model.members(item, *_window(place))
             ids += [model.event_id(gone, prefer.immutable, day) for day in days]
-        return [{**kind, "id": known, "@removed": {"reason": "deleted"}} for known in ids]
+        reason = {"reason": model.switches["removed_reason"]}
+        return [{**kind, "id": known, "@removed": reason} for known in ids]
     found = [kind | show.full(model, item, prefer)]
     if item.recurrence:
         for day in model.members(item, *_window(place)):

@@ -15,9 +15,10 @@ import sys
 from enum import Enum
 from typing import Any
 
-ROOTS = ("event", "calendar", "calendar_group", "subscription", "user")
+ROOTS = ("event", "calendar", "calendar_group", "subscription", "user", "mailbox_settings")
 ONLY: dict[str, tuple[str, ...]] = {
     "user": ("id", "displayName", "mail", "userPrincipalName", "@odata.type"),
+    "mailboxSettings": ("timeZone", "@odata.type"),
     "calendarGroup": ("id", "name", "changeKey", "classId", "@odata.type"),
 }
 """Of these only what the sandbox shows, since they are large or lead to all of Graph."""

@@ -13,6 +13,13 @@ from werkzeug.wrappers import Response
 
 from hub.plugin.faults import Fault, noted, take
 
+HEADERS = {
+    "Authorization": "HTTP_AUTHORIZATION",
+    "If-Match": "HTTP_IF_MATCH",
+    "Prefer": "HTTP_PREFER",
+    "client-request-id": "HTTP_CLIENT_REQUEST_ID",
+}
+"""What the ledger keeps of a call's headers, as WSGI names them."""
 EVENT_PATH = re.compile(r"/events(/|$)|/calendar/events", re.IGNORECASE)
 
 
@@ -45,6 +52,7 @@ class FaultyWire:
             "write": write,
             "person": None,
             "if_match": environ.get("HTTP_IF_MATCH"),
+            "headers": {name: environ[key] for name, key in HEADERS.items() if key in environ},
             "body": noted(sent) if write else None,
         }
         environ["hub_outlook.call"] = call

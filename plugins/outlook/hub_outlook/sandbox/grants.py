@@ -40,8 +40,9 @@ class Token:
 class OAuthError(Exception):
     """A refusal of the sign-in service."""
 
-    def __init__(self, error: str, number: int, message: str, status: int = 400) -> None:
+    def __init__(self, error: str, number: int, message: str, status: int = 400, claims: str = "") -> None:
         super().__init__(message)
+        self.claims = claims
         self.error = error
         self.number = number
         self.message = message
@@ -84,7 +85,11 @@ class Grants:
         if found.challenge and found.challenge != _challenge(verifier, found.method):
             raise OAuthError("invalid_grant", 501481, "The Code_Verifier does not match the code_challenge.")
         found.used = True
-        return self._answer(found.person, found.scopes)
+        again = self.model.switches["refresh_token_once"] and self._has_refresh_token(found.person)
+        return self._answer(found.person, found.scopes, refreshable=not again)
+
+    def _has_refresh_token(self, person: str) -> bool:
+        return any(token.person == person for token in self.refresh.values())
 
     def renew(self, refresh_token: str, scopes: list[str]) -> dict[str, object]:
         """Return new tokens; the old refresh token goes on working, as at Microsoft."""
@@ -99,9 +104,11 @@ class Grants:
         if scopes and not {s.casefold() for s in scopes} <= low:
             raise OAuthError("invalid_grant", 65001, "The user has not consented to use the application.")
         found.expires_at = self.model.clock.now() + IDLE_LIFE
+        if self.model.switches["single_use_refresh_tokens"]:
+            del self.refresh[refresh_token]
         return self._answer(found.person, found.scopes)
 
-    def _answer(self, person: str, scopes: list[str]) -> dict[str, object]:
+    def _answer(self, person: str, scopes: list[str], *, refreshable: bool = True) -> dict[str, object]:
         now, life = self.model.clock.now(), int(self.model.switches["token_seconds"])
         access = self._secret("EwB")
         self.access[access] = Token(person, scopes, now + timedelta(seconds=life))
@@ -115,7 +122,7 @@ class Grants:
             "ext_expires_in": life,
             "access_token": access,
         }
-        if "offline_access" in {s.casefold() for s in scopes}:
+        if refreshable and "offline_access" in {s.casefold() for s in scopes}:
             refresh = self._secret("0.AX")
             self.refresh[refresh] = Token(person, scopes, now + IDLE_LIFE)
             body["refresh_token"] = refresh

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -38,10 +39,10 @@ class GraphWire:
         """What the strict mode has noticed."""
         self.outside: Any = None
         """The whole sandbox, for the requests of a batch."""
-        self.blueprint = Blueprint("graph", __name__, url_prefix="/v1.0")
-        self.blueprint.add_url_rule(
-            "/<path:path>", view_func=self.view, methods=["GET", "POST", "PATCH", "DELETE"]
-        )
+        self.blueprint = Blueprint("graph", __name__)
+        methods = ["GET", "POST", "PATCH", "DELETE"]
+        self.blueprint.add_url_rule("/v1.0/<path:path>", view_func=self.view, methods=methods)
+        self.blueprint.add_url_rule("/beta/<path:path>", view_func=self.beta, methods=methods)
 
     def view(self, path: str) -> Response:
         prefer = Preferences()
@@ -55,11 +56,20 @@ class GraphWire:
                 status, body = Call(self, person, scopes, prefer).answer(_raw_parts() or path.split("/"))
         except GraphError as error:
             return self._refusal(error)
+        if body is not None:
+            body = {"@odata.context": _context(self.model.base_url, path, body)} | body
         text = json.dumps(body) if body is not None else ""
         response = Response(text, status, content_type=JSON_TYPE if text else None)
-        for applied in prefer.applied:
+        tracked = ("odata.track-changes",) if _name(path.rpartition("/")[2]) == "delta" else ()
+        for applied in (*prefer.applied, *tracked):
             response.headers.add("Preference-Applied", applied)
         return self._stamped(response)
+
+    def beta(self, path: str) -> Response:
+        """Refuse /beta: nothing of it is promised (Graph: versioning-and-support)."""
+        if self.model.switches["strict"]:
+            self.complaints.append(f"{request.method} /beta/{path} is no v1.0")
+        return self._refusal(GraphError(400, "BadRequest", "Only v1.0 is played here."))
 
     def _batch(self) -> Response:
         self._signed_in()
@@ -146,6 +156,9 @@ class Call:
         if not parts:
             self._need("user.read")
             return 200, self._me()
+        if names[:1] == ["mailboxsettings"] and request.method == "GET":
+            self._need("mailboxsettings.read")
+            return 200, {"timeZone": self.person.zone}
         self._need("calendars.readwrite" if request.method in WRITES else "calendars.read")
         self._check_mailbox()
         match names:
@@ -283,7 +296,7 @@ class Call:
         for extension in body.get("extensions") or ():
             extensions.add(item, extension)
         meetings.announce(self.model, item, [], set(body))
-        return 201, show.full(self.model, item, self.prefer)
+        return 201, show.full(self.model, item, self._echoing(body))
 
     def _patch(self, item: Item, day: date | None) -> Answer:
         self._check_editable(self.model.folders[item.folder])
@@ -291,6 +304,7 @@ class Call:
         body, was = self._body(), meetings.invited(item)
         accept.check_limits(body, self.model.switches)
         if day is None:
+            item.by_owner = item.by_owner and not {"start", "end", "recurrence"} & body.keys()
             self.model.update(item, accept.changes(body, item))
         else:
             start, end = self.model.span(item, day)
@@ -298,7 +312,14 @@ class Call:
             now = {"start": start, "end": end, "zone": "UTC", "isAllDay": item.values["isAllDay"]} | own
             self.model.update_occurrence(item, day, accept.changes(body, item, now))
         meetings.announce(self.model, item, was, set(body))
-        return 200, show.full(self.model, item, self.prefer, day)
+        return 200, show.full(self.model, item, self._echoing(body), day)
+
+    def _echoing(self, body: dict[str, Any]) -> Preferences:
+        """Return how the answer to a write shows the event: a text may still be the text that was sent."""
+        kind = str((body.get("body") or {}).get("contentType")).casefold()
+        return replace(
+            self.prefer, text=self.prefer.text or (kind == "text" and self.model.switches["text_echo"])
+        )
 
     def _delete(self, item: Item, day: date | None) -> Answer:
         self._check_editable(self.model.folders[item.folder])
@@ -381,6 +402,13 @@ def _raw_parts() -> list[str]:
     raw = request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI") or ""
     _, _, path = urlsplit(raw).path.partition("/v1.0/")
     return [unquote(part) for part in path.split("/")] if path else []
+
+
+def _context(base: str, path: str, body: dict[str, Any]) -> str:
+    """Return where the metadata of an answer would stand."""
+    words = [_name(part) for part in path.split("/")]
+    kind = "Collection(event)" if words[-1] == "delta" else path
+    return f"{base}/v1.0/$metadata#{kind}" + ("" if "value" in body else "/$entity")
 
 
 def _name(segment: str) -> str:

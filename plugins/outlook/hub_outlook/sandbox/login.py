@@ -44,9 +44,8 @@ class Login:
         try:
             if request.method == "POST":
                 scopes = request.form.getlist("scope")
-                return redirect(
-                    self.decide(asked, asked.get("person", ""), asked.get("decision", ""), scopes)
-                )
+                person, decision = asked.get("person", ""), asked.get("decision", "")
+                return redirect(self.decide(tenant, asked, person, decision, scopes))
             self.check(asked)
         except Refusal as error:
             return Response(str(error), 400, content_type="text/plain; charset=utf-8")
@@ -71,16 +70,19 @@ class Login:
         """
         if asked.get("client_id") != self.options.client_id:
             raise Refusal("AADSTS700016: Application was not found in the directory.")
-        if not asked.get("redirect_uri", "").startswith(("http://", "https://")):
+        back, registered = asked.get("redirect_uri", ""), self.model.switches["redirect_uris"]
+        if not back.startswith(("http://", "https://")) or (registered and back not in registered):
             raise Refusal("AADSTS50011: The redirect URI is not valid.")
         if asked.get("response_type", "code") != "code" or not (asked.get("scope") or asked.get("asked")):
             raise Refusal("AADSTS900144: The request must contain response_type=code and a scope.")
 
-    def decide(self, asked: Mapping[str, str], person: str, decision: str, scopes: list[str] | None) -> str:
+    def decide(
+        self, tenant: str, asked: Mapping[str, str], person: str, decision: str, scopes: list[str] | None
+    ) -> str:
         """Return the address that the browser is sent to.
 
         Raises:
-            Refusal: as in `check`, or nobody has that e-mail address.
+            Refusal: as in `check`, or nobody has that e-mail address, or not in that tenant.
         """
         self.check(asked)
         back = {"state": asked["state"]} if "state" in asked else {}
@@ -92,6 +94,8 @@ class Login:
                 }
             elif person.casefold() not in self.model.people:
                 raise Refusal("AADSTS50034: The user account does not exist in this directory.")
+            elif not self._is_in(tenant, person):
+                raise Refusal(f"AADSTS50020: The user account does not exist in tenant '{tenant}'.")
             else:
                 allowed = scopes if scopes is not None else _scopes(asked.get("scope") or asked["asked"])
                 back["code"] = self.grants.consent(
@@ -103,6 +107,12 @@ class Login:
                 )
         joint = "&" if "?" in asked["redirect_uri"] else "?"
         return f"{asked['redirect_uri']}{joint}{urlencode(back)}"
+
+    def _is_in(self, tenant: str, email: str) -> bool:
+        """Whether a person may sign in by an address of that tenant: one of three words, or its id."""
+        person = self.model.people[email.casefold()]
+        words = {"common", "consumers" if person.is_personal else "organizations"}
+        return tenant.casefold() in words | {self.model.tenant(person)}
 
     def token(self, tenant: str) -> ResponseReturnValue:  # noqa: ARG002
         try:
@@ -117,7 +127,7 @@ class Login:
                 "timestamp": self.model.clock.now().strftime("%Y-%m-%d %H:%M:%SZ"),
                 "trace_id": trace,
                 "correlation_id": trace,
-            }
+            } | ({"claims": error.claims} if error.claims else {})
             return jsonify(body), error.status
 
     def _token(self) -> dict[str, object]:
@@ -139,8 +149,12 @@ class Login:
         error = self.model.switches["tenant_error"]
         numbers = {"interaction_required": 50076, "invalid_client": 7000222, "invalid_grant": 70008}
         if error:
-            status = 503 if error == "temporarily_unavailable" else 400
-            raise OAuthError(error, numbers.get(error, 90033), "Refused by a switch of the sandbox.", status)
+            status = {"temporarily_unavailable": 503, "invalid_client": 401}.get(error, 400)
+            claims = (
+                '{"access_token":{"polids":{"essential":true}}}' if error == "interaction_required" else ""
+            )
+            message = "Refused by a switch of the sandbox."
+            raise OAuthError(error, numbers.get(error, 90033), message, status, claims)
 
 
 def _scopes(text: str) -> list[str]:

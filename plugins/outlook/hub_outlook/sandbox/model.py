@@ -39,6 +39,8 @@ class Person:
     email: str
     name: str
     id: str
+    zone: str | None = "W. Europe Standard Time"
+    """What the mailbox's settings name as its time zone; None or empty: none was ever set."""
     mailbox: str = "enabled"
     """enabled, unlicensed, guest, or personal: the account of a person at home."""
     links: int = 0
@@ -97,6 +99,8 @@ class Item:
         default_factory=lambda: {"name": "Someone Else", "address": "someone.else@example.test"}
     )
     """Who organises it if that is not the mailbox's owner: name and address."""
+    by_owner: bool = False
+    """Its times were written in Outlook itself, in the mailbox's own zone if nobody knows that."""
     is_cancelled: bool = False
     extensions: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Open extensions by name (`sandbox.extensions`)."""
@@ -136,7 +140,8 @@ class Model:
     # --- people and calendars ---
 
     def add_person(self, email: str, name: str, mailbox: str = "enabled") -> Person:
-        person = Person(email, name or email.partition("@")[0].title(), str(self.guid(email)), mailbox)
+        name = name or email.partition("@")[0].title()
+        person = Person(email, name, str(self.guid(email)), mailbox=mailbox)
         self.people[email.casefold()] = person
         self.add_folder(person, "Calendar", is_default=True)
         return person
@@ -170,6 +175,10 @@ class Model:
 
     def default_folder(self, person: Person) -> Folder:
         return next(f for f in self.folders_of(person) if f.is_default)
+
+    def tenant(self, person: Person) -> str:
+        """Return the id of the organisation that a mailbox belongs to, or of all people at home."""
+        return str(self.switches["personal_tenant"] if person.is_personal else self.guid("tenant"))
 
     def guid(self, what: str) -> uuid.UUID:
         return uuid.UUID(bytes=hashlib.sha256(f"{self.seed} {what}".encode()).digest()[:16], version=4)
@@ -292,20 +301,23 @@ class Model:
         """Change a single event or a master; a new time or rule makes a series anew."""
         item.values |= fields["values"]
         item.extended |= fields.get("extended", {})
+        written = {name for name in fields["values"] if item.recurrence}
         reshaped = False
         for name in ("start", "end", "zone", "recurrence"):
             if name in fields and (fields[name] != getattr(item, name) or name == "recurrence"):
                 setattr(item, name, fields[name])
+                written.add("start" if name == "zone" or "rule_follows" in fields else name)
                 reshaped = True
-        if reshaped:
+        dropping = set(self.switches["drop_exceptions"])
+        drops = bool(written & dropping) or (bool(written) and "*" in dropping) or item.recurrence is None
+        if reshaped or (drops and item.recurrence):
             item.generation += 1
-            self._drop_exceptions(item)
+            self._drop_exceptions(item, all_of_them=drops)
         self.touch(item, "updated")
 
-    def _drop_exceptions(self, item: Item) -> None:
+    def _drop_exceptions(self, item: Item, *, all_of_them: bool) -> None:
         """Forget the exceptions of a series that was made anew, or that has no such days any more."""
-        keeps = item.recurrence is not None and not self.switches["drop_exceptions"]
-        left = {day.isoformat() for day in self.series_dates(item)} if keeps else set()
+        left = set() if all_of_them else {day.isoformat() for day in self.series_dates(item)}
         item.exceptions = {day: own for day, own in item.exceptions.items() if day in left}
         item.cancelled &= left
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import heapq
 import threading
 import time
@@ -51,6 +52,10 @@ class Notifier:
         self._thread = threading.Thread(target=self._run, name="outlook-sandbox-notifier", daemon=True)
         model.watch = self.changed
 
+    def _now(self) -> float:
+        """Return a time in seconds that is moved with the sandbox's clock."""
+        return time.monotonic() + self.model.clock.offset.total_seconds()
+
     def start(self) -> None:
         self._thread.start()
 
@@ -92,16 +97,28 @@ class Notifier:
     def _notice(self, item: Item, watch: Watch, kind: str) -> dict[str, Any]:
         event_id = self.model.event_id(item, watch.immutable)
         path = f"Users/{self.model.people[item.person].id}/Events/{event_id}"
-        return self._envelope(watch) | {
-            "changeType": kind,
-            "resource": path,
-            "resourceData": {
-                "@odata.type": "#Microsoft.Graph.Event",
-                "@odata.id": path,
-                "@odata.etag": f'W/"{item.change_key}"',
-                "id": event_id,
-            },
-        }
+        return (
+            self._envelope(watch)
+            | self._encrypted(watch)
+            | {
+                "changeType": kind,
+                "resource": path,
+                "resourceData": {
+                    "@odata.type": "#Microsoft.Graph.Event",
+                    "@odata.id": path,
+                    "@odata.etag": f'W/"{item.change_key}"',
+                    "id": event_id,
+                },
+            }
+        )
+
+    def _encrypted(self, watch: Watch) -> dict[str, Any]:
+        """Return what a rich notice holds besides: of its right size, and nothing that can be decrypted."""
+        if not watch.is_rich:
+            return {}
+        keys = ("data", "dataKey", "dataSignature")
+        noise = {key: base64.b64encode(self.model.random.randbytes(256)).decode() for key in keys}
+        return {"encryptedContent": noise | {"encryptionCertificateId": "1"}}
 
     def _envelope(self, watch: Watch) -> dict[str, Any]:
         return {
@@ -112,9 +129,7 @@ class Notifier:
         }
 
     def _tenant(self, watch: Watch) -> str:
-        if self.model.people[watch.person.casefold()].is_personal:
-            return str(self.model.switches["personal_tenant"])
-        return str(self.model.guid("tenant"))
+        return self.model.tenant(self.model.people[watch.person.casefold()])
 
     def lifecycle(self, watch: Watch, event: str) -> None:
         """Queue a note about the subscription itself (Graph: change-notifications-lifecycle-events)."""
@@ -155,7 +170,7 @@ class Notifier:
         if switches["shuffle_notifications"]:
             order = self.model.random.randrange(1 << 30)
         with self._wake:
-            due = time.monotonic() + wait
+            due = self._now() + wait
             if switches["shuffle_notifications"]:
                 due = round(due + GATHERED, 1)  # So that some are due at once.
             heapq.heappush(self._queue, _Delivery(due, order, url, item, watch.id))
@@ -191,7 +206,7 @@ class Notifier:
 
     def _hold(self, deliveries: list[_Delivery]) -> None:
         for delivery in deliveries:
-            delivery.due = time.monotonic() + UPKEEP_SECONDS
+            delivery.due = self._now() + UPKEEP_SECONDS
             with self._wake:
                 heapq.heappush(self._queue, delivery)
 
@@ -204,13 +219,13 @@ class Notifier:
     def _due(self) -> list[_Delivery] | None:
         """Wait for what is due, all of one address; empty if it is time for upkeep, None at the end."""
         with self._wake:
-            wait = self._queue[0].due - time.monotonic() if self._queue else UPKEEP_SECONDS
+            wait = self._queue[0].due - self._now() if self._queue else UPKEEP_SECONDS
             if wait > 0 and not self._closing:
                 self._wake.wait(min(wait, UPKEEP_SECONDS))
             if self._closing:
                 return None
             batch: list[_Delivery] = []
-            while self._queue and self._queue[0].due <= time.monotonic():
+            while self._queue and self._queue[0].due <= self._now():
                 if batch and self._queue[0].url != batch[0].url:
                     break
                 batch.append(heapq.heappop(self._queue))
@@ -222,7 +237,7 @@ class Notifier:
             if delivery.tries >= MOST_TRIES:
                 self._missed(delivery)
                 continue
-            delivery.due = time.monotonic() + FIRST_PAUSE * 2**delivery.tries
+            delivery.due = self._now() + FIRST_PAUSE * 2**delivery.tries
             with self._wake:
                 heapq.heappush(self._queue, delivery)
 
@@ -235,7 +250,10 @@ class Notifier:
 
 def _post(batch: list[_Delivery]) -> bool:
     try:
-        answer = requests.post(batch[0].url, json={"value": [d.item for d in batch]}, timeout=TIMEOUT)
+        body: dict[str, Any] = {"value": [d.item for d in batch]}
+        if any("encryptedContent" in d.item for d in batch):
+            body["validationTokens"] = ["eyJhbGciOiJSUzI1NiJ9.e30.none"]
+        answer = requests.post(batch[0].url, json=body, timeout=TIMEOUT)
     except requests.RequestException:
         return False
     return answer.ok

@@ -70,7 +70,8 @@ def times(model: Model, item: Item, day: date | None, prefer: Preferences) -> di
     if not (item.values | own)["isAllDay"]:
         target = zones.to_iana(prefer.zone) or "UTC"
         start, end = zones.to_wall(start, target), zones.to_wall(end, target)
-    return {"start": wall(start, prefer.zone), "end": wall(end, prefer.zone)}
+    label = prefer.zone if model.switches["iana_labels"] else zones.to_windows(prefer.zone) or prefer.zone
+    return {"start": wall(start, label), "end": wall(end, label)}
 
 
 def full(model: Model, item: Item, prefer: Preferences, day: date | None = None) -> dict[str, Any]:
@@ -93,8 +94,8 @@ def full(model: Model, item: Item, prefer: Preferences, day: date | None = None)
         "changeKey": item.change_key,
         "categories": values["categories"],
         "transactionId": item.transaction_id if day is None else None,
-        "originalStartTimeZone": _named(model, own.get("zone", item.zone)),
-        "originalEndTimeZone": _named(model, own.get("zone", item.zone)),
+        "originalStartTimeZone": _named(model, item, own.get("zone", item.zone)),
+        "originalEndTimeZone": _named(model, item, own.get("zone", item.zone)),
         "iCalUId": _ical_uid(item, day),
         "uid": item.uid,
         "reminderMinutesBeforeStart": values["reminderMinutesBeforeStart"],
@@ -145,8 +146,13 @@ def _body(model: Model, body: dict[str, str], as_text: bool) -> str:
     return body["html"].replace("<body>", f'<body lang="en" data-x="{seed}">\r\n<!-- {seed} -->')
 
 
-def _named(model: Model, zone: str) -> str:
-    return str(model.switches["zone_names"].get(zone, zone))
+def _named(model: Model, item: Item, zone: str) -> str | None:
+    """Return what a zone is called; a mailbox may have none, or one that somebody made."""
+    own = model.people[item.person].zone
+    if item.by_owner and zones.to_iana(own) is None:
+        return own
+    shown = zone if model.switches["iana_echo"] else zones.to_windows(zone) or zone
+    return str(model.switches["zone_names"].get(shown, shown))
 
 
 def _recurrence(model: Model, item: Item) -> dict[str, Any] | None:
@@ -154,7 +160,7 @@ def _recurrence(model: Model, item: Item) -> dict[str, Any] | None:
         return None
     span = item.recurrence["range"]
     return item.recurrence | {
-        "range": span | {"recurrenceTimeZone": _named(model, span["recurrenceTimeZone"])}
+        "range": span | {"recurrenceTimeZone": _named(model, item, span["recurrenceTimeZone"])}
     }
 
 

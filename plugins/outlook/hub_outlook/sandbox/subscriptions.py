@@ -14,11 +14,12 @@ import requests
 from hub_outlook.sandbox.model import Model, Person
 from hub_outlook.sandbox.problems import GraphError
 
-HANDSHAKE_SECONDS = 10
 RESOURCE = re.compile(
     r"/?(me|users/[^/]+)(/calendar|/calendars/(?P<calendar>[^/?]+))?/events(\?\$select=[\w,]+)?$",
     re.IGNORECASE,
 )
+SHORTEST = timedelta(minutes=45)
+"""Shorter lives are raised to this without a word."""
 RICH_MINUTES = 1440
 """The longest life of a subscription whose notices hold the events."""
 KINDS = frozenset({"created", "updated", "deleted"})
@@ -43,6 +44,8 @@ class Watch:
     """Since when it waits to be reauthorised."""
     folder: str | None = None
     """The calendar that it is of; None: all of the mailbox."""
+    is_rich: bool = False
+    """Its notices hold the events, encrypted."""
     missed: bool = False
     """Notices were dropped since its owner was last told so."""
 
@@ -110,7 +113,7 @@ class Subscriptions:
         with self.model.lock:
             watch = self._checked(person, body, immutable)
         for url in filter(None, (watch.url, watch.lifecycle_url)):
-            _shake_hands(url)
+            self._shake_hands(url)
         with self.model.lock:
             self._refuse_second(watch)
             self.watches[watch.id] = watch
@@ -143,7 +146,10 @@ class Subscriptions:
             immutable,
             resource,
             folder=folder,
+            is_rich=bool(body.get("includeResourceData")),
         )
+        if watch.is_rich and not body.get("encryptionCertificate"):
+            raise self._invalid("encryptionCertificate is missing.")
         if len(self.of(person.email)) >= int(self.model.switches["subscriptions_per_mailbox"]):
             raise GraphError(403, "Forbidden", "The mailbox has reached its limit of active subscriptions.")
         self._refuse_second(watch)
@@ -153,10 +159,33 @@ class Subscriptions:
         return GraphError(400, str(self.model.switches["validation_code"]), message)
 
     def _refuse_second(self, watch: Watch) -> None:
-        for other in self.of(watch.person):
+        switches = self.model.switches
+        for other in self.of(watch.person) if switches["refuse_second"] else ():
             if (other.resource, sorted(other.kinds)) == (watch.resource, sorted(watch.kinds)):
-                message = f"Subscription Id <{other.id}> already exists for the requested combination"
+                named = f" <{other.id}>" if switches["conflict_names_id"] else ""
+                message = f"Subscription Id{named} already exists for the requested combination"
                 raise GraphError(409, "Conflict", message)
+
+    def _shake_hands(self, url: str) -> None:
+        """Ask an address to echo a token (Graph: change-notifications-delivery-webhooks).
+
+        Raises:
+            GraphError: it did not, within ten seconds.
+        """
+        switches = self.model.switches
+        token = str(switches["handshake_token"]).format(uuid.uuid4())
+        joint = "&" if "?" in url else "?"
+        try:
+            answer = requests.post(
+                f"{url}{joint}{urlencode({'validationToken': token})}",
+                headers={"Content-Type": "text/plain; charset=utf-8"},
+                timeout=float(switches["handshake_seconds"]),
+            )
+        except requests.RequestException:
+            raise self._invalid(str(switches["handshake_failure"]).format("timed out")) from None
+        plain = answer.headers.get("Content-Type", "").startswith("text/plain")
+        if answer.status_code != 200 or answer.content.decode(errors="replace") != token or not plain:
+            raise self._invalid(str(switches["handshake_failure"]).format("failed"))
 
     def _expiry(self, body: dict[str, Any]) -> datetime:
         try:
@@ -171,27 +200,6 @@ class Subscriptions:
         if at > now + timedelta(minutes=most):
             message = f"Subscription expiration can only be {most} minutes in the future."
             raise GraphError(400, "ExtensionError", message)
-        return at
-
-
-def _shake_hands(url: str) -> None:
-    """Ask an address to echo a token (Graph: change-notifications-delivery-webhooks).
-
-    Raises:
-        GraphError: it did not, within ten seconds.
-    """
-    token = f"Validation: Testing client application reachability for subscription Request-Id: {uuid.uuid4()}"
-    joint = "&" if "?" in url else "?"
-    try:
-        answer = requests.post(
-            f"{url}{joint}{urlencode({'validationToken': token})}",
-            headers={"Content-Type": "text/plain; charset=utf-8"},
-            timeout=HANDSHAKE_SECONDS,
-        )
-    except requests.RequestException:
-        raise GraphError(400, "ValidationError", "Subscription validation request timed out.") from None
-    plain = answer.headers.get("Content-Type", "").startswith("text/plain")
-    if answer.status_code != 200 or answer.text != token or not plain:
-        raise GraphError(
-            400, "ValidationError", "Subscription validation request failed. Response must be the token."
-        )
+        if shorter := int(self.model.switches["shorter_subscriptions"]):
+            return min(at, now + timedelta(minutes=shorter))
+        return max(at, now + SHORTEST)
