@@ -26,7 +26,7 @@ DELETED = "deleted"
 between a deletion and an edit."""
 UNTROUBLED: Mapping[str, Any] = {"attempts": 0, "problem": None, "parked_at": None, "due_at": None}
 """What a copy has of failures once it is in step."""
-NEW_COPY: Mapping[str, Any] = {
+NEW_COPY: dict[str, Any] = {
     "remote_id": None,
     "remote_version": "",
     "uid": None,
@@ -56,7 +56,9 @@ NEW_COPY: Mapping[str, Any] = {
     "removed_at": None,
     **UNTROUBLED,
 }
-"""A copy of which nothing is known, by column."""
+"""A copy of which nothing is known, by column: what the database stores where it is told no other."""
+FIRST_VERSION = 1
+"""Of a new event."""
 
 MOST_DELETIONS = 3
 """How often a deletion that was not kept is made again."""
@@ -156,7 +158,7 @@ class Writes:
     revived: list[tuple[str, int, datetime]] = field(default_factory=list)
     """Events that live again: their version and the moment of their deletion."""
     touched: list[str] = field(default_factory=list)
-    """The events whose copies in other links are wanted."""
+    """The events whose copies in other links are wanted, beside those of `new_events`."""
     unkept: list[tuple[str, str, frozenset[str]]] = field(default_factory=list)
     """Copy, event and fields of writes of ours that the provider did not keep."""
 
@@ -558,7 +560,7 @@ class Plan:
         times = span(_when(copy["base"]), self.terms.zone)
         self.writes.new_events.append(NewEvent(old_id, uid, copy["base"], times, now, now, deleted_at=now))
         leftover = self._new_copy(
-            old_id, {name: copy[name] for name in _OF_THE_EVENT} | {"wanted_version": 1}
+            old_id, {name: copy[name] for name in _OF_THE_EVENT} | {"wanted_version": FIRST_VERSION}
         )
         self.writes.new_copies.append(leftover)
         copy.set({
@@ -609,18 +611,21 @@ class Plan:
         self.writes.new_events.append(
             NewEvent(event_id, uid, content, times, self.terms.now, edited_at, extra)
         )
-        versions = {"wanted_version": 1, "pushed_version": 1, "seen_generation": self.terms.generation}
-        copy = self._new_copy(event_id, shown(remote, theirs) | versions)
+        copy = self._new_copy(event_id, shown(remote, theirs) | {
+            "wanted_version": FIRST_VERSION, "pushed_version": FIRST_VERSION,
+            "seen_generation": self.terms.generation,
+        })  # fmt: skip
         self.writes.new_copies.append(copy)
-        self._log("created", event_id, 1, beginning(content, extra))
-        self.writes.touched.append(event_id)
-        return EventDraft(Draft({"id": event_id, "version": 1}), content), copy
+        self._log("created", event_id, FIRST_VERSION, beginning(content, extra))
+        return EventDraft(Draft({"id": event_id, "version": FIRST_VERSION}), content), copy
 
     # --- writing down ---
 
     def _new_copy(self, event_id: str, values: Mapping[str, Any] = NOTHING) -> Draft:
         ids = {"id": self._ids.new("cpy"), "event_id": event_id, "link_id": self.terms.link_id}
-        return Draft({**NEW_COPY, **ids, **values})
+        copy = Draft(NEW_COPY | ids)
+        copy.set(values)
+        return copy
 
     def _write(self, copy: Draft) -> None:
         if copy.changed:

@@ -222,9 +222,8 @@ class _Page:
             singles.came_back(self.session, self.ports, self.link, parts, self.author)
         for event_id, version, deleted_at in writes.revived:
             revive_copies(self.session, self.ports, event_id, version, deleted_at)
-        if writes.touched:
-            touched = dict.fromkeys(writes.touched)
-            spread(self.session, self.ports, self.link.calendar_id, touched, source=self.link.id)
+        touched, new = dict.fromkeys(writes.touched), [e for e in writes.new_events if e.deleted_at is None]
+        spread(self.session, self.ports, self.link.calendar_id, touched, source=self.link.id, new=new)
         for moved_from, event_id in self.settled:
             moves.settle_source(self.session, self.ports, moved_from, event_id, self.author)
         for copy_id, event_id, fields in writes.unkept:

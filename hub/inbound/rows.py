@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from hub.db import table_of
-from hub.domain.page import Draft, EventDraft, NewEvent, Writes
+from hub.domain.page import FIRST_VERSION, Draft, EventDraft, NewEvent, Writes
 from hub.domain.plain import Plain
 from hub.many import Many
 from hub.models import (
@@ -203,7 +203,8 @@ def write(connection: Connection, link: Link, rows: Rows, writes: Writes) -> Non
     _update(connection, _EVENTS, ((event.id, _event_columns(event)) for event in writes.events))
     # First those that there are: a new one may take over the remote id of another.
     _update(connection, _COPIES, ((copy["id"], copy.changed) for copy in writes.copies))
-    _insert(connection, _COPIES, writes.new_copies)
+    for alike in _alike(_new_copy(copy) for copy in writes.new_copies):
+        _insert(connection, _COPIES, alike)
     own = {"tenant_id": link.tenant_id, "link_id": link.id}
     conflicts = [own | conflict | {"event_version": event.version} for event, conflict in writes.conflicts]
     _insert(connection, table_of(Conflict), conflicts)
@@ -216,7 +217,7 @@ def _new_event(link: Link, event: NewEvent) -> dict[str, Any]:
         "tenant_id": link.tenant_id,
         "calendar_id": link.calendar_id,
         "uid": event.uid,
-        "version": 1,
+        "version": FIRST_VERSION,
         "extra": event.extra,
         "starts_at": event.span[0],
         "ends_at": event.span[1],
@@ -224,6 +225,11 @@ def _new_event(link: Link, event: NewEvent) -> dict[str, Any]:
         "updated_at": event.updated_at,
         "deleted_at": event.deleted_at,
     }
+
+
+def _new_copy(copy: Draft) -> dict[str, Any]:
+    """Return what of a new copy the database does not know by itself."""
+    return {"id": copy["id"], "event_id": copy["event_id"], "link_id": copy["link_id"], **copy.changed}
 
 
 def _event_columns(event: EventDraft) -> dict[str, Any]:
@@ -261,11 +267,16 @@ def _insert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]
 
 def _update(connection: Connection, table: Table, changes: Iterable[tuple[str, dict[str, Any]]]) -> None:
     """Update rows, those with the same columns at once."""
-    alike: dict[frozenset[str], list[dict[str, Any]]] = defaultdict(list)
-    for row_id, columns in changes:
-        alike[frozenset(columns)].append({**columns, "row_id": row_id})
-    for names in sorted(alike, key=sorted):
-        _UPDATES[table].execute(connection, alike[names])
+    for alike in _alike({**columns, "row_id": row_id} for row_id, columns in changes):
+        _UPDATES[table].execute(connection, alike)
+
+
+def _alike(rows: Iterable[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Return the rows, those with the same columns in the same order together."""
+    found: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        found[tuple(row)].append(row)
+    return [found[names] for names in sorted(found)]
 
 
 def unpark(connection: Connection, link_id: str, remote_ids: Collection[str]) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import and_, bindparam, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from hub.db import after_commit, forget, table_of
-from hub.domain.page import NEW_COPY
+from hub.domain.page import FIRST_VERSION, NewEvent
 from hub.domain.plain import is_meeting
 from hub.many import Many
 from hub.models import Account, Calendar, Direction, Event, EventCopy, Link, LinkSignal, LinkState
@@ -121,21 +121,35 @@ class _Target(NamedTuple):
 
 
 def spread(
-    session: Session, ports: Ports, calendar_id: str, event_ids: Collection[str], *, source: str = ""
+    session: Session,
+    ports: Ports,
+    calendar_id: str,
+    event_ids: Collection[str],
+    *,
+    source: str = "",
+    new: Collection[NewEvent] = (),
 ) -> None:
     """Make the copies of changed events wanted in every link of their calendar but `source`; hint pushes.
 
     A link whose listing has not come to its end gets no new copies: what it holds already is not known.
     When it has, the link gets what it lacks; before that it waits for those who still saw it listing
     (`wait_for_writers`).
+
+    Args:
+        new: events that this very transaction has stored, beside the others: no link has copies of them.
     """
+    if not event_ids and not new:
+        return
     others = _others(session, calendar_id, source)
-    if not others or not event_ids:
+    if not others:
         return
     if not all(link.is_listed for link in others):
         session.connection().execute(_JOIN, {"calendar_id": calendar_id})
         others = _others(session, calendar_id, source)
-    _want(session, ports, others, event_ids)
+    if event_ids:
+        _want(session, ports, others, event_ids)
+    if new:
+        _add_new(session, ports, [link for link in others if link.is_listed], new)
     now = ports.clock.now()
     active = [link for link in others if link.state == LinkState.ACTIVE]
     free = [link.id for link in active if link.lease_until is None or link.lease_until < now]
@@ -205,8 +219,7 @@ def _want(
 
 def _add(session: Session, ports: Ports, link: _Target, event_ids: list[str], *, may_add: bool) -> None:
     connection = session.connection()
-    now = link.planned_at or ports.clock.now()
-    oldest, _ = window_at(ports, link.provider, link.past_days, 0, now)
+    oldest = _oldest(ports, link)
     new, removed, has_meeting = [], [], False
     for event in connection.execute(_NOT_THERE, {"link_id": link.id, "event_ids": event_ids}):
         if event.deleted_at is not None and not event.left_out:
@@ -219,14 +232,34 @@ def _add(session: Session, ports: Ports, link: _Target, event_ids: list[str], *,
             removed.append(
                 {"copy_id": event.copy_id, "version": event.version, "new_create_id": ports.ids.bare()}
             )
-    if new:
-        _INSERT.execute(connection, new)
+    _INSERT.execute(connection, new)
     if removed:
         connection.execute(_REVIVE, removed)
     if has_meeting:
-        # Its invitation may have come there as well: `outbox.claim` waits until the link has looked.
-        connection.execute(_NOTIFY, {"of_link": link.id})
-        after_commit(session, lambda: ports.queue.hint("pull", link.id))
+        _look_first(session, ports, link)
+
+
+def _add_new(session: Session, ports: Ports, links: list[_Target], events: Collection[NewEvent]) -> None:
+    """Make copies of new events wanted; what `_add` would read of them is known."""
+    for link in links:
+        oldest = _oldest(ports, link)
+        wanted = [event for event in events if _is_within(event.span[1], oldest)]
+        new = [_new_copy(ports, link.id, event.id, FIRST_VERSION) for event in wanted]
+        _INSERT.execute(session.connection(), new)
+        if any(is_meeting(event.content) for event in wanted):
+            _look_first(session, ports, link)
+
+
+def _look_first(session: Session, ports: Ports, link: _Target) -> None:
+    """Let a link look for an invitation that may have come there as well: `outbox.claim` waits for that."""
+    session.connection().execute(_NOTIFY, {"of_link": link.id})
+    after_commit(session, lambda: ports.queue.hint("pull", link.id))
+
+
+def _oldest(ports: Ports, link: _Target) -> datetime:
+    """Return what an event must not have ended before to be copied."""
+    now = link.planned_at or ports.clock.now()
+    return window_at(ports, link.provider, link.past_days, 0, now)[0]
 
 
 def _is_within(ends_at: datetime | None, oldest: datetime) -> bool:
@@ -234,5 +267,7 @@ def _is_within(ends_at: datetime | None, oldest: datetime) -> bool:
 
 
 def _new_copy(ports: Ports, link_id: str, event_id: str, version: int) -> dict[str, Any]:
-    own = {"id": ports.ids.new("cpy"), "link_id": link_id, "event_id": event_id}
-    return {**NEW_COPY, **own, "create_id": ports.ids.bare(), "wanted_version": version}
+    return {
+        "id": ports.ids.new("cpy"), "link_id": link_id, "event_id": event_id, "create_id": ports.ids.bare(),
+        "wanted_version": version,
+    }  # fmt: skip

@@ -38,15 +38,15 @@ BUGS = [
     Bug(
         "what one calendar tells is not brought to the others",
         "hub.inbound.apply",
-        "spread(self.session, self.ports, self.link.calendar_id, touched, source=self.link.id)",
+        "spread(self.session, self.ports, self.link.calendar_id, touched, source=self.link.id, new=new)",
         "pass",
         ("C1", "C12"),
     ),
     Bug(
         "what is new in one calendar is not brought to the others",
-        PAGE,
-        "        self.writes.touched.append(event_id)\n",
-        "",
+        "hub.inbound.apply",
+        "[e for e in writes.new_events if e.deleted_at is None]",
+        "[]",
         ("C1", "C12"),
     ),
     Bug(
