@@ -40,12 +40,7 @@ class Occurrence:
 
 def instant(value: date | datetime, zone: str | None, floating_zone: str) -> datetime:
     """Return the UTC instant of a wall time, or of the midnight that begins a date."""
-    wall = rules.at_midnight(value)
-    aware = wall.replace(tzinfo=rules.find_zone(zone or floating_zone) or UTC, fold=0)
-    try:
-        return aware.astimezone(UTC)
-    except OverflowError:
-        return wall.replace(tzinfo=UTC)
+    return rules.to_utc(rules.at_midnight(value), rules.find_zone(zone or floating_zone))
 
 
 def length_of(when: When) -> timedelta:

@@ -92,6 +92,12 @@ def _union(options: tuple[Any, ...]) -> Check:
     return lambda value: None if value is None and optional else check(value)
 
 
+def _required(kind: Any) -> Any:
+    """Return a type without None."""
+    rest = tuple(option for option in typing.get_args(kind) if option is not type(None))
+    return rest[0] if len(rest) == 1 and type(None) in typing.get_args(kind) else kind
+
+
 def _list(kind: Any, check: Check) -> Check:
     def check_list(values: Any) -> str | None:
         if type(values) is not kind:
@@ -111,7 +117,7 @@ def _dataclass(cls: type) -> Check:
     names: dict[str, Any] = {"cls": cls, "wrong": f" must be a {cls.__name__}", "kinds": _kinds}
     for f in fields(cls):
         names[f"default_{f.name}"] = _NONE if f.default is MISSING else f.default
-        names[f"check_{f.name}"] = _checker(hints[f.name])
+        names[f"check_{f.name}"] = _checker(_required(hints[f.name]) if f.default is None else hints[f.name])
         is_text = hints[f.name] in (str, str | None)
         odd = " and (type(item) is not str or not item.isascii() or '\\0' in item)" if is_text else ""
         lines += [
@@ -127,5 +133,6 @@ def _dataclass(cls: type) -> Check:
 
 
 def _kinds(when: When) -> str | None:
-    kinds = {type(when.start), type(when.end)} | {type(e.original_start) for e in when.exceptions}
-    return None if len(kinds) == 1 else " must hold dates only or wall times only"
+    kind = type(when.start)
+    fine = type(when.end) is kind and all(type(e.original_start) is kind for e in when.exceptions)
+    return None if fine else " must hold dates only or wall times only"

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from hub.plugin.fidelity import Fidelity
+from hub.plugin.made import quickly_made
 
 
 class EventStatus(StrEnum):
@@ -99,6 +100,7 @@ class Coverage(StrEnum):
 # --- the event ------------------------------------------------------------------------------------
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Person:
     """An organiser or attendee's name and address."""
@@ -107,6 +109,7 @@ class Person:
     name: str = ""
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Attendee:
     """A guest as data. Copies carry guests for people to read, never as invitees."""
@@ -117,6 +120,7 @@ class Attendee:
     answer: Answer = Answer.NEEDS_ACTION
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Location:
     """A place: `name` is the one line that people read, the rest is kept where a provider gives it."""
@@ -127,6 +131,7 @@ class Location:
     longitude: float | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Reminder:
     """An alarm `minutes` before the start; `method` is "popup" or "email"."""
@@ -135,6 +140,7 @@ class Reminder:
     method: str = "popup"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Conference:
     """A way to join: `provider` as the calendar service names it, `url` for people to open.
@@ -157,6 +163,7 @@ class Attachment:
     media_type: str = ""
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class SeriesException:
     """One occurrence of a series that was cancelled or changed (RFC 5545 RECURRENCE-ID).
@@ -191,6 +198,7 @@ class SeriesException:
     color: str | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class When:
     """The time of an event, merged as one unit: start, end, zones, rule and exceptions."""
@@ -225,6 +233,7 @@ class When:
         return bool(self.recurrence)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class EventContent:
     """What an event means, apart from any provider: the unit that is merged, field by field.
@@ -270,6 +279,7 @@ def changed_fields(before: EventContent, after: EventContent) -> frozenset[str]:
     return frozenset(n for n in CONTENT_FIELDS if getattr(before, n) != getattr(after, n))
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class RemoteEvent:
     """One event (a single one, or a whole series with all its exceptions) as a provider shows it."""
@@ -302,6 +312,7 @@ class RemoteEvent:
     sentence for people, shown beside the event; None if all of it was."""
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class RemoteChange:
     """One upsert (`event` is set) or one deletion (`event` is None) that a listing told of."""

@@ -19,14 +19,8 @@ def known_zone(name: str | None, otherwise: str) -> str:
 
 
 def to_utc(wall: datetime, zone: str) -> datetime:
-    """Return the instant of a wall time; one that a change of clocks skips is moved on, as people do.
-
-    At the ends of time (years 1 and 9999) it has the same digits.
-    """
-    try:
-        return wall.replace(tzinfo=find_zone(zone) or UTC).astimezone(UTC)
-    except OverflowError:
-        return wall.replace(tzinfo=UTC)
+    """Return the instant of a wall time; one that a change of clocks skips is moved on, as people do."""
+    return rules.to_utc(wall, find_zone(zone))
 
 
 def to_wall(instant: datetime, zone: str) -> datetime:
@@ -63,11 +57,14 @@ def _read(value: EventTime, zone: str) -> tuple[Time, datetime | None]:
     if not stamp:
         raise ValueError("a time has neither date nor dateTime")
     moment = datetime.fromisoformat(stamp)
-    if moment.tzinfo is None:
-        return moment.replace(microsecond=0), None
+    wall = datetime.combine(moment.date(), moment.time())  # Several times as quick as `replace`.
+    if wall.microsecond:
+        wall = wall.replace(microsecond=0)
+    offset = moment.utcoffset()
+    if offset is None:
+        return wall, None
     place = find_zone(zone)
-    wall = moment.replace(tzinfo=None, microsecond=0)
-    if place is not None and place.utcoffset(wall) == moment.utcoffset():
+    if place is not None and place.utcoffset(wall) == offset:
         return wall, None  # Most stamps have the offset of their own zone.
     return to_wall(moment, zone), moment
 

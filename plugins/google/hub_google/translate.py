@@ -64,6 +64,8 @@ _TYPES = {
 
 GUEST_FIELDS = frozenset({"reminders", "color", "show_as", "visibility"})
 """What a guest may change of a meeting in the own copy; the organizer's and the others' stay as they are."""
+_GUESTS = frozenset({"attendees"})
+_NO_FIELDS: frozenset[str] = frozenset()
 
 
 def from_remote(item: Event, instances: Iterable[Event], zone: str) -> RemoteEvent:
@@ -77,6 +79,7 @@ def from_remote(item: Event, instances: Iterable[Event], zone: str) -> RemoteEve
     """
     instances = list(instances)
     content = content_from(item, instances, zone)
+    is_guest_copy = _is_guest_copy(item)
     return RemoteEvent(
         remote_id=item["id"],
         version=version_of(item, instances),
@@ -86,18 +89,20 @@ def from_remote(item: Event, instances: Iterable[Event], zone: str) -> RemoteEve
         web_link=item.get("htmlLink"),
         created_at=values.read_instant(item.get("created")),
         updated_at=values.read_instant(item.get("updated")),
-        read_only=read_only(item),
-        own_fields=GUEST_FIELDS if _is_guest_copy(item) else frozenset(),
-        partial_fields=frozenset({"attendees"}) if people.is_partly_shown(item) else frozenset(),
+        read_only=_read_only(item, is_guest_copy),
+        own_fields=GUEST_FIELDS if is_guest_copy else _NO_FIELDS,
+        partial_fields=_GUESTS if people.is_partly_shown(item) else _NO_FIELDS,
         notice=_notice(item, content.when),
     )
 
 
 def _notice(item: Event, when: When) -> str | None:
     """Return what people are told where a zone is not known here: then it is the calendar's."""
-    names = {str(item[end].get("timeZone") or "UTC") for end in ("start", "end")}
-    unknown = sorted(name for name in names if not rules.find_zone(name))
-    if when.all_day or not unknown:
+    names = (item["start"].get("timeZone"), item["end"].get("timeZone"))
+    if names == (when.start_zone, when.end_zone):
+        return None
+    unknown = sorted(str(name) for name in names if name and not rules.find_zone(name))
+    if not unknown or when.all_day:
         return None
     text = (
         f"Google shows this event in the time zone “{unknown[0][:100]}”, which nobody knows here: "
@@ -125,14 +130,14 @@ def is_left_out(item: Event) -> bool:
     return isinstance(kind, str) and kind not in _TYPES
 
 
-def read_only(item: Event) -> str | None:
+def _read_only(item: Event, is_guest_copy: bool) -> str | None:
     """Return why the hub must leave the event alone, or None."""
     kind = item.get("eventType") or "default"
     if kind != "default":
         return _TYPES.get(kind, f"a special event of Google Calendar ({kind})")
     if item.get("locked"):
         return "locked by its organizer"
-    return "organised by someone else" if _is_guest_copy(item) else None
+    return "organised by someone else" if is_guest_copy else None
 
 
 def _is_guest_copy(item: Event) -> bool:
@@ -143,12 +148,13 @@ def _is_guest_copy(item: Event) -> bool:
 
 def content_from(item: Event, instances: Iterable[Event], zone: str) -> EventContent:
     """Return what an event means."""
-    description, join = text.read_texts(item.get("description", ""))
+    shown = item.get("description", "")
+    description, join = text.read_texts(shown)
     return EventContent(
         when=_when(item, instances, zone),
         title=one_line(item.get("summary", "")),
         description=description,
-        description_html=_html(item),
+        description_html=shown if join is None and text.is_html(shown) else None,
         location=values.read_location(item.get("location", "")),
         status=values.read_status(item.get("status")),
         show_as=values.read_show_as(item.get("transparency"), item.get("eventType")),
@@ -158,21 +164,17 @@ def content_from(item: Event, instances: Iterable[Event], zone: str) -> EventCon
         attendees=values.read_attendees(item),
         own_answer=values.read_own_answer(item),
         conference=Conference(join) if join else values.read_conference(item),
-        attachments=tuple(
-            Attachment(a["fileUrl"], a.get("title", ""), a.get("mimeType", ""))
-            for a in item.get("attachments", ())
-            if a.get("fileUrl")
-        ),
+        attachments=_attachments(item),
         color=color_value(item.get("colorId")),
         url=(item.get("source") or {}).get("url"),
     )
 
 
-def _html(item: Event) -> str | None:
-    """Return a description as HTML, if it is some and holds nothing of the hub's own."""
-    shown = item.get("description", "")
-    is_own = text.is_html(shown) and text.read_texts(shown)[1] is None
-    return shown if is_own else None
+def _attachments(item: Event) -> tuple[Attachment, ...]:
+    if "attachments" not in item:
+        return ()
+    files = (a for a in item["attachments"] if a.get("fileUrl"))
+    return tuple(Attachment(a["fileUrl"], a.get("title", ""), a.get("mimeType", "")) for a in files)
 
 
 def _when(item: Event, instances: Iterable[Event], zone: str) -> When:

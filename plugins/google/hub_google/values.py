@@ -99,7 +99,9 @@ def read_own_answer(item: Event) -> Answer | None:
 
     `self` marks the row of the calendar that was asked for (reference/events: attendees[].self).
     """
-    own = next((a for a in item.get("attendees") or () if a.get("self")), None)
+    if not item.get("attendees"):
+        return None
+    own = next((a for a in item["attendees"] if a.get("self")), None)
     return _ANSWERS.get(own.get("responseStatus", ""), Answer.NEEDS_ACTION) if own else None
 
 

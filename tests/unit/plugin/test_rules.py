@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from time import process_time
+from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
+from dateutil.rrule import rrulestr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -219,6 +221,35 @@ def test_a_search_that_begins_late_finds_the_same_as_one_from_the_start(
     except RecurrenceError:
         return
     assert found[: len(every)] == every[:20] if len(every) < 20 else found == every[:20]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(["SECONDLY", "MINUTELY", "HOURLY", "DAILY", "WEEKLY"]),
+    st.sampled_from([1, 2, 3, 7, 53, 1000, 10**9, 10**17]),
+    st.sampled_from(["", ";WKST=SU", ";WKST=TH"]),
+    st.lists(st.sampled_from(["MO", "TU", "WE", "TH", "FR", "SA", "SU"]), max_size=7),
+    st.datetimes(datetime(1900, 1, 1), datetime(8000, 1, 1)).map(lambda at: at.replace(microsecond=0)),
+)
+def test_a_simple_rule_makes_the_same_as_dateutil(
+    freq: str, interval: int, start_of_week: str, days: list[str], start: datetime
+) -> None:
+    rule = f"FREQ={freq};INTERVAL={interval}{start_of_week}"
+    if freq == "WEEKLY" and days:
+        rule += f";BYDAY={','.join(days)}"
+    expected = list(islice(rrulestr(rule, dtstart=start), 20))
+    found = islice(rules.fitting(f"RRULE:{rule}", start, BERLIN), 20)
+    assert list(found) == [moment for moment in expected if moment <= start + rules.HORIZON]
+
+
+@given(st.datetimes(), st.sampled_from(sorted(available_timezones())))
+def test_an_instant_is_the_one_that_the_clock_of_a_zone_tells(wall: datetime, zone: str) -> None:
+    place = ZoneInfo(zone)
+    try:
+        expected = wall.replace(tzinfo=place).astimezone(UTC)
+    except OverflowError:
+        expected = wall.replace(tzinfo=UTC)
+    assert rules.to_utc(wall, place) == expected
 
 
 def test_a_when_of_dates_holds_dates() -> None:
