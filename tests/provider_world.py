@@ -20,7 +20,6 @@ from sqlalchemy import select
 import hub_google.hooks
 import hub_outlook.hooks
 from hub.accounts import connect
-from hub.app import create_app
 from hub.domain.lens import pinned
 from hub.domain.recurrence import occurrences
 from hub.models import EventCopy, Link, ParkedChange, RemoteCalendar, User
@@ -30,6 +29,7 @@ from hub.plugin.codec import content_from_json, to_json
 from hub.plugin.control import SandboxControl, serving
 from hub.plugin.testing import free_port
 from hub.plugin.types import EventContent, Sandbox, SandboxOptions
+from tests.apps import app_over
 from tests.world import START, HubWorld, TestClock
 
 ANN = "ann@example.test"
@@ -103,7 +103,7 @@ class ProviderWorld(HubWorld):
 
     def __init__(self, url: str, home: Path, sandboxes: dict[str, SandboxControl], **settings: str) -> None:
         super().__init__(url, home, MovedClock(), PLUGINS, **settings)
-        self.app = create_app(ports=self.ports)
+        self.app = app_over(self.ports)
         self.sides = {name: Side(name, control) for name, control in sandboxes.items()}
         for name, side in self.sides.items():
             side.project = self._projector(name)

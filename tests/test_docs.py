@@ -169,9 +169,8 @@ def test_each_command_is_told_in_the_docs(command: str) -> None:
 
 
 @pytest.fixture
-def app(sqlite_template: Path, tmp_path: Path) -> Flask:
-    shutil.copy(sqlite_template, tmp_path / "hub.db")
-    return HubApp(f"sqlite:///{tmp_path / 'hub.db'}", tmp_path).app
+def app(sqlite_url: str, tmp_path: Path) -> Flask:
+    return HubApp(sqlite_url, tmp_path).app
 
 
 def endpoints(app: Flask) -> set[str]:

@@ -16,9 +16,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from hub import migrations
 from hub.accounts import calendars
-from hub.db import Database
 from hub.ids import SystemIds, digest
 from hub.inbound.pull import pull_link
 from hub.keeping import subscriptions, sweep
@@ -47,6 +45,7 @@ from hub.providers.grants import save_tokens
 from hub.providers.manager import Providers
 from hub.settings import Settings
 from hub.vault import Vault
+from tests.databases import opened
 from tests.memory_provider import MemoryPlugin, MemoryService
 
 TESTER = Author(Actor.API_KEY, "key_test")
@@ -89,7 +88,7 @@ class HubWorld:
     """A hub with one user and one calendar, whatever its providers are.
 
     Args:
-        url: the database; its tables are made anew.
+        url: the database, with its tables.
         plugins: what speaks for each provider, by its name.
     """
 
@@ -104,9 +103,7 @@ class HubWorld:
         loaded = Providers()
         for name, plugin in plugins.items():
             loaded.add(name, "tests", plugin, loaded_settings)
-        db = Database(url)
-        if migrations.pending(db):
-            migrations.upgrade(url)
+        db = opened(url)
         ids = SystemIds(self.clock)
         vault = Vault({key.id: key.key for key in loaded_settings.secret_keys})
         gateway = ProviderGateway(

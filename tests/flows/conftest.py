@@ -13,8 +13,8 @@ from tests.provider_world import ProviderWorld, provider_world  # noqa: E402
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[ProviderWorld]:
+def world(tmp_path: Path, sqlite_url: str) -> Iterator[ProviderWorld]:
     """Both sandboxes, linked through the hub; the hub keeps SQLite."""
-    with provider_world(f"sqlite:///{tmp_path / 'hub.db'}", tmp_path) as made:
+    with provider_world(sqlite_url, tmp_path) as made:
         made.link_both()
         yield made

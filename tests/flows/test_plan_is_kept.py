@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import random
-import shutil
 from pathlib import Path
 
 import pytest
@@ -18,10 +17,9 @@ SEEDS = 4
 
 
 @pytest.fixture
-def world(tmp_path: Path, sqlite_template: Path) -> World:
-    shutil.copy(sqlite_template, tmp_path / "hub.db")
+def world(tmp_path: Path, sqlite_url: str) -> World:
     lossy = MemoryPlugin("right", lossy=("priority", "location"))
-    return World(f"sqlite:///{tmp_path / 'hub.db'}", tmp_path, MemoryPlugin("left"), lossy)
+    return World(sqlite_url, tmp_path, MemoryPlugin("left"), lossy)
 
 
 def options(chance: random.Random) -> dict[str, object]:

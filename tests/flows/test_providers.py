@@ -33,12 +33,12 @@ def test_dup_01_notifications_alone_carry_edits_to_the_other_side(tmp_path: Path
 
 
 def test_dup_13_two_calendars_that_hold_the_same_events_are_paired_and_nothing_is_written(
-    tmp_path: Path,
+    tmp_path: Path, sqlite_url: str
 ) -> None:
     same = [timed(f"Event {n}", TEN + timedelta(days=n), description=f"Text {n}") for n in range(30)]
     same += [all_day(f"Day {n}", date(2026, 12, 2) + timedelta(days=n)) for n in range(6)]
     same += [series(f"Series {n}", TEN + timedelta(days=n), "FREQ=DAILY;COUNT=5") for n in range(4)]
-    with provider_world(f"sqlite:///{tmp_path / 'hub.db'}", tmp_path) as world:
+    with provider_world(sqlite_url, tmp_path) as world:
         for name, side in world.sides.items():
             world.connect(name)
             for content in same:

@@ -21,9 +21,9 @@ NOON = datetime(2026, 12, 3, 12)
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[ProviderWorld]:
+def world(tmp_path: Path, sqlite_url: str) -> Iterator[ProviderWorld]:
     """Both accounts are connected, and nothing is linked."""
-    with provider_world(f"sqlite:///{tmp_path / 'hub.db'}", tmp_path) as made:
+    with provider_world(sqlite_url, tmp_path) as made:
         for name, side in made.sides.items():
             side.account_id = made.connect(name)
         yield made

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from hub.accounts import keys
-from hub.app import create_app
 from hub.domain.recurrence import occurrences
 from hub.plugin.testing import series
 from hub.plugin.types import Conference, EventContent, SeriesException, When
+from tests.apps import app_over
 from tests.provider_world import ProviderWorld
 
 MONDAY = datetime(2026, 12, 7, 9)
@@ -23,7 +23,7 @@ class Consumer:
 
     def __init__(self, world: ProviderWorld) -> None:
         self.world = world
-        self._client = create_app(ports=world.ports).test_client()
+        self._client = app_over(world.ports).test_client()
         with world.ports.db.transaction() as session:
             self._key = keys.add_key(session, world.ports, "tnt_1", "test", keys.SCOPES)[1]
 

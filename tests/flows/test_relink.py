@@ -208,8 +208,10 @@ def test_a_moved_account_is_followed_when_it_is_reconnected_and_another_one_is_r
         assert "was to be reconnected" in answer.get_data(as_text=True)
 
 
-def test_a_restored_database_recognises_what_was_written_after_the_backup(tmp_path: Path) -> None:
-    world = World(f"sqlite:///{tmp_path / 'hub.db'}", tmp_path)
+def test_a_restored_database_recognises_what_was_written_after_the_backup(
+    tmp_path: Path, sqlite_url: str
+) -> None:
+    world = World(sqlite_url, tmp_path)
     left, right = fill(world)
     with sqlite3.connect(tmp_path / "hub.db") as live, sqlite3.connect(tmp_path / "backup.db") as backup:
         live.backup(backup)

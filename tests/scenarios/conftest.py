@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,10 +15,9 @@ from tests.world import World  # noqa: E402
 
 
 @pytest.fixture
-def unlinked(tmp_path: Path, sqlite_template: Path) -> Iterator[ProviderWorld]:
+def unlinked(tmp_path: Path, sqlite_url: str) -> Iterator[ProviderWorld]:
     """Both sandboxes with nobody connected yet; they notify nobody."""
-    shutil.copy(sqlite_template, tmp_path / "hub.db")
-    with provider_world(f"sqlite:///{tmp_path / 'hub.db'}", tmp_path) as made:
+    with provider_world(sqlite_url, tmp_path) as made:
         mute(made)
         yield made
 

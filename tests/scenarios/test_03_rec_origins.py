@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -42,15 +41,14 @@ class Answers:
 
 
 @pytest.fixture
-def told(tmp_path: Path, sqlite_template: Path) -> Iterator[tuple[ProviderWorld, Answers]]:
-    shutil.copy(sqlite_template, tmp_path / "hub.db")
+def told(tmp_path: Path, sqlite_url: str) -> Iterator[tuple[ProviderWorld, Answers]]:
     made: dict[str, Answers] = {}
 
     def front(name: str, app: Any) -> Any:
         made[name] = Answers(app)
         return made[name]
 
-    with provider_world(f"sqlite:///{tmp_path / 'hub.db'}", tmp_path, front) as world:
+    with provider_world(sqlite_url, tmp_path, front) as world:
         mute(world)
         yield world, made["outlook"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -70,12 +69,6 @@ class Pairs:
 
     def titles(self, provider: str, name: str) -> list[str]:
         return sorted(c.title for c in self.world.remote(provider, self.name(provider, name)).values())
-
-
-@pytest.fixture
-def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
-    shutil.copy(sqlite_template, tmp_path / "hub.db")
-    return f"sqlite:///{tmp_path / 'hub.db'}"
 
 
 @pytest.fixture

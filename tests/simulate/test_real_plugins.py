@@ -13,8 +13,8 @@ SEEDS = 8
 
 
 @pytest.mark.timeout(400)
-def test_no_history_between_the_real_plugins_breaks_a_property(tmp_path: Path) -> None:
-    with provider_world(f"sqlite:///{tmp_path / 'hub.db'}", tmp_path) as world:
+def test_no_history_between_the_real_plugins_breaks_a_property(tmp_path: Path, sqlite_url: str) -> None:
+    with provider_world(sqlite_url, tmp_path) as world:
         world.link_both()
         broken = {seed: found for seed in range(SEEDS) if (found := real.play(world, seed))}
         assert broken == {}

@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from hub.accounts import keys
-from hub.app import create_app
 from hub.models import Tenant
+from tests.apps import app_over
 from tests.memory_provider import MemoryPlugin
 from tests.world import World
 
@@ -24,7 +24,7 @@ class HubApp:
 
     def __init__(self, url: str, home: Path, *plugins: MemoryPlugin, **settings: str) -> None:
         self.world = World(url, home, *plugins, **({"public_url": PUBLIC_URL} | settings))
-        self.app: Flask = create_app(ports=self.world.ports)
+        self.app: Flask = app_over(self.world.ports)
         self.key = self.add_key("tnt_1")
 
     def add_key(self, tenant_id: str, *scopes: str) -> str:
