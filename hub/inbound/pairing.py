@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, bindparam, or_, select, union_all
+from sqlalchemy import BindParameter, ColumnElement, Connection, bindparam, or_, select
 from sqlalchemy.sql.expression import Select
 
 from hub.db import table_of
@@ -53,24 +53,14 @@ def _unlinked() -> list[ColumnElement[bool]]:
     ]  # fmt: skip
 
 
-def _by_uid() -> Select[Any]:
-    """Return what finds events by their own UID, and by that of their copies in other links."""
-    siblings = select(_LINKS.c.id).where(_LINKS.c.calendar_id == bindparam("calendar_id"))
-    own = select(_EVENTS.c.id, _EVENTS.c.uid).where(_EVENTS.c.uid.in_(_UIDS), *_unlinked())
-    twins = (
-        select(_EVENTS.c.id, _COPIES.c.uid)
-        .join_from(_COPIES, _EVENTS, _EVENTS.c.id == _COPIES.c.event_id)
-        .where(
-            _COPIES.c.link_id.in_(siblings),
-            _COPIES.c.uid.in_(_UIDS),
-            *_unlinked(),
-        )
-    )
-    found = union_all(own, twins).subquery()
-    return select(found).order_by(found.c.id)
-
-
-_BY_UID = _by_uid()
+_BY_UID = select(_EVENTS.c.id, _EVENTS.c.uid).where(_EVENTS.c.uid.in_(_UIDS), *_unlinked())
+_TWINS_BY_UID = select(_COPIES.c.event_id, _COPIES.c.uid).where(
+    _COPIES.c.link_id.in_(select(_LINKS.c.id).where(_LINKS.c.calendar_id == bindparam("calendar_id"))),
+    _COPIES.c.uid.in_(_UIDS),
+)
+"""The events of which copies in the calendar's links have these UIDs: asked for apart, since a database that
+joins them to their events may begin with all events of the calendar."""
+_BY_ID = select(_EVENTS.c.id).where(_EVENTS.c.id.in_(bindparam("ids", expanding=True)), *_unlinked())
 _KNOWN_BY_UID = select(
     _COPIES.c.event_id, _COPIES.c.id, _COPIES.c.uid, _COPIES.c.missing_at, _COPIES.c.removed_at
 ).where(
@@ -232,10 +222,28 @@ class Pairing:
             return
         by_uid: dict[str, list[Pair]] = defaultdict(list)
         uids = [remote.uid for remote in remotes]
-        for event_id, uid in self._connection.execute(_BY_UID, self._ids | {"uids": uids}):
+        for event_id, uid in sorted([*self._own_by_uid(uids), *self._twins_by_uid(uids)]):
             by_uid[uid].append(Pair(event_id, None))
         for remote in remotes if by_uid else ():
             self._use(found, remote, by_uid.get(remote.uid or "", ()))
+
+    def _own_by_uid(self, uids: list[str | None]) -> Iterable[tuple[str, str]]:
+        """Return events that have one of the UIDs themselves, and which."""
+        return [
+            (event_id, uid) for event_id, uid in self._connection.execute(_BY_UID, self._ids | {"uids": uids})
+        ]
+
+    def _twins_by_uid(self, uids: list[str | None]) -> Iterable[tuple[str, str]]:
+        """Return events of which a copy in another link has one of the UIDs, and which."""
+        found = [
+            (event_id, uid)
+            for event_id, uid in self._connection.execute(_TWINS_BY_UID, self._ids | {"uids": uids})
+        ]
+        if not found:
+            return []
+        ids = list({event_id for event_id, _ in found})
+        alone = set(self._connection.scalars(_BY_ID, self._ids | {"ids": ids}))
+        return [(event_id, uid) for event_id, uid in found if event_id in alone]
 
     def _former(self, remotes: list[RemoteEvent]) -> dict[str, list[Pair]]:
         values = self._ids | {

@@ -40,9 +40,12 @@ def recognise(session: Session, ports: Ports, link: Link, log: list[Line]) -> di
     own_cut, own_begun = _cut_lines(log), _begun_lines(log)
     if link.imported_at is None or not (own_cut or own_begun):
         return {}
-    recent = _recent(session, ports, link)
-    cut, begun = [*_cut_lines(recent), *own_cut], [*_begun_lines(recent), *own_begun]
-    if not cut or not begun or len(cut) * len(begun) > _MOST_PAIRS:
+    # Most new series go on from no other: then the other half need not be looked for.
+    cut = [*_cut_lines(_recent(session, ports, link, ChangeKind.UPDATED)), *own_cut]
+    if not cut:
+        return {}
+    begun = [*_begun_lines(_recent(session, ports, link, ChangeKind.CREATED)), *own_begun]
+    if not begun or len(cut) * len(begun) > _MOST_PAIRS:
         return {}
     titles = dict(
         session.execute(
@@ -76,12 +79,13 @@ def tell(session: Session, ports: Ports, found: dict[str, str], log: Iterable[Li
     session.flush()
 
 
-def _recent(session: Session, ports: Ports, link: Link) -> list[Line]:
+def _recent(session: Session, ports: Ports, link: Link, kind: ChangeKind) -> list[Line]:
     latest = session.scalar(select(Tenant.change_seq).where(Tenant.id == link.tenant_id)) or 0
     query = select(Change.kind, Change.event_id, Change.fields).where(
         Change.tenant_id == link.tenant_id,
         Change.seq > latest - _LOOKED_BACK,
         Change.calendar_id == link.calendar_id,
+        Change.kind == kind,
         Change.at >= ports.clock.now() - WITHIN,
         Change.actor == Actor.PROVIDER,
         Change.actor_id == link.id,
