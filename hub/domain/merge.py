@@ -24,6 +24,8 @@ STRANGERS: Mapping[str, str] = MappingProxyType({"": ""})
 """`EventCopy.synced` of a copy that has to be compared anew: its base is no common ground."""
 ALL_FIELDS = frozenset(CONTENT_FIELDS)
 _TEXTS = frozenset({"title", "description"})
+_WITH_RULES = PEOPLE | {"conference"}
+"""The fields of which more counts than that one side has changed them; also the days of a series."""
 _AT_THE_CUT = 20
 """An edit that leaves so many characters at the end of a cut text as they are did not reach the cut."""
 
@@ -137,6 +139,45 @@ def merge(
             theirs came from there and is no edit of it. Counts where there is no base.
         writable: what the hub may write there: nothing else is owed.
     """
+    if base == ours and fields is ALL_FIELDS and not (synced or tried):
+        whole = taken_whole(base, theirs)
+        if whole is not None:
+            return whole
+    return merge_fields(base, theirs, ours, synced, project, winner, tried, fields, shapes, writable)
+
+
+def taken_whole(known: Plain, theirs: Plain) -> Merged | None:
+    """Return what comes of most merges: the hub has what was shown last, and takes what is shown now.
+
+    `merge_fields` comes to the same in three times the time. None: what has changed is merged by rules of
+    its own.
+
+    Args:
+        known: both the base and the hub's event.
+    """
+    changed = frozenset(differing(known, theirs))
+    if (
+        not changed.isdisjoint(_WITH_RULES)
+        or "exceptions" in known["when"]
+        or "exceptions" in theirs["when"]
+        or ("description" not in changed and known.get("description_html") != theirs.get("description_html"))
+    ):
+        return None
+    return Merged(theirs, changed, frozenset(), {}, ())
+
+
+def merge_fields(
+    base: Plain | None,
+    theirs: Plain,
+    ours: Plain,
+    synced: Mapping[str, str],
+    project: Callable[[Plain], Plain],
+    winner: Side,
+    tried: Mapping[str, Sequence[str]],
+    fields: frozenset[str],
+    shapes: Sequence[Plain],
+    writable: frozenset[str],
+) -> Merged:
     ground, marks = (_empty_ground(theirs, ours, fields, shapes), NOTHING) if base is None else (base, synced)
     ours_changed = behind(ours, ground, marks)
     theirs_changed = (differing(ground, theirs) - PEOPLE) & fields

@@ -82,7 +82,8 @@ class Draft(dict[str, Any]):
         self.update(values)
         stored, changed = self.stored, self.changed
         for name, value in values.items():
-            if value != stored[name]:
+            before = stored[name]
+            if value is not before and value != before:
                 changed[name] = value
             elif name in changed:
                 del changed[name]

@@ -20,7 +20,7 @@ from hub.domain.plain import Plain
 from hub.domain.recurrence import fault_of, is_known_zone
 from hub.inbound import moves, rows, splits
 from hub.inbound.pairing import Pair, Pairing
-from hub.inbound.rows import Rows
+from hub.inbound.rows import Known, Rows
 from hub.inbound.shapes import Shapes
 from hub.log import get_logger
 from hub.models import Actor, Detail, Direction, Event, EventCopy, Link, ParkedChange
@@ -102,16 +102,16 @@ class _Page:
         faults = _faults(changes)
         for remote_id, reason in faults.items():
             self._park(remote_id, reason)
-            if remote_id in copies and copies[remote_id]["removed_at"] is None:
-                self.plan.listed(copies[remote_id])
+            if remote_id in copies and copies[remote_id].removed_at is None:
+                self.plan.listed(rows.draft_of(copies[remote_id]))
         sound = [change for change in changes.values() if change.remote_id not in faults]
         suspects = self._sort_out(copies, sound)
         if self.link.singles_id is not None:
-            ids = [copy["event_id"] for _, copy in suspects]
+            ids = [copy.event_id for _, copy in suspects]
             singles.follow_parts(self.session, self.ports, self.link, ids)
             forget(self.session, Event, EventCopy)
         new = [change.event for change in sound if change.event and change.remote_id not in copies]
-        gone = {copy["id"] for change, copy in suspects if change.event is None}
+        gone = {copy.id for change, copy in suspects if change.event is None}
         pairs = self._pairs(new, gone)
         read = self._read(suspects, pairs.values())
         for change, known in suspects:
@@ -123,18 +123,20 @@ class _Page:
     # --- reading ---
 
     def _sort_out(
-        self, copies: dict[str, Draft], changes: list[RemoteChange]
-    ) -> list[tuple[RemoteChange, Draft]]:
+        self, copies: dict[str, Known], changes: list[RemoteChange]
+    ) -> list[tuple[RemoteChange, Known]]:
         """Note what is no news, by its version alone; return the changes that have to be looked at."""
         suspects = []
         for change in changes:
-            copy = copies.get(change.remote_id)
-            if copy is None or (change.event is None and copy["removed_at"] is not None):
+            known = copies.get(change.remote_id)
+            if known is None or (change.event is None and known.removed_at is not None):
                 continue
-            if _has_version(copy, change.event) and not copy["replaced"] and not is_leftover(copy):
-                self.plan.seen(copy)
-            else:
-                suspects.append((change, copy))
+            if change.event is not None and change.event.version == known.remote_version != "":
+                copy = rows.draft_of(known)
+                if not copy["replaced"] and not is_leftover(copy):
+                    self.plan.seen(copy)
+                    continue
+            suspects.append((change, known))
         return suspects
 
     def _pairs(self, remotes: list[RemoteEvent], gone: Collection[str]) -> dict[str, Pair]:
@@ -143,9 +145,9 @@ class _Page:
         pairing = Pairing(self.connection, self.link, self.around.zone, self.showing)
         return pairing.find(remotes, first=self.link.imported_at is None, gone=gone)
 
-    def _read(self, suspects: Iterable[tuple[RemoteChange, Draft]], pairs: Iterable[Pair]) -> Rows:
+    def _read(self, suspects: Iterable[tuple[RemoteChange, Known]], pairs: Iterable[Pair]) -> Rows:
         """Read what may be changed, after no one else can."""
-        wanted = [(copy["id"], copy["event_id"]) for _, copy in suspects]
+        wanted = [(copy.id, copy.event_id) for _, copy in suspects]
         wanted += [(pair.copy_id or "", pair.event_id) for pair in pairs]
         wanted += rows.events_of(self.connection, self.moved.values()) if self.moved else []
         copy_ids = [copy_id for copy_id, _ in wanted if copy_id]
@@ -159,8 +161,8 @@ class _Page:
 
     # --- deciding ---
 
-    def _judge(self, read: Rows, known: Draft, change: RemoteChange) -> None:
-        copy, event = read.copies[known["id"]]
+    def _judge(self, read: Rows, known: Known, change: RemoteChange) -> None:
+        copy, event = read.copies[known.id]
         remote = change.event
         if remote is None:
             self.plan.removed(copy, event)

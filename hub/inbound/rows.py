@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import (
     BindParameter,
     Connection,
+    Row,
     String,
     Table,
     bindparam,
@@ -98,6 +99,8 @@ _FORGET = delete(_EXCEPTIONS).where(_EXCEPTIONS.c.id.in_(_IDS))
 _UNPARK = delete(_PARKED).where(_PARKED.c.link_id == bindparam("link_id"), _PARKED.c.remote_id.in_(_IDS))
 
 
+Known = Row[Any]
+"""What `_KNOWN_NAMES` names of a copy."""
 Exceptional = tuple[int, str, Plain]
 """A row of a series' exceptions: its id, its original start and its content."""
 
@@ -128,10 +131,15 @@ def surroundings(connection: Connection, link: Link) -> Surroundings:
     return Surroundings(*connection.execute(_SURROUNDINGS, ids).one())
 
 
-def known(connection: Connection, link_id: str, remote_ids: Collection[str]) -> dict[str, Draft]:
+def known(connection: Connection, link_id: str, remote_ids: Collection[str]) -> dict[str, Known]:
     """Return those copies that the link has, by remote id, as far as it takes to recognise old news."""
-    rows = connection.execute(_KNOWN, {"link_id": link_id, "ids": list(remote_ids)})
-    return {row[2]: Draft(dict(zip(_KNOWN_NAMES, row, strict=True))) for row in rows}
+    rows = connection.execute(_KNOWN, {"link_id": link_id, "ids": list(remote_ids)}).all()
+    return {row.remote_id: row for row in rows}
+
+
+def draft_of(known: Known) -> Draft:
+    """Return a copy as far as it is known, to be changed."""
+    return Draft(dict(zip(_KNOWN_NAMES, known, strict=True)))
 
 
 def events_of(connection: Connection, copy_ids: Collection[str]) -> list[tuple[str, str]]:
@@ -159,7 +167,7 @@ def read(
     found: list[tuple[dict[str, Any], dict[str, Any] | None]] = []
     width = len(_COPY_NAMES)
     if copy_ids:
-        for row in connection.execute(_PAIRS, {"ids": list(copy_ids)}):
+        for row in connection.execute(_PAIRS, {"ids": list(copy_ids)}).all():
             copy = dict(zip(_COPY_NAMES, row, strict=False))
             found.append((dict(zip(_EVENT_NAMES, row[width:], strict=True)), copy))
     alone = set(event_ids) - {event["id"] for event, _ in found}

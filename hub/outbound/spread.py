@@ -71,13 +71,9 @@ _THERE = (
     .with_for_update()
 )
 _VERSION = select(_EVENTS.c.version).where(_EVENTS.c.id == _COPIES.c.event_id).scalar_subquery()
-_WANT = (
-    update(_COPIES)
-    .where(_COPIES.c.id.in_(_THERE))
-    .values(wanted_version=_VERSION, **FRESH)
-    .returning(_COPIES.c.link_id, _COPIES.c.event_id)
-)
+_WANT = update(_COPIES).where(_COPIES.c.id.in_(_THERE)).values(wanted_version=_VERSION, **FRESH)
 """Makes wanted what is there. The copies are locked in the order of their ids, as everywhere."""
+_WANT_AND_TELL = _WANT.returning(_COPIES.c.link_id, _COPIES.c.event_id)
 
 _NOT_THERE = (
     select(
@@ -209,8 +205,11 @@ def _want(
     they are about to be written (`hub.outbound.outbox`), so each change of an event asks it anew.
     """
     forget(session, EventCopy)
+    connection = session.connection()
     ids = {"link_ids": [link.id for link in links], "event_ids": list(event_ids)}
-    found = {tuple(row) for row in session.connection().execute(_WANT, ids)}
+    if connection.execute(_WANT, ids).rowcount == len(links) * len(event_ids):
+        return
+    found = {tuple(row) for row in connection.execute(_WANT_AND_TELL, ids)}
     for link in links:
         missing = [event_id for event_id in event_ids if (link.id, event_id) not in found]
         if missing:

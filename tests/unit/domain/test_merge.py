@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.domain.fingerprint import fingerprint
-from hub.domain.merge import NOTHING, Merged, frame, in_step, merge
+from hub.domain.merge import ALL_FIELDS, NOTHING, Merged, frame, in_step, merge, merge_fields, taken_whole
+from hub.domain.plain import Plain
+from hub.plugin import strategies
 from hub.plugin.codec import content_from_json, to_json
 from hub.plugin.testing import series, timed
 from hub.plugin.types import (
@@ -42,6 +44,11 @@ contents = st.builds(
     show_as=st.sampled_from([ShowAs.BUSY, ShowAs.FREE]),
     categories=st.sampled_from([(), ("work",)]),
 )
+
+
+def not_asked(content: Plain) -> Plain:
+    """Stand for a provider whose view of an event must not be needed."""
+    raise AssertionError(content)
 
 
 def merged(
@@ -87,6 +94,23 @@ def test_what_is_not_owed_is_as_the_provider_shows_it(base, theirs, ours, winner
     result = merged(base, theirs, ours, winner)
     for name in set(CONTENT_FIELDS) - result.owed:
         assert getattr(content_of(result), name) == getattr(theirs, name)
+
+
+@given(strategies.contents(), strategies.contents(), st.sets(st.sampled_from(CONTENT_FIELDS)))
+def test_what_is_taken_whole_is_what_a_merge_field_by_field_comes_to(known, later, names) -> None:
+    before = to_json(known)
+    after = to_json(dataclasses.replace(known, **{name: getattr(later, name) for name in names}))
+    whole = taken_whole(before, after)
+    if whole is not None:
+        rest = NOTHING, ALL_FIELDS, (), ALL_FIELDS
+        assert whole == merge_fields(before, after, before, {}, not_asked, "hub", *rest)
+
+
+@given(strategies.contents(), st.sampled_from(["title", "location", "color", "visibility"]))
+def test_an_edit_of_a_single_event_is_taken_whole(known, name) -> None:
+    before = to_json(dataclasses.replace(known, when=LUNCH.when))
+    whole = taken_whole(before, before | {name: "an edit"})
+    assert whole is not None and whole.taken == {name}
 
 
 @given(contents, contents, contents)
