@@ -7,6 +7,7 @@ accept for ids that a client chooses.
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 from typing import Protocol
 
@@ -33,6 +34,10 @@ class Ids(Protocol):
 
 _LETTERS = (_ALPHABET * 8).encode()
 """A character for each byte: every one of them as often as any other."""
+_CHANCE = 16
+"""The characters of an id that are drawn by lot: 80 bits."""
+_DRAWN_AT_ONCE = 64
+"""To ask the system for one id's chance takes longer than all the rest of it."""
 _OF_TIME = range(45, -1, -5)
 
 
@@ -48,6 +53,9 @@ class SystemIds:
         self._clock = clock
         self._last = (-1, "")
         """The last millisecond that an id was made in, and how it is written: a page makes many ids."""
+        self._chances: list[str] = []
+        """Drawn and not used yet. A process that is forked must not use its parent's."""
+        os.register_at_fork(after_in_child=self._chances.clear)
 
     def new(self, prefix: str) -> str:
         return f"{prefix}_{self.bare()}"
@@ -58,7 +66,16 @@ class SystemIds:
         if written != millis:
             time = _encode(millis)
             self._last = (millis, time)
-        return time + secrets.token_bytes(16).translate(_LETTERS).decode()
+        return time + self._chance()
+
+    def _chance(self) -> str:
+        try:
+            return self._chances.pop()
+        except IndexError:
+            letters = secrets.token_bytes(_CHANCE * _DRAWN_AT_ONCE).translate(_LETTERS).decode()
+            drawn = [letters[at : at + _CHANCE] for at in range(0, len(letters), _CHANCE)]
+            self._chances += drawn[1:]
+            return drawn[0]
 
     def secret(self) -> str:
         return secrets.token_urlsafe(32)

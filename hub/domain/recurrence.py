@@ -24,6 +24,8 @@ COUNTED_OUT = 2_000
 
 CLOCK_CHANGE = timedelta(hours=3)
 """No change of clocks is longer."""
+LATE = timedelta(days=2)
+"""What begins so long before another by the clock ends before it, too, even where a zone leaves out a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +68,18 @@ def span(when: When, floating_zone: str) -> tuple[datetime, datetime | None]:
     if not is_bounded(when):
         return starts_at, None
     try:
-        ends = [o.ends_at for o in islice(_all(when, floating_zone), COUNTED_OUT)]
-        last = _last_until(when) if len(ends) == COUNTED_OUT else None
+        changed = {exception.original_start for exception in when.exceptions}
+        usual = list(islice((start for start in starts(when) if start not in changed), COUNTED_OUT))
+        live = [exception for exception in when.exceptions if not exception.cancelled]
+        is_long = len(usual) + len(live) >= COUNTED_OUT
+        last = _last_until(when) if is_long else None
     except RecurrenceError:
         return starts_at, None
-    if len(ends) < COUNTED_OUT:
+    if not is_long:
+        length = length_of(when)
+        late = [start for start in usual if usual[-1] - start <= LATE]
+        ends = [_place(when, start, _after(start, length), start, floating_zone).ends_at for start in late]
+        ends += [_changed(when, exception, floating_zone).ends_at for exception in live]
         return starts_at, max(ends_at, *ends) if ends else ends_at
     if last is None:
         return starts_at, None

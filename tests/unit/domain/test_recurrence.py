@@ -6,8 +6,11 @@ import dataclasses
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hub.domain.recurrence import (
+    COUNTED_OUT,
     RecurrenceError,
     check,
     instant,
@@ -16,6 +19,7 @@ from hub.domain.recurrence import (
     starts,
     without_orphans,
 )
+from hub.plugin import strategies
 from hub.plugin.testing import all_day, series, timed
 from hub.plugin.types import SeriesException, When
 
@@ -123,3 +127,14 @@ def test_a_wall_time_has_one_instant(wall: object, zone: str | None, expected: d
 def test_a_time_that_makes_no_sense_is_refused_with_its_reason(when: When, message: str) -> None:
     with pytest.raises(RecurrenceError, match=message):
         check(when)
+
+
+@given(strategies.series_whens(), st.sampled_from([BERLIN, "Pacific/Apia", "Australia/Lord_Howe"]))
+def test_a_series_spans_from_the_first_to_the_last_of_all_its_occurrences(when: When, zone: str) -> None:
+    starts_at, ends_at = span(when, zone)
+    ever = datetime(1, 1, 3, tzinfo=UTC), datetime(9999, 12, 29, tzinfo=UTC)
+    found = occurrences(when, *ever, zone, limit=COUNTED_OUT)
+    assert all(o.starts_at >= starts_at for o in found)
+    if ends_at is not None and len(found) < COUNTED_OUT:
+        end = instant(when.end, when.end_zone or when.start_zone, zone)
+        assert ends_at == max([end, *(o.ends_at for o in found)])
