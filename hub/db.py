@@ -38,6 +38,7 @@ from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from hub.direct import DirectConnection
 from hub.session import HubSession
 
 BUSY_SECONDS = 15.0
@@ -229,7 +230,7 @@ class Database:
         with self._sessions() as session:
             session.info["writing"] = writing
             if self.is_sqlite:
-                session.connection(execution_options={"hub_writing": writing})
+                _begin_now(session, writing=writing)
             before = _blocks.set(_blocks.get() + 1)
             try:
                 yield session
@@ -309,14 +310,30 @@ def _engine(url: str) -> Engine:
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.close()
 
-    @event.listens_for(engine, "begin")
-    def begin(connection: Any) -> None:
-        if connection.get_execution_options().get("hub_writing", True):
-            _begin_writing(connection)
-        else:
-            connection.connection.dbapi_connection.execute("BEGIN")
-
+    # A listener would do, but SQLAlchemy asks for listeners at each statement once an engine has any.
+    engine.dialect.do_begin = _begin  # type: ignore[assignment, method-assign]
+    engine._connection_cls = DirectConnection
     return engine
+
+
+_only_reads: ContextVar[bool] = ContextVar("only_reads", default=False)
+"""Whether the transaction that begins now is one of `reading`."""
+
+
+def _begin_now(session: Session, *, writing: bool) -> None:
+    before = _only_reads.set(not writing)
+    try:
+        session.connection()
+    finally:
+        _only_reads.reset(before)
+
+
+def _begin(connection: Any) -> None:
+    raw = connection.driver_connection
+    if _only_reads.get():
+        raw.execute("BEGIN")
+    else:
+        _begin_writing(raw)
 
 
 def _write_json(value: Any) -> str:
@@ -374,9 +391,8 @@ def _connect_to_nothing() -> sqlite3.Connection:
     return sqlite3.connect("", check_same_thread=False)
 
 
-def _begin_writing(connection: Any) -> None:
+def _begin_writing(raw: sqlite3.Connection) -> None:
     """Begin as the only writer: try again and again for `BUSY_SECONDS`, then fail as SQLite does."""
-    raw = connection.connection.dbapi_connection
     until = time.monotonic() + BUSY_SECONDS
     steps = iter(_STEPS)
     raw.execute("PRAGMA busy_timeout=0")
@@ -391,4 +407,4 @@ def _begin_writing(connection: Any) -> None:
                 time.sleep(next(steps, _STEPS[-1]))
     finally:
         raw.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000:.0f}")
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    raw.execute("BEGIN IMMEDIATE")

@@ -15,6 +15,8 @@ from typing import Any
 from sqlalchemy import Column, Connection, Insert, Update
 from sqlalchemy.engine import Dialect
 
+from hub.direct import DirectConnection
+
 Prepare = Callable[[Any], Any]
 
 
@@ -62,7 +64,10 @@ class Many:
         if key not in self._prepared:
             self._prepared[key] = self._prepare(connection.dialect, list(names))
         prepared = self._prepared[key]
-        return connection.exec_driver_sql(prepared.sql, prepared.values(rows)).rowcount
+        values = prepared.values(rows)
+        if isinstance(connection, DirectConnection):
+            return connection.run(prepared.sql, values)
+        return connection.exec_driver_sql(prepared.sql, values).rowcount
 
     def _prepare(self, dialect: Dialect, names: list[str]) -> _Prepared:
         compiled = self._statement.compile(dialect=dialect, column_keys=names)

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import StaticPool
 
 from hub.db import Base, Database
+from hub.direct import DirectConnection
 from hub.session import HubSession
 from tests.simulate.faults import Faults
 from tests.simulate.kernel import Kernel
@@ -105,6 +106,7 @@ def memory_engine() -> Engine:
 
     # A listener would do, but SQLAlchemy asks for listeners at each statement once an engine has any.
     engine.dialect.do_begin = lambda connection: connection.driver_connection.execute("BEGIN")  # type: ignore[method-assign]
+    engine._connection_cls = DirectConnection
     return engine
 
 

@@ -1,0 +1,182 @@
+"""Statements that are executed again and again go straight to SQLite.
+
+SQLite needs some microseconds for most statements of the hub; what SQLAlchemy does around each of them
+takes several times as long. A statement that is made once is compiled for good when it is executed for
+the second time: from then on its values go straight to the driver, and its rows come back as
+SQLAlchemy's own. Whatever is not as plain (options, many rows at once, what classes load) goes
+SQLAlchemy's way, and so does everything while somebody listens to the engine.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import BindParameter, Connection, Delete, Executable, Select, Update
+from sqlalchemy.engine import Dialect
+from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.compiler import SQLCompiler
+
+MOST = 16
+"""Lists of so many values have a text of their own; with longer ones it is the rows that take the time."""
+Make = Callable[[Any], Any]
+_NEEDED = object()
+"""Stands for a value that has to be given."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """One value of a statement, or a list of them."""
+
+    name: str
+    make: Make | None
+    """What makes of it what the driver takes."""
+    default: Any
+    is_list: bool
+
+
+class _Form:
+    """A compiled statement."""
+
+    def __init__(self, compiled: SQLCompiler, dialect: Dialect) -> None:
+        self._compiled = compiled
+        self._places = tuple(
+            _place(compiled, compiled.binds[name], dialect) for name in compiled.positiontup or ()
+        )
+        self._lists = tuple({place.name: None for place in self._places if place.is_list})
+        self._texts: dict[tuple[int, ...], str] = {} if self._lists else {(): str(compiled)}
+        columns = compiled._result_columns
+        makes = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
+        self.rows = SimpleResultMetaData(
+            [column.keyname for column in columns],
+            [column.objects for column in columns],
+            makes if any(makes) else None,
+        )
+
+    def text(self, given: Mapping[str, Any]) -> str | None:
+        """Return the SQL for lists as long as the given ones; None if they are too long."""
+        lengths = tuple([len(given[name]) for name in self._lists])
+        text = self._texts.get(lengths)
+        if text is None and max(lengths) <= MOST:
+            text = self._compiled.construct_expanded_state(dict(given)).statement
+            self._texts[lengths] = text
+        return text
+
+    def values(self, given: Mapping[str, Any]) -> list[Any]:
+        """Return the values in the order of their places.
+
+        Raises:
+            KeyError: one is missing.
+        """
+        values: list[Any] = []
+        for place in self._places:
+            value, make = given.get(place.name, place.default), place.make
+            if value is _NEEDED:
+                raise KeyError(place.name)
+            if place.is_list:
+                values.extend(value if make is None else map(make, value))
+            else:
+                values.append(value if make is None else make(value))
+        return values
+
+
+def _place(compiled: SQLCompiler, bind: BindParameter[Any], dialect: Dialect) -> _Place:
+    make = bind.type.dialect_impl(dialect).bind_processor(dialect)
+    default = _NEEDED if bind.required else bind.value
+    return _Place(bind.key, make, default, bind in compiled.post_compile_params)
+
+
+def _is_plain(compiled: SQLCompiler) -> bool:
+    """Whether nothing but its values and rows has to be seen to."""
+    return not (
+        compiled.literal_execute_params
+        or compiled.insert_prefetch
+        or compiled.update_prefetch
+        or any(bind.callable or bind.type._is_tuple_type for bind in compiled.binds.values())
+    )
+
+
+_known: WeakKeyDictionary[Executable, dict[tuple[str, ...], _Form | None] | None] = WeakKeyDictionary()
+"""The forms of statements by the columns that they set; None for one that was executed once."""
+
+
+def _form(statement: Executable, dialect: Dialect, given: Mapping[str, Any]) -> _Form | None:
+    """Return the form of a statement that was executed before, if it is a plain one."""
+    try:
+        forms = _known[statement]
+    except KeyError:
+        if isinstance(statement, Select | Update | Delete) and not statement.get_execution_options():
+            _known[statement] = None
+        return None
+    if forms is None:
+        forms = _known[statement] = {}
+    assert isinstance(statement, Select | Update | Delete)
+    names = tuple(given) if isinstance(statement, Update) else ()
+    if names not in forms:
+        compiled = statement.compile(dialect=dialect, column_keys=list(names))
+        assert isinstance(compiled, SQLCompiler)
+        forms[names] = _Form(compiled, dialect) if _is_plain(compiled) else None
+    return forms[names]
+
+
+class DirectResult(IteratorResult[*tuple[Any, ...]]):
+    """Rows that have all been read, and how many rows the statement found."""
+
+    def __init__(self, rows: SimpleResultMetaData, found: list[Any], rowcount: int) -> None:
+        super().__init__(rows, iter(found))
+        self.rowcount = rowcount
+
+
+class DirectConnection(Connection):
+    """A connection to SQLite that executes the statements of this module's kind itself."""
+
+    def execute(
+        self,
+        statement: Executable,
+        parameters: Any = None,
+        *,
+        execution_options: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Execute a statement, straight if it can be."""
+        given = {} if parameters is None else parameters
+        if not execution_options and isinstance(given, dict) and self.is_direct:
+            form = _form(statement, self.dialect, given)
+            prepared = form and _prepared(form, given)
+            if form and prepared:
+                found, count = self._run(*prepared)
+                return DirectResult(form.rows, found, count)
+        return super().execute(statement, parameters, execution_options=execution_options)
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether it is within a transaction, and nobody listens."""
+        return self.in_transaction() and not (self._has_events or self.engine._has_events or self._echo)
+
+    def run(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
+        """Execute a text for rows of values; return how many rows it found."""
+        if not self.is_direct:
+            return self.exec_driver_sql(sql, [tuple(row) for row in rows]).rowcount
+        _, found = self._run(sql, rows[0]) if len(rows) == 1 else self._run(sql, rows, is_many=True)
+        return found
+
+    def _run(self, sql: str, values: Sequence[Any], *, is_many: bool = False) -> tuple[list[Any], int]:
+        """Return the rows, and how many there were or were changed."""
+        raw: Any = self.connection.driver_connection
+        try:
+            cursor = raw.executemany(sql, values) if is_many else raw.execute(sql, values)
+            return cursor.fetchall(), cursor.rowcount
+        except sqlite3.Error as error:
+            raise DBAPIError.instance(sql, values, error, sqlite3.Error, dialect=self.dialect) from error
+
+
+def _prepared(form: _Form, given: Mapping[str, Any]) -> tuple[str, list[Any]] | None:
+    """Return what the driver takes; None if it cannot be made, which SQLAlchemy is then to tell."""
+    try:
+        text = form.text(given)
+        return None if text is None else (text, form.values(given))
+    except Exception:
+        return None
