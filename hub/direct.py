@@ -12,7 +12,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import BindParameter, Connection, Delete, Executable, Select, Update
@@ -24,6 +24,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 MOST = 16
 """Lists of so many values have a text of their own; with longer ones it is the rows that take the time."""
 Make = Callable[[Any], Any]
+Plain = Select[*tuple[Any, ...]] | Update | Delete
+_T = TypeVar("_T")
 _NEEDED = object()
 """Stands for a value that has to be given."""
 
@@ -39,7 +41,7 @@ class _Place:
     is_list: bool
 
 
-class _Form:
+class Form:
     """A compiled statement."""
 
     def __init__(self, compiled: SQLCompiler, dialect: Dialect) -> None:
@@ -49,12 +51,15 @@ class _Form:
         )
         self._lists = tuple({place.name: None for place in self._places if place.is_list})
         self._texts: dict[tuple[int, ...], str] = {} if self._lists else {(): str(compiled)}
-        columns = compiled._result_columns
-        makes = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
+        self.columns = compiled._result_columns
+        self.makes: list[Any] = [
+            column.type.dialect_impl(dialect).result_processor(dialect, None) for column in self.columns
+        ]
+        """What makes a value of what the driver gives, by column."""
         self.rows = SimpleResultMetaData(
-            [column.keyname for column in columns],
-            [column.objects for column in columns],
-            makes if any(makes) else None,
+            [column.keyname for column in self.columns],
+            [column.objects for column in self.columns],
+            self.makes if any(self.makes) else None,
         )
 
     def text(self, given: Mapping[str, Any]) -> str | None:
@@ -90,37 +95,51 @@ def _place(compiled: SQLCompiler, bind: BindParameter[Any], dialect: Dialect) ->
     return _Place(bind.key, make, default, bind in compiled.post_compile_params)
 
 
-def _is_plain(compiled: SQLCompiler) -> bool:
-    """Whether nothing but its values and rows has to be seen to."""
-    return not (
+class Known(Generic[_T]):
+    """What was made of statements when they were executed for the second time.
+
+    Args:
+        make: makes it of a statement that sets such columns; None if there is nothing to be made of it.
+    """
+
+    def __init__(self, make: Callable[[Plain, tuple[str, ...], Dialect], _T | None]) -> None:
+        self._make = make
+        self._made: WeakKeyDictionary[Executable, dict[tuple[str, ...], _T | None]] = WeakKeyDictionary()
+
+    def find(self, statement: Executable, given: Mapping[str, Any], dialect: Dialect) -> _T | None:
+        """Return what is known of a statement; None when it comes for the first time."""
+        made = self._made.get(statement)
+        if made is None:
+            self._made[statement] = {}
+            return None
+        names = tuple(given) if isinstance(statement, Update) else ()
+        if names not in made:
+            made[names] = (
+                self._make(statement, names, dialect)
+                if isinstance(statement, Select | Update | Delete)
+                else None
+            )
+        return made[names]
+
+
+def compiled_form(statement: Plain, names: tuple[str, ...], dialect: Dialect) -> Form | None:
+    """Return a statement's form; None if there is more to be seen to than its values and rows."""
+    compiled = statement.compile(dialect=dialect, column_keys=list(names))
+    assert isinstance(compiled, SQLCompiler)
+    is_plain = not (
         compiled.literal_execute_params
         or compiled.insert_prefetch
         or compiled.update_prefetch
         or any(bind.callable or bind.type._is_tuple_type for bind in compiled.binds.values())
     )
+    return Form(compiled, dialect) if is_plain else None
 
 
-_known: WeakKeyDictionary[Executable, dict[tuple[str, ...], _Form | None] | None] = WeakKeyDictionary()
-"""The forms of statements by the columns that they set; None for one that was executed once."""
+def _form(statement: Plain, names: tuple[str, ...], dialect: Dialect) -> Form | None:
+    return None if statement.get_execution_options() else compiled_form(statement, names, dialect)
 
 
-def _form(statement: Executable, dialect: Dialect, given: Mapping[str, Any]) -> _Form | None:
-    """Return the form of a statement that was executed before, if it is a plain one."""
-    try:
-        forms = _known[statement]
-    except KeyError:
-        if isinstance(statement, Select | Update | Delete) and not statement.get_execution_options():
-            _known[statement] = None
-        return None
-    if forms is None:
-        forms = _known[statement] = {}
-    assert isinstance(statement, Select | Update | Delete)
-    names = tuple(given) if isinstance(statement, Update) else ()
-    if names not in forms:
-        compiled = statement.compile(dialect=dialect, column_keys=list(names))
-        assert isinstance(compiled, SQLCompiler)
-        forms[names] = _Form(compiled, dialect) if _is_plain(compiled) else None
-    return forms[names]
+_forms = Known(_form)
 
 
 class DirectResult(IteratorResult[*tuple[Any, ...]]):
@@ -144,11 +163,10 @@ class DirectConnection(Connection):
         """Execute a statement, straight if it can be."""
         given = {} if parameters is None else parameters
         if not execution_options and isinstance(given, dict) and self.is_direct:
-            form = _form(statement, self.dialect, given)
-            prepared = form and _prepared(form, given)
-            if form and prepared:
-                found, count = self._run(*prepared)
-                return DirectResult(form.rows, found, count)
+            form = _forms.find(statement, given, self.dialect)
+            found = form and self.rows(form, given)
+            if form and found:
+                return DirectResult(form.rows, *found)
         return super().execute(statement, parameters, execution_options=execution_options)
 
     @property
@@ -163,20 +181,22 @@ class DirectConnection(Connection):
         _, found = self._run(sql, rows[0]) if len(rows) == 1 else self._run(sql, rows, is_many=True)
         return found
 
+    def rows(self, form: Form, given: Mapping[str, Any]) -> tuple[list[Any], int] | None:
+        """Execute a form; return its rows, and how many there were or were changed.
+
+        None if the values do not fit: SQLAlchemy is to tell what is wrong with them.
+        """
+        try:
+            text = form.text(given)
+            values = form.values(given) if text is not None else []
+        except Exception:
+            return None
+        return None if text is None else self._run(text, values)
+
     def _run(self, sql: str, values: Sequence[Any], *, is_many: bool = False) -> tuple[list[Any], int]:
-        """Return the rows, and how many there were or were changed."""
         raw: Any = self.connection.driver_connection
         try:
             cursor = raw.executemany(sql, values) if is_many else raw.execute(sql, values)
             return cursor.fetchall(), cursor.rowcount
         except sqlite3.Error as error:
             raise DBAPIError.instance(sql, values, error, sqlite3.Error, dialect=self.dialect) from error
-
-
-def _prepared(form: _Form, given: Mapping[str, Any]) -> tuple[str, list[Any]] | None:
-    """Return what the driver takes; None if it cannot be made, which SQLAlchemy is then to tell."""
-    try:
-        text = form.text(given)
-        return None if text is None else (text, form.values(given))
-    except Exception:
-        return None

@@ -16,6 +16,7 @@ from sqlalchemy import ClauseElement, Table, bindparam, inspect, update
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
+from hub.loading import directly
 from hub.many import Many
 
 _OF_KEY = "of_"
@@ -40,6 +41,16 @@ class _Model:
 
 class HubSession(Session):
     """Writes itself what was only updated; what is new, deleted or newly related, as SQLAlchemy does."""
+
+    def execute(self, statement: Any, params: Any = None, **options: Any) -> Any:
+        """Execute a statement, straight if it can be."""
+        found = None if options else directly(self, statement, params)
+        return super().execute(statement, params, **options) if found is None else found
+
+    def scalars(self, statement: Any, params: Any = None, **options: Any) -> Any:
+        """Execute a statement; return the first value of each row."""
+        found = None if options else directly(self, statement, params)
+        return super().scalars(statement, params, **options) if found is None else found.scalars()
 
     def flush(self, objects: Sequence[Any] | None = None) -> None:
         """Write all that has changed.

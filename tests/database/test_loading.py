@@ -1,0 +1,144 @@
+"""Rows of classes that come straight from the driver are the session's own, as if it had loaded them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import bindparam, inspect, select
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.orm import aliased, selectinload
+
+from hub.db import Database, forget
+from hub.direct import DirectResult
+from hub.models import Calendar, Event, SeriesExceptionRow, Tenant, User
+
+pytestmark = pytest.mark.both_databases
+
+NOW = datetime(2026, 5, 4, 9, tzinfo=UTC)
+OF_ID = select(Event).where(Event.id == bindparam("event_id"))
+BESIDE = (
+    select(Event, Calendar.name, SeriesExceptionRow)
+    .join(Calendar, Calendar.id == Event.calendar_id)
+    .join(SeriesExceptionRow, SeriesExceptionRow.event_id == Event.id, isouter=True)
+    .order_by(Event.id)
+)
+ANEW = OF_ID.execution_options(populate_existing=True)
+WITH_EXCEPTIONS = OF_ID.options(selectinload(Event.exceptions))
+OTHER = aliased(Event)
+OF_OTHER = select(OTHER).where(OTHER.id == bindparam("event_id"))
+TIMES = 3
+"""Once SQLAlchemy's way, once compiled, once as compiled before."""
+FIRST = {"event_id": "evt_1"}
+
+
+@pytest.fixture
+def db(database_url: str) -> Iterator[Database]:
+    db = Database(database_url)
+    with db.transaction() as session:
+        session.add(Tenant(id="tnt_1", name="Tests", created_at=NOW))
+        session.flush()
+        session.add(User(id="usr_1", tenant_id="tnt_1", external_id="me", created_at=NOW))
+        session.flush()
+        session.add(
+            Calendar(id="cal_1", tenant_id="tnt_1", user_id="usr_1", name="Work", zone="UTC", created_at=NOW)
+        )
+        session.flush()
+        session.add_all(an_event(f"evt_{n}") for n in (1, 2))
+        session.flush()
+        start = datetime(2026, 5, 6, 9)
+        session.add(
+            SeriesExceptionRow(event_id="evt_2", original_start=start, cancelled=True, content={"a": 1})
+        )
+    yield db
+    db.engine.dispose()
+
+
+def an_event(event_id: str) -> Event:
+    return Event(
+        id=event_id, tenant_id="tnt_1", calendar_id="cal_1", uid=event_id, title="Call",
+        start=datetime(2026, 5, 5, 9), end=datetime(2026, 5, 5, 10), recurrence=["RRULE:FREQ=DAILY"],
+        details={"status": "tentative"}, extra={}, starts_at=NOW, ends_at=None, created_at=NOW,
+        updated_at=NOW,
+    )  # fmt: skip
+
+
+def columns(row: object) -> dict[str, object]:
+    return {name: getattr(row, name) for name in inspect(type(row)).column_attrs.keys()}  # noqa: SIM118
+
+
+def test_a_row_is_the_same_by_both_ways(db: Database) -> None:
+    found = []
+    for _ in range(TIMES):
+        with db.reading() as session:
+            result = session.execute(OF_ID, FIRST)
+            row = result.scalars().one()
+            found.append(columns(row))
+            assert session.get_one(Event, "evt_1") is row and inspect(row).persistent
+            assert session.scalars(OF_ID, FIRST).one() is row and row not in session.dirty
+    assert found[0] == found[1] == found[2]
+    assert isinstance(result, DirectResult) == db.is_sqlite
+
+
+def test_classes_stand_beside_columns_and_may_be_missing(db: Database) -> None:
+    for _ in range(TIMES):
+        with db.reading() as session:
+            first, second = session.execute(BESIDE).all()
+            assert (first.Event.id, first.name, first.SeriesExceptionRow) == ("evt_1", "Work", None)
+            assert second[2].content == {"a": 1} and second[2].event_id == second[0].id == "evt_2"
+
+
+def test_what_is_changed_of_a_row_is_written(db: Database) -> None:
+    for n in range(TIMES):
+        with db.transaction() as session:
+            session.scalars(OF_ID, FIRST).one().title = f"Call {n}"
+        with db.reading() as session:
+            assert session.get_one(Event, "evt_1").title == f"Call {n}"
+
+
+def test_a_change_stays_unless_the_row_is_wanted_anew(db: Database) -> None:
+    for _ in range(TIMES):
+        with db.reading() as session:
+            row = session.scalars(OF_ID, FIRST).one()
+            row.title = "Lunch"
+            assert session.scalars(OF_ID, FIRST).one().title == "Lunch" and row in session.dirty
+            assert session.scalars(WITH_EXCEPTIONS, FIRST).one().exceptions == []
+            assert session.scalars(ANEW, FIRST).one() is row
+            assert row.title == "Call" and row not in session.dirty
+            assert "exceptions" in inspect(row).unloaded
+
+
+def test_what_was_forgotten_is_read_again(db: Database) -> None:
+    for n in range(TIMES):
+        with db.transaction() as session:
+            row = session.scalars(OF_ID, FIRST).one()
+            forget(session, Event)
+            session.connection().exec_driver_sql(f"UPDATE events SET title = 'Lunch {n}' WHERE id = 'evt_1'")
+            assert session.scalars(OF_ID, FIRST).one() is row
+            assert (row.title, row.uid) == (f"Lunch {n}", "evt_1")
+            assert row not in session.dirty and not inspect(row).expired_attributes & {"title", "uid"}
+
+
+def test_a_row_leaves_its_session_at_the_end_and_goes_back_with_a_failure(db: Database) -> None:
+    for _ in range(TIMES):
+        with pytest.raises(KeyError), db.transaction() as session:
+            row = session.scalars(OF_ID, FIRST).one()
+            row.title = "Lunch"
+            session.flush()
+            raise KeyError
+        assert inspect(row).detached
+        with db.reading() as session:
+            assert session.scalars(OF_ID, FIRST).one().title == "Call"
+
+
+def test_related_rows_and_aliases_are_loaded_as_ever(db: Database) -> None:
+    for _ in range(TIMES):
+        with db.reading() as session:
+            second = {"event_id": "evt_2"}
+            row = session.scalars(OF_ID, second).one()
+            with pytest.raises(InvalidRequestError, match="lazy='raise'"):
+                assert row.exceptions
+            assert session.scalars(OF_OTHER, second).one() is row
+        with db.reading() as session:
+            assert len(session.scalars(WITH_EXCEPTIONS, second).one().exceptions) == 1
