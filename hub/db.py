@@ -18,6 +18,7 @@ from contextvars import ContextVar
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar, TypeVar, cast
 
+import orjson
 from sqlalchemy import (
     JSON,
     DateTime,
@@ -46,7 +47,8 @@ BUSY_SECONDS = 15.0
 _T = TypeVar("_T")
 _READ_ONLY = "25006"
 """The SQLSTATE of a write in a read-only transaction."""
-_dump_json = json.JSONEncoder(check_circular=False).encode
+_dump_any_json = json.JSONEncoder(check_circular=False).encode
+_JSON_ONLY = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 _scan_json = json.JSONDecoder().raw_decode
 _STEPS = (0.0002, 0.0005, 0.001)
 
@@ -337,15 +339,18 @@ def _begin(connection: Any) -> None:
 
 
 def _write_json(value: Any) -> str:
-    """Write JSON; most of what a row has of it is empty."""
-    kind = type(value)
-    if not value and kind in (dict, list):
-        return "{}" if kind is dict else "[]"
-    return _dump_json(value)
+    """Write JSON; what orjson refuses (numbers of more than 64 bits, half of a character) more slowly."""
+    try:
+        return orjson.dumps(value, option=_JSON_ONLY).decode()
+    except TypeError:
+        return _dump_any_json(value)
 
 
 def _read_json(text: str) -> Any:
-    """Read JSON as `json.dumps` has written it: nothing stands around it, and most of it is empty."""
+    """Read JSON as `_write_json` has written it: nothing stands around it, and most of it is empty.
+
+    orjson would make floats of long numbers.
+    """
     if text == "{}":
         return {}
     if text == "[]":

@@ -8,8 +8,9 @@ from typing import Any
 
 from hub.plugin.codec import to_json
 
+_write = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
+
 
 def fingerprint(value: Any) -> str:
     """Return 16 hexadecimal digits for one field's value, be it of the border's types or plain."""
-    text = json.dumps(to_json(value), sort_keys=True, ensure_ascii=False)
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b(_write(to_json(value)).encode(), digest_size=8).hexdigest()

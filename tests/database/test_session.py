@@ -143,3 +143,15 @@ def a_change(seq: int) -> Change:
         tenant_id="tnt_1", seq=seq, kind="updated", calendar_id="cal_1", event_id="evt_1", event_version=seq,
         fields={}, actor="hub", at=NOW,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{}, {"Straße": ["ä", None, True, 1.5]}, {"long": [2**70, -(2**63) - 1]}, {"of an emoji": "\\ud83d"}],
+    ids=["nothing", "usual", "long numbers", "what looks like half a character"],
+)
+def test_json_comes_back_as_it_was_stored(db: Database, value: dict[str, Any]) -> None:
+    with db.transaction() as session:
+        session.get_one(Event, "evt_1").extra = value
+    with db.reading() as session:
+        assert session.get_one(Event, "evt_1").extra == value
