@@ -197,6 +197,17 @@ def to_utc(wall: datetime, zone: ZoneInfo | None) -> datetime:
         return _FIRST_UTC + since
 
 
+def to_wall(at: datetime, zone: ZoneInfo | None) -> datetime:
+    """Return the naive wall time of an instant that is told in UTC, at the ends of time the same digits."""
+    wall = datetime.combine(at.date(), at.time(), zone)
+    try:
+        wall = wall if zone is None else zone.fromutc(wall)
+    except OverflowError:
+        pass
+    wall = datetime.combine(wall.date(), wall.time())
+    return wall.replace(fold=0) if wall.fold else wall
+
+
 # --- expanding ---
 
 

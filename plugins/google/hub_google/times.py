@@ -34,7 +34,8 @@ def to_wall(instant: datetime, zone: str) -> datetime:
 
 def settle(wall: datetime, zone: str) -> datetime:
     """Return the wall time as it reads after a round trip through an instant."""
-    return to_wall(to_utc(wall, zone), zone)
+    settled = rules.to_wall(to_utc(wall, zone), find_zone(zone))
+    return settled.replace(microsecond=0) if settled.microsecond else settled
 
 
 def read_time(value: EventTime, zone: str) -> Time:

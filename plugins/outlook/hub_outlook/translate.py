@@ -216,10 +216,11 @@ def _when(event: Event, zone: str | None) -> When:
         first, last = (event[name]["dateTime"][:10] for name in ("start", "end"))
         return When(date.fromisoformat(first), date.fromisoformat(last))
     zone = zone or zones.FALLBACK
-    start, end = zones.to_wall(_utc(event["start"]), zone), zones.to_wall(_utc(event["end"]), zone)
+    begins_at, ends_at = _utc(event["start"]), _utc(event["end"])
+    start, end = zones.to_wall(begins_at, zone), zones.to_wall(ends_at, zone)
     single = not event.get("recurrence") and not event.get("seriesMasterId")
     if single and not (zones.is_plain(start, zone) and zones.is_plain(end, zone)):
-        return When(_utc(event["start"]), _utc(event["end"]), "UTC", "UTC")
+        return When(begins_at, ends_at, "UTC", "UTC")
     return When(start, end, zone, zone)
 
 
@@ -320,7 +321,10 @@ def _conference(event: Event) -> Conference | None:
 
 def _at(value: str | None) -> datetime | None:
     """Return an instant; None for the first day of the year 1 or 1601, which stands for "never"."""
-    return datetime.fromisoformat(value[:19]).replace(tzinfo=UTC) if value and value > "1602" else None
+    if not value or value <= "1602":
+        return None
+    moment = datetime.fromisoformat(value[:19])
+    return datetime.combine(moment.date(), moment.time(), UTC)
 
 
 def unwritable(event: Event) -> str | None:

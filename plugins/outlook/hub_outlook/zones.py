@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from tzlocal import windows_tz
+
+from hub.plugin import rules
 
 FALLBACK = "UTC"
 """The zone of a single event whose own zone nobody knows: its instants stay right."""
@@ -175,25 +177,19 @@ def held_as(iana: str) -> str | None:
 
 def to_utc(wall: datetime, iana: str) -> datetime:
     """Return the naive UTC time of a wall time, at the ends of time (years 1 and 9999) the same digits."""
-    try:
-        return wall.replace(tzinfo=ZoneInfo(iana)).astimezone(UTC).replace(tzinfo=None, fold=0)
-    except OverflowError:
-        return wall
+    return rules.to_wall(rules.to_utc(wall, ZoneInfo(iana)), None)
 
 
 def to_wall(utc: datetime, iana: str) -> datetime:
     """Return the wall time of a naive UTC time, at the ends of time the same digits."""
-    try:
-        return utc.replace(tzinfo=UTC).astimezone(ZoneInfo(iana)).replace(tzinfo=None, fold=0)
-    except OverflowError:
-        return utc
+    return rules.to_wall(utc, ZoneInfo(iana))
 
 
 def is_plain(wall: datetime, iana: str) -> bool:
     """Whether a wall time exists once in its zone: not skipped, not repeated, by a clock change."""
-    tz = ZoneInfo(iana)
-    early, late = wall.replace(tzinfo=tz, fold=0), wall.replace(tzinfo=tz, fold=1)
-    return early.utcoffset() == late.utcoffset() and exists(wall, iana)
+    zone = ZoneInfo(iana)
+    is_steady = zone.utcoffset(wall.replace(fold=1)) == zone.utcoffset(wall)
+    return is_steady and (1 < wall.year < 9999 or exists(wall, iana))
 
 
 def exists(wall: datetime, iana: str) -> bool:

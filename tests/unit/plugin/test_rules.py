@@ -252,6 +252,16 @@ def test_an_instant_is_the_one_that_the_clock_of_a_zone_tells(wall: datetime, zo
     assert rules.to_utc(wall, place) == expected
 
 
+@given(st.datetimes(), st.sampled_from(sorted(available_timezones())))
+def test_a_wall_time_is_what_the_clock_of_a_zone_shows_at_an_instant(utc: datetime, zone: str) -> None:
+    place = ZoneInfo(zone)
+    try:
+        expected = utc.replace(tzinfo=UTC).astimezone(place).replace(tzinfo=None, fold=0)
+    except OverflowError:
+        expected = utc
+    assert (found := rules.to_wall(utc, place)) == expected and found.fold == 0
+
+
 def test_a_when_of_dates_holds_dates() -> None:
     when = When(date(2026, 12, 24), date(2026, 12, 25), recurrence=("RRULE:FREQ=YEARLY",))
     assert [o.start for o in occurrences(when, *(t.replace(year=2029) for t in WEEK), BERLIN)] == []
