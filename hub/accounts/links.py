@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select, update
@@ -21,6 +21,8 @@ from hub.outbound.linking import (
     check_direction,
     compare_anew,
     forget_wishes,
+    lock_copies,
+    locked,
     look_again,
 )
 from hub.ports import Ports
@@ -54,7 +56,7 @@ def change_link(
     Raises:
         LinkingError: the remote calendar may not be written to.
     """
-    session.refresh(link, with_for_update=True)
+    locked(session, Link.id == link.id)
     anew = (past_days or 0) > link.past_days or (future_days or 0) > link.future_days
     before = lens_of(link)
     link.detail = detail or link.detail
@@ -79,8 +81,7 @@ def change_link(
 
 def rename_calendar(session: Session, ports: Ports, calendar: Calendar, name: str) -> None:
     """Give a calendar another name, and its busy-only copies another title where that says it."""
-    query = select(Link).where(Link.calendar_id == calendar.id, Link.deleted_at.is_(None)).order_by(Link.id)
-    links = [(link, lens_of(link)) for link in session.scalars(query.with_for_update())]
+    links = [(link, lens_of(link)) for link in _links_of(session, calendar)]
     calendar.name = name
     for link, before in links:
         if (lens := lens_of(link)) != before:
@@ -92,18 +93,25 @@ def move_calendar(session: Session, ports: Ports, calendar: Calendar, zone: str)
     """Give a calendar another zone, in which its floating events take place from now on."""
     if zone == calendar.zone:
         return
+    links = _links_of(session, calendar)
     calendar.zone = zone
-    floating = select(Event).where(
-        Event.calendar_id == calendar.id, Event.start_zone.is_(None), Event.deleted_at.is_(None)
+    floating = (
+        select(Event)
+        .where(Event.calendar_id == calendar.id, Event.start_zone.is_(None), Event.deleted_at.is_(None))
+        .options(selectinload(Event.exceptions))
+        .order_by(Event.id)
     )
     are_timed = False
-    for event in session.scalars(floating.options(selectinload(Event.exceptions)).with_for_update()):
+    for event in session.scalars(floating.with_for_update(of=Event)):
         content = content_of(event)
         are_timed = are_timed or not content.when.all_day
         event.starts_at, event.ends_at = span(content.when, zone)
-    query = select(Link).where(Link.calendar_id == calendar.id, Link.deleted_at.is_(None)).order_by(Link.id)
-    for link in session.scalars(query.with_for_update()) if are_timed else ():
+    for link in links if are_timed else ():
         look_again(session, ports, link)
+
+
+def _links_of(session: Session, calendar: Calendar) -> Sequence[Link]:
+    return locked(session, Link.calendar_id == calendar.id, Link.deleted_at.is_(None))
 
 
 def _turn(session: Session, link: Link, direction: str) -> bool:
@@ -123,6 +131,9 @@ def sync_now(session: Session, ports: Ports, link: Link, *, full: bool = False) 
     In full, all calendars that are kept equal are read as at the first time, so that what the hub should
     know and does not is recognised on each side, and copied to none.
     """
+    kept_equal = Link.calendar_id == link.calendar_id, Link.deleted_at.is_(None)
+    siblings = locked(session, *kept_equal) if full else locked(session, Link.id == link.id)
+    lock_copies(session, link)
     session.execute(
         update(EventCopy)
         .where(EventCopy.link_id == link.id, EventCopy.parked_at.is_not(None))
@@ -131,8 +142,7 @@ def sync_now(session: Session, ports: Ports, link: Link, *, full: bool = False) 
     link.due_at = None
     session.flush()
     ask_for_pull(session, ports, link.id)
-    siblings = select(Link).where(Link.calendar_id == link.calendar_id, Link.deleted_at.is_(None))
-    for sibling in session.scalars(siblings.order_by(Link.id).with_for_update()) if full else ():
+    for sibling in siblings if full else ():
         if sibling.imported_at is not None:  # What is under way already need not begin again.
             adopt_anew(session, ports, sibling)
     after_commit(session, lambda: ports.queue.hint("push", link.id))

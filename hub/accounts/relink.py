@@ -42,7 +42,7 @@ def move_link(ports: Ports, link_id: str, remote_calendar_id: str) -> None:
     assert remote is not None
     same_ids = _has_our_events(ports, link, remote)
     with ports.db.transaction() as session:
-        link = session.get_one(Link, link_id, with_for_update=True)
+        (link,) = linking.locked(session, Link.id == link_id)
         remote = session.get_one(RemoteCalendar, remote_calendar_id)
         _check(session, link, remote)
         _move(session, ports, link, remote, same_ids=same_ids)
@@ -71,7 +71,7 @@ def heal(ports: Ports, account_id: str) -> None:
             log.info("lost_calendar_not_looked_for", link_id=link_id, reason=error.message)
             continue
         with ports.db.transaction() as session:
-            link = session.get_one(Link, link_id, with_for_update=True)
+            (link,) = linking.locked(session, Link.id == link_id)
             if link.state != LinkState.STOPPED or link.deleted_at is not None:
                 continue
             if remote is not None and (same_ids or has_moved):

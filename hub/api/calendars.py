@@ -16,7 +16,7 @@ from hub.api.idempotency import idempotent
 from hub.api.paging import page
 from hub.api.schemas.calendars import CalendarPatchSchema, CalendarQuery, CalendarSchema
 from hub.models import Calendar, Link
-from hub.outbound.linking import delete_link
+from hub.outbound.linking import delete_link, locked
 
 blp = resource("calendars", "The hub's own calendars")
 
@@ -88,7 +88,6 @@ class OneCalendar(MethodView):
         world = ports()
         with world.db.transaction() as session:
             calendar = find.calendar(session, calendar_id)
-            links = select(Link).where(Link.calendar_id == calendar.id, Link.deleted_at.is_(None))
-            for link in session.scalars(links):
+            for link in locked(session, Link.calendar_id == calendar.id, Link.deleted_at.is_(None)):
                 delete_link(session, world, link)
             calendar.deleted_at = world.clock.now()

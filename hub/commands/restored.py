@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
-
 from hub.models import Link
-from hub.outbound.linking import adopt_anew
+from hub.outbound.linking import adopt_anew, locked
 from hub.ports import Queue
 from hub.settings import Settings
 from hub.wiring import build_ports
@@ -22,7 +20,7 @@ def adopt_all(settings: Settings) -> int:
     """Have all links list their calendars as at the first time; return how many there are."""
     ports = build_ports(settings, Nobody())
     with ports.db.transaction() as session:
-        links = session.scalars(select(Link).where(Link.deleted_at.is_(None)).with_for_update()).all()
+        links = locked(session, Link.deleted_at.is_(None))
         for link in links:
             adopt_anew(session, ports, link)
         return len(links)

@@ -142,9 +142,9 @@ def _is_gone(ports: Ports, run: Lease, suspect: Suspect) -> bool:
 
 def source_of(session: Session, copy_id: str) -> tuple[EventCopy, Event, Link]:
     """Return what an event was before it came here: its old copy, locked, its event and its old link."""
-    copy = session.get_one(EventCopy, copy_id, with_for_update=True)
-    event = get_event(session, copy.event_id, lock=True)
+    event = get_event(session, session.get_one(EventCopy, copy_id).event_id, lock=True)
     assert event is not None
+    copy = session.get_one(EventCopy, copy_id, with_for_update=True, populate_existing=True)
     return copy, event, session.get_one(Link, copy.link_id)
 
 

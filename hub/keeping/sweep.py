@@ -45,7 +45,11 @@ _NOW = bindparam("now", type_=Link.due_at.type)
 _IS_ACTIVE = (Link.state == LinkState.ACTIVE, Link.deleted_at.is_(None))
 _IS_SILENT = (*_IS_ACTIVE, Link.poll_at <= _NOW, or_(Link.due_at.is_(None), Link.due_at <= _NOW))
 _SILENT_LINKS = (
-    select(Link).where(*_IS_SILENT).order_by(Link.id).limit(500).with_for_update(of=Link, skip_locked=True)
+    select(Link)
+    .where(*_IS_SILENT)
+    .order_by(Link.id)
+    .limit(500)
+    .with_for_update(of=Link, key_share=True, skip_locked=True)
 )
 _WORN = (
     select(Link.id)
@@ -175,7 +179,7 @@ def _move_singles_on(ports: Ports) -> None:
     """Have the push look again at series that stand as single events, since their window has moved on."""
     now = ports.clock.now()
     with ports.db.transaction() as session:
-        waiting = singles.DUE.with_for_update(of=Link, skip_locked=True).limit(100)
+        waiting = singles.DUE.with_for_update(of=Link, key_share=True, skip_locked=True).limit(100)
         found = session.scalars(waiting, {"moved_before": now - singles.EVERY}).all()
         for link in session.scalars(select(Link).where(Link.id.in_(found))):
             link.singles_at = now

@@ -6,11 +6,11 @@ it is complete are the hub's own events written there (adopt before create).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, delete, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from hub.db import after_commit, forget
@@ -38,6 +38,13 @@ from hub.ports import Ports
 
 _FORGET_WAIT = (
     update(Link).where(Link.id == bindparam("link_id"), Link.due_at.is_not(None)).values(due_at=None)
+)
+_LOCK_COPIES = select(func.count()).select_from(
+    select(EventCopy.id)
+    .where(EventCopy.link_id == bindparam("link_id"))
+    .order_by(EventCopy.id)
+    .with_for_update()
+    .subquery()
 )
 _NOTIFY = (
     update(LinkSignal)
@@ -184,6 +191,22 @@ def start(session: Session, ports: Ports, link: Link) -> None:
     after_commit(session, lambda: ports.queue.hint("subscribe", link_id))
 
 
+def locked(session: Session, *conditions: ColumnElement[bool]) -> Sequence[Link]:
+    """Return links, locked against runs and whoever else changes them, in the order of their ids.
+
+    Whoever changes links takes them first, then events, then copies, so that nobody waits in a circle. Who
+    only makes copies of them may go on: it holds events that are wanted next.
+    """
+    session.flush()
+    query = select(Link).where(*conditions).order_by(Link.id).with_for_update(of=Link, key_share=True)
+    return session.scalars(query.execution_options(populate_existing=True)).all()
+
+
+def lock_copies(session: Session, link: Link) -> None:
+    """Lock all copies of a locked link before many of them are written: in the order of their ids."""
+    session.execute(_LOCK_COPIES, {"link_id": link.id})
+
+
 def resume(session: Session, ports: Ports, link: Link) -> None:
     """Set a paused or stopped link to work again, beginning with a pull."""
     link.state = LinkState.ACTIVE
@@ -226,6 +249,7 @@ def compare_anew(session: Session, link: Link, *, one_sided: bool) -> None:
     Args:
         one_sided: the hub took nothing over from there, so that what it shows is no common ground.
     """
+    lock_copies(session, link)
     forgotten: dict[str, Any] = {"remote_version": "", "shown_at": None, "replaced": {}}
     session.execute(
         update(EventCopy)
@@ -245,6 +269,7 @@ def look_again(session: Session, ports: Ports, link: Link) -> None:
     homes = [link.calendar_id, *([link.singles_id] if link.singles_id else [])]
     live = select(Event.id).where(Event.calendar_id.in_(homes), Event.deleted_at.is_(None))
     own = (EventCopy.link_id == link.id, EventCopy.event_id.in_(live))
+    lock_copies(session, link)
     session.execute(
         update(EventCopy)
         .where(*own, EventCopy.left_out.is_(True))
@@ -275,6 +300,7 @@ def take_away(session: Session, link: Link) -> None:
 
 def forget_wishes(session: Session, link: Link) -> None:
     """Let go of what is still to be written in a link that does not write any more."""
+    lock_copies(session, link)
     own = EventCopy.link_id == link.id
     never_made = [
         EventCopy.remote_id.is_(None),

@@ -194,7 +194,9 @@ def carry_out(session: Session, ports: Ports, plan: LinkPlan) -> list[Link]:
         session.add(calendar)
         session.flush()
     links = []
-    for planned in planned_links(session, plan.id):
+    all_planned = planned_links(session, plan.id)
+    linking.locked(session, Link.id.in_([p.link_id for p in all_planned if p.link_id]))
+    for planned in all_planned:
         if planned.is_new:
             remote = session.get_one(RemoteCalendar, planned.remote_calendar_id)
             link = linking.create_link(session, ports, calendar, remote, **planned.options)
@@ -210,7 +212,7 @@ def carry_out(session: Session, ports: Ports, plan: LinkPlan) -> list[Link]:
 
 def _change(session: Session, ports: Ports, link_id: str, options: Mapping[str, Any]) -> Link:
     """Change a link, and have it begin with the stored listing; a run of before loses its lease."""
-    link = session.get_one(Link, link_id, with_for_update=True)
+    link = session.get_one(Link, link_id)
     change_link(session, ports, link, **options)
     link.cursor = link.page = None
     link.fresh_mark = link.listed = link.pulled

@@ -10,17 +10,20 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
+from hub.accounts import links
 from hub.db import Database
+from hub.inbound import moves
 from hub.inbound.pull import pull_link
 from hub.migrations import pending
-from hub.models import Calendar, Event
+from hub.models import Calendar, Event, EventCopy, Link
 from hub.models.content import content_of
-from hub.outbound import edit
+from hub.outbound import edit, lease
 from hub.outbound.push import push_link
 from hub.plugin.testing import timed
+from hub.plugin.types import EventContent, When
 from tests import servers
 from tests.unit.api.hub_app import HubApp, an_event
 from tests.world import TESTER, World
@@ -196,3 +199,84 @@ def test_a_deletion_that_is_found_while_an_application_edits_the_event_waits_for
 
     assert world.titles("right") == world.titles("left") == ["Lunch, moved"]
     assert [c.field for c in world.conflicts()] == ["deleted"]
+
+
+Step = Callable[[Session], None]
+
+
+def play_side_by_side(world: World, first: Step, other: Step, then: Step) -> None:
+    """Begin a transaction, beside it another that comes as far as it can, and let both come to their end."""
+
+    def run() -> None:
+        with world.ports.db.transaction() as session:
+            other(session)
+
+    with ThreadPoolExecutor(1) as worker:
+        with world.ports.db.transaction() as session:
+            first(session)
+            running = worker.submit(run)
+            wait([running], BLOCKED)
+            then(session)
+        running.result(20)
+
+
+def void(_locked: object) -> None:
+    """Hold what was locked."""
+
+
+def link_of(session: Session) -> Link:
+    return session.scalars(select(Link)).one()
+
+
+def test_what_a_link_shows_is_changed_beside_an_edit_that_makes_a_copy_in_it(world: World) -> None:
+    event_id = existing(world, NINE)
+    play_side_by_side(
+        world,
+        lambda session: move(world, session, locked(event_id)(session)),
+        lambda session: links.change_link(session, world.ports, link_of(session), detail="busy_only"),
+        lambda session: make(world, session),
+    )
+    world.settle()
+    assert world.hub_titles() == ["Lunch", "Lunch, moved"]
+    assert world.titles("left") == ["Busy", "Busy"]
+
+
+def move_calendar(session: Session, world: World) -> None:
+    links.move_calendar(session, world.ports, session.get_one(Calendar, "cal_1"), "Asia/Tokyo")
+
+
+def sync_all(session: Session, world: World) -> None:
+    links.sync_now(session, world.ports, link_of(session), full=True)
+
+
+@pytest.mark.parametrize("change", [move_calendar, sync_all])
+def test_a_link_is_changed_beside_its_own_run(world: World, change: Callable[[Session, World], None]) -> None:
+    """Who changes a link takes it first, then events, then copies, as a run does."""
+    event_id = world.api_creates(EventContent(When(NINE, NINE.replace(hour=10)), "Lunch"))
+    world.settle()
+    with world.ports.db.transaction() as session:
+        found = lease.find_free(session, world.ports, link_of(session).id)
+        assert found is not None
+        run, link = found
+        lease.take(world.ports, link, run)
+        session.execute(update(EventCopy).values(parked_at=world.clock.now()))
+    play_side_by_side(
+        world,
+        lambda session: void(lease.held(session, world.ports, run)),
+        lambda session: change(session, world),
+        lambda session: move(world, session, locked(event_id)(session)),
+    )
+    assert world.hub_titles() == ["Lunch, moved"]
+
+
+def test_an_event_is_found_in_another_calendar_beside_an_edit_of_it(world: World) -> None:
+    event_id = existing(world, NINE)
+    with world.ports.db.reading() as session:
+        (copy_id,) = session.scalars(select(EventCopy.id))
+    play_side_by_side(
+        world,
+        lambda session: void(locked(event_id)(session)),
+        lambda session: void(moves.source_of(session, copy_id)),
+        lambda session: move(world, session, locked(event_id)(session)),
+    )
+    assert world.hub_titles() == ["Lunch, moved"]
