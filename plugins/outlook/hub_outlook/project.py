@@ -259,7 +259,8 @@ def difference(
     usual = occurrence(master, SeriesException(original_start))
     differs = changed_fields(usual, shown)
     times: dict[str, date | datetime] = {}
-    if (shown.when.start, shown.when.end) != (usual.when.start, usual.when.end):
+    span = shown.when.start, shown.when.end
+    if span != (usual.when.start, usual.when.end) and span != _as_shown(usual.when):
         times = {"start": shown.when.start, "end": shown.when.end}
     found = SeriesException(
         original_start,
@@ -274,6 +275,15 @@ def difference(
         **times,  # type: ignore[arg-type]
     )
     return None if found == SeriesException(original_start) else found
+
+
+def _as_shown(when: When) -> tuple[date | datetime, date | datetime]:
+    """Return start and end as Outlook shows them: a time that the clocks skip on that day is another one."""
+    if isinstance(when.start, datetime) and isinstance(when.end, datetime):
+        zone = when.start_zone or zones.FALLBACK
+        begin, finish = zones.to_utc(when.start, zone), zones.to_utc(when.end, zone)
+        return zones.to_wall(begin, zone), zones.to_wall(finish, zone)
+    return when.start, when.end
 
 
 def _or(own: T | None, series: T) -> T:

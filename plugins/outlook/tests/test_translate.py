@@ -23,9 +23,10 @@ from hub.plugin.types import (
     SeriesException,
     ShowAs,
     Visibility,
+    When,
 )
 from hub_outlook import zones
-from hub_outlook.project import project
+from hub_outlook.project import difference, project
 from hub_outlook.sandbox import accept, query, show
 from hub_outlook.sandbox.clock import Clock
 from hub_outlook.sandbox.control import ALL, WHOLE
@@ -96,6 +97,14 @@ def test_a_series_keeps_its_wall_time_over_a_clock_change() -> None:
     held = project(content).content
     shown = shown_after_writing(held)
     assert shown.when == held.when and shown.when.start == datetime(2027, 3, 25, 9)
+
+
+def test_an_occurrence_that_changes_on_a_night_when_clocks_skip_its_time_is_not_moved() -> None:
+    skipped, shown_as = datetime(2027, 3, 28, 2, 30), datetime(2027, 3, 28, 3, 30)
+    held = project(series("Nightly", datetime(2027, 3, 26, 2, 30), "FREQ=DAILY;COUNT=4")).content
+    when = When(shown_as, shown_as, held.when.start_zone, held.when.end_zone)
+    renamed = replace(held, title="Long night", when=when)
+    assert difference(held, renamed, skipped) == SeriesException(skipped, title="Long night")
 
 
 def test_an_exception_that_says_nothing_new_is_dropped() -> None:
