@@ -458,6 +458,13 @@ class ProviderContract:
         event = latest(changes)[remote_id].event
         assert event is not None and event.content.title == "Weekly, renamed"
         assert len(event.content.when.exceptions) == 2
+        last = event.updated_at
+        ann.control.advance(60)
+        renamed = SeriesException(monday + timedelta(weeks=3), title="Special")
+        when = dataclasses.replace(event.content.when, exceptions=(moved, gone, renamed))
+        ann.control.update(PERSON, cal.remote_id, remote_id, when=when)
+        event = ann.hooks.get_event(call=ann.call, calendar=cal, remote_id=remote_id)
+        assert last is None or event.updated_at > last, "a change of an occurrence is one of its series"
 
     # --- writing ---
 

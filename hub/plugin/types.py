@@ -296,6 +296,7 @@ class RemoteEvent:
     web_link: str | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
+    """When any of it was last changed; a change of an occurrence is one of its series, too."""
     read_only: str | None = None
     """Why the hub must not write to it (someone else's meeting, a birthday …); None if it may."""
     own_fields: frozenset[str] = frozenset()

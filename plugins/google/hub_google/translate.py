@@ -88,12 +88,18 @@ def from_remote(item: Event, instances: Iterable[Event], zone: str) -> RemoteEve
         tag=item.get("extendedProperties", {}).get("private", {}).get(TAG_KEY),
         web_link=item.get("htmlLink"),
         created_at=values.read_instant(item.get("created")),
-        updated_at=values.read_instant(item.get("updated")),
+        updated_at=_updated_at(item, instances),
         read_only=_read_only(item, is_guest_copy),
         own_fields=GUEST_FIELDS if is_guest_copy else _NO_FIELDS,
         partial_fields=_GUESTS if people.is_partly_shown(item) else _NO_FIELDS,
         notice=_notice(item, content.when),
     )
+
+
+def _updated_at(item: Event, instances: list[Event]) -> datetime | None:
+    """Return the last change that Google dates: a changed instance leaves its master's date as it is."""
+    dates = (values.read_instant(i.get("updated")) for i in (item, *instances))
+    return max(filter(None, dates), default=None)
 
 
 def _notice(item: Event, when: When) -> str | None:

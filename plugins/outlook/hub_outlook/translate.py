@@ -117,12 +117,18 @@ def _from_remote(event: Event) -> RemoteEvent:
         tag=tag_of(event),
         web_link=event.get("webLink"),
         created_at=_at(event.get("createdDateTime")),
-        updated_at=_at(event.get("lastModifiedDateTime")),
+        updated_at=_updated_at(event),
         read_only=_read_only(event, unknown),
         notify_only=_notify_only(event),
         partial_fields=_partial(event),
         notice=_notice(event, zone, unknown),
     )
+
+
+def _updated_at(event: Event) -> datetime | None:
+    """Return the last change: nothing promises that one of an occurrence is its master's, too."""
+    rows = (event, *(event.get("exceptionOccurrences") or []))
+    return max(filter(None, (_at(row.get("lastModifiedDateTime")) for row in rows)), default=None)
 
 
 def version(event: Event) -> str:
