@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from hub.domain.fingerprint import fingerprint
 from hub.domain.people import PEOPLE, merged, with_people, without_people
@@ -40,8 +40,7 @@ class Clash:
     kept: Side
 
 
-@dataclass(frozen=True, slots=True)
-class Merged:
+class Merged(NamedTuple):
     """What comes of a merge."""
 
     content: Plain

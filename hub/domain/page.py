@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from hub.domain.fingerprint import fingerprint
 from hub.domain.lens import Lens, pinned
@@ -112,8 +112,7 @@ class EventDraft:
         return version
 
 
-@dataclass(frozen=True, slots=True)
-class NewEvent:
+class NewEvent(NamedTuple):
     """An event that the hub does not have yet."""
 
     id: str
@@ -122,7 +121,7 @@ class NewEvent:
     span: tuple[datetime, datetime | None]
     created_at: datetime
     updated_at: datetime
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = NOTHING
     deleted_at: datetime | None = None
 
 
@@ -178,9 +177,9 @@ def shown(remote: RemoteEvent, content: Plain) -> dict[str, Any]:
         "uid": remote.uid,
         "web_link": remote.web_link,
         "read_only": remote.read_only,
-        "own_fields": sorted(remote.own_fields),
+        "own_fields": sorted(remote.own_fields) if remote.own_fields else [],
         "notify_only": remote.notify_only,
-        "partial_fields": sorted(remote.partial_fields),
+        "partial_fields": sorted(remote.partial_fields) if remote.partial_fields else [],
         "notice": remote.notice,
         "removed_at": None,
         "left_out": False,
@@ -224,6 +223,8 @@ def lost_later(replaced: Mapping[str, str], base: Plain, theirs: Plain) -> froze
         base: what the provider's answer to the write showed.
         theirs: what it shows now, under the same version or an older one.
     """
+    if not replaced:
+        return frozenset()
     return frozenset(
         name
         for name, before in replaced.items()
@@ -348,7 +349,7 @@ class Plan:
     @staticmethod
     def _lost_beneath(copy: Draft, base: Plain, theirs: Plain) -> frozenset[str]:
         """Return what an earlier write lost, where a later, unanswered one of ours explains all the rest."""
-        tried = copy["tried"] or {}
+        tried = copy["tried"]
         lost = lost_later(copy["replaced"], base, theirs) if tried else frozenset()
         if not lost:
             return lost

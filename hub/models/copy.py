@@ -13,6 +13,7 @@ from hub.models.event import Event
 
 _OUTBOX = text("wanted_version > pushed_version AND parked_at IS NULL")
 _MISSING = text("missing_at IS NOT NULL")
+_NAMED = text("uid IS NOT NULL")
 
 
 class EventCopy(Base):
@@ -27,7 +28,7 @@ class EventCopy(Base):
         UniqueConstraint("link_id", "remote_id"),
         UniqueConstraint("event_id", "link_id"),
         Index("ix_event_copies_outbox", "link_id", "due_at", sqlite_where=_OUTBOX, postgresql_where=_OUTBOX),
-        Index("ix_event_copies_uid", "link_id", "uid"),
+        Index("ix_event_copies_uid", "link_id", "uid", sqlite_where=_NAMED, postgresql_where=_NAMED),
         # Each run asks for these, and mostly there are none.
         Index("ix_event_copies_missing", "link_id", sqlite_where=_MISSING, postgresql_where=_MISSING),
         Index(

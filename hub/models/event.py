@@ -13,6 +13,7 @@ from hub.domain.plain import is_meeting
 
 _SPLIT = text("split_from IS NOT NULL")
 _PART = text("part_of IS NOT NULL")
+_DELETED = text("deleted_at IS NOT NULL")
 
 
 class Event(Base):
@@ -24,10 +25,11 @@ class Event(Base):
         Index("ix_events_uid", "calendar_id", "uid"),
         Index("ix_events_split_from", "split_from", sqlite_where=_SPLIT, postgresql_where=_SPLIT),
         Index("ix_events_part_of", "part_of", sqlite_where=_PART, postgresql_where=_PART),
+        Index("ix_events_deleted_at", "deleted_at", sqlite_where=_DELETED, postgresql_where=_DELETED),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id", ondelete="CASCADE"), index=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id", ondelete="CASCADE"))
     calendar_id: Mapped[str] = mapped_column(ForeignKey("calendars.id", ondelete="CASCADE"))
     uid: Mapped[str] = mapped_column(String(1024))
     """RFC 5545 UID."""
@@ -60,7 +62,7 @@ class Event(Base):
     ends_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
-    deleted_at: Mapped[datetime | None] = mapped_column(index=True)
+    deleted_at: Mapped[datetime | None]
     """Set: a tombstone, so that late news cannot revive the event."""
 
     exceptions: Mapped[list[SeriesExceptionRow]] = relationship(

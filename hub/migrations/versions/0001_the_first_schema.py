@@ -237,8 +237,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("events", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_events_deleted_at"), ["deleted_at"], unique=False)
-        batch_op.create_index(batch_op.f("ix_events_tenant_id"), ["tenant_id"], unique=False)
+        batch_op.create_index(
+            "ix_events_deleted_at",
+            ["deleted_at"],
+            unique=False,
+            sqlite_where=sa.text("deleted_at IS NOT NULL"),
+            postgresql_where=sa.text("deleted_at IS NOT NULL"),
+        )
         batch_op.create_index(
             "ix_events_split_from",
             ["split_from"],
@@ -505,7 +510,13 @@ def upgrade() -> None:
             sqlite_where=sa.text("missing_at IS NOT NULL"),
             postgresql_where=sa.text("missing_at IS NOT NULL"),
         )
-        batch_op.create_index("ix_event_copies_uid", ["link_id", "uid"], unique=False)
+        batch_op.create_index(
+            "ix_event_copies_uid",
+            ["link_id", "uid"],
+            unique=False,
+            sqlite_where=sa.text("uid IS NOT NULL"),
+            postgresql_where=sa.text("uid IS NOT NULL"),
+        )
 
     op.create_table(
         "link_signals",
@@ -626,7 +637,11 @@ def downgrade() -> None:
     op.drop_table("parked_changes")
     op.drop_table("link_signals")
     with op.batch_alter_table("event_copies", schema=None) as batch_op:
-        batch_op.drop_index("ix_event_copies_uid")
+        batch_op.drop_index(
+            "ix_event_copies_uid",
+            sqlite_where=sa.text("uid IS NOT NULL"),
+            postgresql_where=sa.text("uid IS NOT NULL"),
+        )
         batch_op.drop_index(
             "ix_event_copies_missing",
             sqlite_where=sa.text("missing_at IS NOT NULL"),
@@ -677,8 +692,11 @@ def downgrade() -> None:
         batch_op.drop_index("ix_events_uid")
         batch_op.drop_index("ix_events_part_of")
         batch_op.drop_index("ix_events_split_from")
-        batch_op.drop_index(batch_op.f("ix_events_tenant_id"))
-        batch_op.drop_index(batch_op.f("ix_events_deleted_at"))
+        batch_op.drop_index(
+            "ix_events_deleted_at",
+            sqlite_where=sa.text("deleted_at IS NOT NULL"),
+            postgresql_where=sa.text("deleted_at IS NOT NULL"),
+        )
 
     op.drop_table("events")
     with op.batch_alter_table("page_sessions", schema=None) as batch_op:
