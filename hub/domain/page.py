@@ -584,19 +584,20 @@ class Plan:
         """
         merged = self._merge(copy["base"], theirs, old, copy, remote, copy["synced"], copy["tried"])
         times = span(_when(merged.content), self.terms.zone)
-        event, here = self._create(remote, theirs, merged.content, times, old.row["extra"])
+        event_id, here = self._create(remote, theirs, merged.content, times, old.row["extra"])
         here.set({"synced": merged.synced})
         if merged.owed and self.terms.direction != "import":
             here.set({"pushed_version": 0})
+        event = EventDraft(Draft({"id": event_id, "version": FIRST_VERSION}), merged.content)
         for clash in merged.clashes:
             self._note(event, clash, old.content, remote)
-        return event.id
+        return event_id
 
     def bring_here(self, remote: RemoteEvent, theirs: Plain) -> str:
         """Bring in an event from another calendar as it is shown here; return its new id."""
         content = self.terms.lens.brought_in(theirs)
-        event, _ = self._create(remote, theirs, content, span(remote.content.when, self.terms.zone))
-        return event.id
+        event_id, _ = self._create(remote, theirs, content, span(remote.content.when, self.terms.zone))
+        return event_id
 
     def _create(
         self,
@@ -605,7 +606,8 @@ class Plan:
         content: Plain,
         times: tuple[datetime, datetime | None],
         extra: dict[str, Any] | None = None,
-    ) -> tuple[EventDraft, Draft]:
+    ) -> tuple[str, Draft]:
+        """Note an event that is new here, and its copy; return its id and the copy."""
         extra = extra or {}
         event_id = self._ids.new("evt")
         uid = remote.uid or f"{remote.remote_id}@{self.terms.provider}"
@@ -619,13 +621,13 @@ class Plan:
         })  # fmt: skip
         self.writes.new_copies.append(copy)
         self._log("created", event_id, FIRST_VERSION, beginning(content, extra))
-        return EventDraft(Draft({"id": event_id, "version": FIRST_VERSION}), content), copy
+        return event_id, copy
 
     # --- writing down ---
 
     def _new_copy(self, event_id: str, values: Mapping[str, Any] = NOTHING) -> Draft:
-        ids = {"id": self._ids.new("cpy"), "event_id": event_id, "link_id": self.terms.link_id}
-        copy = Draft(NEW_COPY | ids)
+        copy = Draft(NEW_COPY)
+        copy |= {"id": self._ids.new("cpy"), "event_id": event_id, "link_id": self.terms.link_id}
         copy.set(values)
         return copy
 
