@@ -54,6 +54,7 @@ _OWED = (
         func.count().filter(_IS_PARKED),
         func.count().filter(_IS_MISSING),
         func.count().filter(_IS_DOUBTED),
+        func.max(EventCopy.problem).filter(_IS_WAITING),
     )
     .join(Event, Event.id == EventCopy.event_id)
     .where(EventCopy.link_id.in_(_IDS), or_(_IS_WAITING, _IS_PARKED, _IS_MISSING, _IS_DOUBTED))
@@ -130,6 +131,8 @@ class _Owed:
     parked: int = 0
     held: int = 0
     doubted: int = 0
+    reason: str | None = None
+    """Why something is waiting, if a provider has said it."""
 
 
 def health_of(session: Session, ports: Ports, links: Sequence[Link]) -> dict[str, Health]:
@@ -199,6 +202,7 @@ def _assess(
         problem = problem or _explain_parked(len(parked))
     elif since is not None:
         state = "syncing" if link.imported_at is None or now - since < PATIENCE else "behind"
+        problem = owed.reason
     else:
         state = "in_sync"
     oldest = min([at for at in (since, *(p.at for p in parked), problem_at) if at is not None], default=now)

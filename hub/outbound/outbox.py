@@ -425,17 +425,29 @@ def failed(
     if copy.wanted_version > work.version:
         copy.uncertain = copy.uncertain and not was_refused
         return
-    copy.attempts += 1
+    # Who has the whole account wait says nothing of this event, however often it is the one that is told so.
+    is_blameless = isinstance(error, RetryLaterError) and error.scope != "calendar"
+    copy.attempts = max(copy.attempts, 1) if is_blameless else copy.attempts + 1
     copy.problem = error.message
     after = error.after if isinstance(error, RetryLaterError) else None
     copy.due_at = now + timedelta(seconds=backoff(ports, copy.attempts, after))
-    exhausted = copy.attempts >= ports.settings.park_after
+    exhausted = copy.attempts >= ports.settings.park_after and not is_blameless
     if park or (exhausted and (link.failures == 0 or not isinstance(error, RetryLaterError))):
         copy.parked_at, copy.due_at = now, None
     if was_refused:
         copy.uncertain = False
         if isinstance(work.push, PushAnswer):
             asked.forget_answer(copy, work.push)
+
+
+def put_off(session: Session, ports: Ports, link: Link, error: RetryLaterError) -> None:
+    """Let all that is unwritten in a link wait as long as the provider has asked; no event is at fault."""
+    until = ports.clock.now() + timedelta(seconds=backoff(ports, 1, error.after))
+    session.execute(
+        update(EventCopy)
+        .where(EventCopy.link_id == link.id, *UNWRITTEN)
+        .values(due_at=until, attempts=1, problem=error.message)
+    )
 
 
 def not_sent(session: Session, rest: tuple[Work, ...]) -> None:

@@ -85,16 +85,22 @@ def _push_batch(ports: Ports, lease: Lease, batch: tuple[Work, ...], *, uncertai
     Returns:
         Whether the run has ended: nothing more is due, or its time is over.
     """
-    waiting = 0
+    waiting, has_written = 0, False
     for place, work in enumerate(batch, 1):
         rest = batch[place:]
         outcome = _write(ports, lease, work)
+        if isinstance(outcome, RetryLaterError) and outcome.scope == "writes":
+            return _put_off(ports, lease, batch[place - 1 :], outcome)
         waiting = waiting + 1 if isinstance(outcome, RetryLaterError) else 0
         trouble_of_link = _concerns_link(outcome, waiting)
+        has_written = has_written or not isinstance(outcome, Exception)
         with ports.db.transaction() as session:
             link = held(session, ports, lease)
             _note(session, ports, link, work, outcome)
             is_over = link.state != LinkState.ACTIVE or (lease.is_over(ports) and not uncertain_only)
+            if trouble_of_link and has_written:
+                # Who takes some and then asks for a pause is not failing: the next pause is short, too.
+                link.failures = 0
             if trouble_of_link or is_over:
                 outbox.not_sent(session, rest)
             elif rest or uncertain_only:
@@ -108,6 +114,19 @@ def _push_batch(ports: Ports, lease: Lease, batch: tuple[Work, ...], *, uncertai
             raise outcome
         return has_ended
     return False
+
+
+def _put_off(ports: Ports, lease: Lease, unwritten: tuple[Work, ...], error: RetryLaterError) -> bool:
+    """Let the link's writes wait, all alike, while what is read goes on; the run ends."""
+    with ports.db.transaction() as session:
+        link = held(session, ports, lease)
+        outbox.not_sent(session, unwritten)
+        outbox.put_off(session, ports, link, error)
+        give_back(session, ports, link, lease)
+    log.warning(
+        "writes_paused", link_id=link.id, account_id=link.account_id, code=error.code, reason=error.message
+    )
+    return True
 
 
 def _write(ports: Ports, lease: Lease, work: Work) -> Outcome:
@@ -146,6 +165,8 @@ def _note(session: Session, ports: Ports, link: Link, work: Work, outcome: Outco
         outbox.gone(session, ports, link, work)
     else:
         outbox.failed(session, ports, link, work, outcome, park=isinstance(outcome, RefusedError))
+        if isinstance(outcome, RefusedError) and outcome.scope == "calendar":
+            trouble.ask_for_calendars(session, ports, link.account_id)
         if isinstance(outcome, VersionMovedError):
             ask_for_pull(session, ports, link.id)
         if not isinstance(outcome, RetryLaterError):

@@ -148,9 +148,7 @@ def settle(ports: Ports, lease: Lease, error: ProviderError | UnknownProviderErr
             link.due_at = now + timedelta(seconds=backoff(ports, link.failures, after))
             if isinstance(error, CalendarLostError):
                 link.state = LinkState.STOPPED
-                session.get_one(Account, link.account_id).calendars_at = None
-                account_id = link.account_id
-                after_commit(session, lambda: ports.queue.hint("refresh_calendars", account_id))
+                ask_for_calendars(session, ports, link.account_id)
             link.problem = _explain(error)
             link.problem_code = type(error).__name__
             link.problem_at = link.problem_at or now
@@ -167,6 +165,14 @@ def settle(ports: Ports, lease: Lease, error: ProviderError | UnknownProviderErr
             )
     except LeaseLostError:
         return
+
+
+def ask_for_calendars(session: Session, ports: Ports, account_id: str) -> None:
+    """Have the account's calendars read anew, and what it may do with them; once, until they are."""
+    account = session.get_one(Account, account_id)
+    if account.calendars_at is not None:
+        account.calendars_at = None
+        after_commit(session, lambda: ports.queue.hint("refresh_calendars", account_id))
 
 
 def clear(link: Link) -> None:

@@ -27,8 +27,8 @@ class RetryLaterError(ProviderError):
     """The provider is busy, throttling, failing or silent: the same call may work later.
 
     Whether a write took effect is not known. `after` is the number of seconds that the provider asked
-    for, or None; `scope` says who must wait: only this calendar, the account, or every account of the
-    provider.
+    for, or None; `scope` says who must wait: only this "calendar", the "account", every account of the
+    "provider", or the account's "writes" alone. Of the last nothing was written, and reading goes on.
     """
 
     def __init__(
@@ -75,8 +75,8 @@ class PollOnlyError(ProviderError):
 class RefusedError(ProviderError):
     """The provider refuses this for good: do not repeat it unchanged.
 
-    `scope` says what is refused: this one "event" (it is parked), or any write to the "calendar"
-    (it is read-only for this account).
+    `scope` says what is refused: this one "event" (it is parked), or any write to the "calendar" (the
+    event is parked, and what the account may do with its calendars is read anew).
     """
 
     def __init__(self, message: str, *, scope: str = "event", code: str | None = None) -> None:

@@ -56,7 +56,8 @@ class Row:
 
 _ACCOUNT = {"scope": "account"}
 _EVERYBODY = {"scope": "provider"}
-_HOURS = {"scope": "account", "after": 3600.0}
+_HOURS = {"scope": "writes", "after": 3600.0}
+_ALONE = {"scope": "calendar", "after": 3600.0}
 _READ_ONLY = {"scope": "calendar"}
 _WRITES = frozenset({About.WRITE})
 _EVENTS = frozenset({About.EVENT, About.WRITE})
@@ -71,6 +72,7 @@ TABLE: tuple[Row, ...] = (
     Row(None, "push.webhookUrlNotHttps", MisconfiguredError, "Google notifies https addresses only."),
     Row(None, "push.webhookUrlUnauthorized", MisconfiguredError, "Google refused the callback address."),
     Row(400, "channelIdNotUnique", RefusedError, "The channel's id was used before."),
+    Row(None, "quotaExceeded", RetryLaterError, "Google opens no more channels now.", _CHANNELS, more=_ALONE),
     Row(401, None, TokenExpiredError, "Google did not accept the access token."),
     Row(403, "insufficientPermissions", GrantLostError, "The permission granted to the hub is too narrow."),
     Row(

@@ -73,10 +73,16 @@ def test_a_token_that_google_does_not_know_means_start_over(message: str) -> Non
     assert isinstance(error_for(400, body("invalid", message), {}, About.CALENDAR, NOW), CursorExpiredError)
 
 
-def test_an_account_made_read_only_waits_for_an_hour_alone() -> None:
+def test_an_account_made_read_only_waits_for_an_hour_with_its_writes_alone() -> None:
     found = error_for(403, body("quotaExceeded"), {}, About.WRITE, NOW)
     assert isinstance(found, RetryLaterError)
-    assert (found.after, found.scope) == (3600.0, "account")
+    assert (found.after, found.scope) == (3600.0, "writes")
+
+
+def test_a_channel_that_is_one_too_many_holds_up_nothing_else() -> None:
+    found = error_for(403, body("quotaExceeded"), {}, About.CHANNEL, NOW)
+    assert isinstance(found, RetryLaterError)
+    assert (found.after, found.scope) == (3600.0, "calendar")
 
 
 def test_a_calendar_that_may_only_be_read_refuses_as_a_whole() -> None:

@@ -331,7 +331,7 @@ def test_an_account_made_read_only_still_reads(google: Google) -> None:
     assert google.changes()[0] == []
     with pytest.raises(RetryLaterError) as caught:
         google.create(timed("Lunch", google.now.replace(tzinfo=None, microsecond=0)))
-    assert (caught.value.after, caught.value.scope) == (3600.0, "account")
+    assert (caught.value.after, caught.value.scope) == (3600.0, "writes")
 
 
 def test_switches_that_do_not_exist_are_refused(google: Google) -> None:

@@ -90,7 +90,7 @@ BUGS = [
     Bug(
         "an event is parked after its first failure",
         OUTBOX,
-        "copy.attempts >= ports.settings.park_after\n    if park",
+        "copy.attempts >= ports.settings.park_after and not is_blameless\n    if park",
         "copy.attempts >= 1\n    if park",
         ("C1", "C9", "C12"),
     ),
