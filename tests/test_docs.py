@@ -10,6 +10,7 @@ import sys
 import types
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -23,6 +24,7 @@ from hub.plugin import types as border
 from hub.plugin.control import SandboxControl
 from hub.providers.manager import HOOKS, Providers
 from hub.settings import Settings
+from hub_google.sandbox import state as google
 from tests.unit.api.hub_app import HubApp
 
 ROOT = Path(__file__).parents[1]
@@ -405,7 +407,7 @@ def all_tests() -> set[str]:
     }
 
 
-@pytest.mark.parametrize("heading", ["Outlook"])
+@pytest.mark.parametrize("heading", ["Google", "Outlook"])
 def test_each_line_of_a_sandbox_names_tests_that_are_there(heading: str, all_tests: set[str]) -> None:
     rows = re.findall(
         r"^\| (?!---|Microsoft \||Google \|)(.*) \|$", section(SANDBOXES, heading), re.MULTILINE
@@ -414,3 +416,9 @@ def test_each_line_of_a_sandbox_names_tests_that_are_there(heading: str, all_tes
     assert [row for row in rows if not re.search(r"`test_\w+`[^|]*$", row)] == [], "no test shows these"
     named_there = {name for row in rows for name in re.findall(r"`(test_\w+)`", row)}
     assert named_there - all_tests == set()
+
+
+@pytest.mark.parametrize(("heading", "switches"), [("Google", google.SWITCHES)])
+def test_each_switch_of_a_sandbox_stands_on_the_page(heading: str, switches: dict[str, Any]) -> None:
+    page = section(SANDBOXES, heading)
+    assert [name for name in switches if f"`{name}`" not in page] == []

@@ -10,6 +10,8 @@ from hub_google.wire import CalendarEntry
 _ROLES = {
     "owner": AccessRole.OWNER,
     "writer": AccessRole.WRITER,
+    # Others' private events are hidden from it, and left alone (`translate.is_hidden`).
+    "writerWithoutPrivateAccess": AccessRole.WRITER,
     "reader": AccessRole.READER,
     "freeBusyReader": AccessRole.FREE_BUSY,
 }

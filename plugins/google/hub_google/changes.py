@@ -106,7 +106,8 @@ def _list(
         query["syncToken"] = cursor
     else:
         query["timeMin"] = window.start.astimezone(UTC).isoformat()
-    answer: EventList = client.run(client.events.list(pageToken=place.token, **query), About.CALENDAR)
+    about = About.CHANGES if cursor else About.CALENDAR
+    answer: EventList = client.run(client.events.list(pageToken=place.token, **query), about)
     items = [i for i in answer.get("items") or () if isinstance(i, dict) and is_id(i.get("id"))]
     _go_on(place, answer, [item["id"] for item in items])
     zone = answer.get("timeZone") or calendar.zone or "UTC"

@@ -35,6 +35,7 @@ class About(StrEnum):
 
     ACCOUNT = "account"
     CALENDAR = "calendar"
+    CHANGES = "changes"
     EVENT = "event"
     WRITE = "write"
     CHANNEL = "channel"
@@ -51,6 +52,7 @@ class Row:
     about: frozenset[About] | None = None
     said: str | None = None
     """Words that the message must hold."""
+    domain: str | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -61,7 +63,8 @@ _ALONE = {"scope": "calendar", "after": 3600.0}
 _READ_ONLY = {"scope": "calendar"}
 _WRITES = frozenset({About.WRITE})
 _EVENTS = frozenset({About.EVENT, About.WRITE})
-_LISTS = frozenset({About.CALENDAR})
+_LISTS = frozenset({About.CALENDAR, About.CHANGES})
+_CHANGES = frozenset({About.CHANGES})
 _CHANNELS = frozenset({About.CHANNEL})
 _BUSY = "Google Calendar is busy or throttling."
 _FAILED = "Google Calendar failed to answer."
@@ -87,11 +90,13 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(None, "userRateLimitExceeded", RetryLaterError, _BUSY, more=_ACCOUNT),
     Row(None, "rateLimitExceeded", RetryLaterError, _BUSY, more=_ACCOUNT),
+    Row(None, "RATE_LIMIT_EXCEEDED", RetryLaterError, _BUSY, more=_ACCOUNT),
     Row(
         None, "dailyLimitExceeded", RetryLaterError, "The project's daily quota is used up.", more=_EVERYBODY
     ),
     Row(403, "accessNotConfigured", MisconfiguredError, "The Calendar API is not enabled for this project."),
     Row(403, "SERVICE_DISABLED", MisconfiguredError, "The Calendar API is not enabled for this project."),
+    Row(403, None, RetryLaterError, _BUSY, domain="usageLimits", more=_ACCOUNT),
     Row(403, "forbiddenForNonOrganizer", RefusedError, "Only the organizer may change this."),
     Row(
         403,
@@ -126,6 +131,8 @@ TABLE: tuple[Row, ...] = (
     Row(412, None, VersionMovedError, "The event was changed meanwhile."),
     Row(408, None, RetryLaterError, _FAILED),
     Row(429, None, RetryLaterError, _BUSY, more=_ACCOUNT),
+    # With which words Google refuses what stands beside a sync token is not known: a full listing tells.
+    Row(400, None, CursorExpiredError, _TOO_OLD, _CHANGES),
     Row(400, None, RefusedError, "Google refused the request as invalid."),
 )
 
@@ -134,9 +141,9 @@ def error_for(
     status: int, content: bytes, headers: Mapping[str, str], about: About, now: datetime
 ) -> ProviderError:
     """Return the error that an answer of Google stands for."""
-    reason, message = read_reason(content)
-    row = next((r for r in TABLE if _fits(r, status, reason, message, about)), None)
-    code = reason or str(status)
+    told = read_error(content)
+    row = next((r for r in TABLE if _fits(r, status, told, about)), None)
+    code = told.reason or str(status)
     if row is None and (status >= 500 or status < 400):
         return RetryLaterError(_FAILED, after=retry_after(headers, now), code=code)
     if row is None:
@@ -147,25 +154,36 @@ def error_for(
     return row.error(row.sentence, code=code, **row.more)
 
 
-def _fits(row: Row, status: int, reason: str, message: str, about: About) -> bool:
+@dataclass(frozen=True)
+class Told:
+    """What an error body says; nothing, if it is not Google's JSON."""
+
+    reason: str = ""
+    message: str = ""
+    domain: str = ""
+
+
+def _fits(row: Row, status: int, told: Told, about: About) -> bool:
     return (
         row.status in (None, status)
-        and row.reason in (None, reason)
+        and row.reason in (None, told.reason)
+        and row.domain in (None, told.domain)
         and (row.about is None or about in row.about)
-        and (row.said is None or row.said in message.lower())
+        and (row.said is None or row.said in told.message.lower())
     )
 
 
-def read_reason(content: bytes) -> tuple[str, str]:
-    """Return reason and message of an error body; empty ones if it is not Google's JSON."""
+def read_error(content: bytes) -> Told:
+    """Return what an error body says, of the older shape or the newer one: its first part with a reason."""
     try:
         error = json.loads(content)["error"]
         if isinstance(error, str):
-            return error, ""
-        first = (error.get("errors") or error.get("details") or [{}])[0]
-        return str(first.get("reason", "")), str(error.get("message", ""))
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError):
-        return "", ""
+            return Told(error)
+        parts = [*(error.get("errors") or ()), *(error.get("details") or ())]
+        first: Mapping[str, Any] = next((part for part in parts if part.get("reason")), {})
+        return Told(str(first.get("reason", "")), str(error.get("message", "")), str(first.get("domain", "")))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return Told()
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:

@@ -5,7 +5,7 @@ All share the master's iCalUID, so that one listing finds them (sheet 3.6).
 
 from __future__ import annotations
 
-from hub.plugin.errors import GoneError
+from hub.plugin.errors import GoneError, RetryLaterError
 from hub.plugin.types import RemoteCalendar, RemoteEvent
 from hub_google.client import Client
 from hub_google.errors import About
@@ -74,6 +74,7 @@ def complete(client: Client, calendar: RemoteCalendar, item: Event) -> Family:
 
     Raises:
         GoneError: it is cancelled.
+        RetryLaterError: it was read, but is not listed (yet): nothing says that it is gone.
     """
     if item.get("status") == "cancelled":
         raise GoneError("The event was deleted.", code="cancelled")
@@ -81,7 +82,7 @@ def complete(client: Client, calendar: RemoteCalendar, item: Event) -> Family:
         return item, []
     found = _by_uid(client, calendar, item["id"], item.get("iCalUID", ""))
     if found is None:
-        raise GoneError("The event was deleted.", code="cancelled")
+        raise RetryLaterError("Google does not list a series that it shows.")
     return found
 
 

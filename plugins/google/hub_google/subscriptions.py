@@ -59,8 +59,8 @@ def receive(request: ProviderRequest) -> Reception:
     headers = {name.lower(): value for name, value in request.headers.items()}
     channel_id = headers.get("x-goog-channel-id", "")
     state = headers.get("x-goog-resource-state", "").lower()
-    if not channel_id or state not in ("exists", "not_exists"):
-        # `sync` only says that the channel is open, perhaps before watch answered.
+    if not channel_id or state in ("", "sync"):
+        # `sync` only says that the channel is open, perhaps before watch answered; any other state is news.
         return Reception()
     notice = Notification(
         channel_id=channel_id,

@@ -49,6 +49,7 @@ FIELD_KEYS: Mapping[str, tuple[str, ...]] = {
 }
 """Which keys of Google's event carry a field; the fields that are not here are never written."""
 
+BUSY = "Busy"
 _TYPES = {
     "default": "",
     "birthday": "a birthday from the contacts",
@@ -136,6 +137,16 @@ def is_left_out(item: Event) -> bool:
     return isinstance(kind, str) and kind not in _TYPES
 
 
+def is_hidden(item: Event) -> bool:
+    """Whether only its time is shown to this account: a private event, or all of a calendar (sheet 2.2)."""
+    return "summary" not in item and "organizer" not in item and "creator" not in item
+
+
+def title_of(item: Event) -> str:
+    """Return the title; of an event that is hidden, what Google's own page shows instead."""
+    return BUSY if is_hidden(item) else one_line(item.get("summary", ""))
+
+
 def _read_only(item: Event, is_guest_copy: bool) -> str | None:
     """Return why the hub must leave the event alone, or None."""
     kind = item.get("eventType") or "default"
@@ -143,7 +154,9 @@ def _read_only(item: Event, is_guest_copy: bool) -> str | None:
         return _TYPES.get(kind, f"a special event of Google Calendar ({kind})")
     if item.get("locked"):
         return "locked by its organizer"
-    return "organised by someone else" if is_guest_copy else None
+    if is_guest_copy:
+        return "organised by someone else"
+    return "hidden from this account but for its time" if is_hidden(item) else None
 
 
 def _is_guest_copy(item: Event) -> bool:
@@ -158,7 +171,7 @@ def content_from(item: Event, instances: Iterable[Event], zone: str) -> EventCon
     description, join = text.read_texts(shown)
     return EventContent(
         when=_when(item, instances, zone),
-        title=one_line(item.get("summary", "")),
+        title=title_of(item),
         description=description,
         description_html=shown if join is None and text.is_html(shown) else None,
         location=values.read_location(item.get("location", "")),
@@ -236,7 +249,7 @@ def exception_from(instance: Event, master: Event, series: EventContent) -> Seri
         end=end if moved else None,
         start_zone=start_zone if timed and when.start_zone and start_zone != when.start_zone else None,
         end_zone=end_zone if timed and when.end_zone and end_zone != when.end_zone else None,
-        title=_other(one_line(instance.get("summary", "")), one_line(master.get("summary", ""))),
+        title=_other(title_of(instance), title_of(master)),
         description=_other(
             text.read_texts(instance.get("description", ""))[0],
             text.read_texts(master.get("description", ""))[0],

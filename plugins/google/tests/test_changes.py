@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 
 import pytest
 
-from hub.plugin.errors import CursorExpiredError
+from hub.plugin.errors import CursorExpiredError, RefusedError, RetryLaterError
 from hub.plugin.testing import series, timed
 from hub.plugin.types import RemoteChange, Scope, SeriesException
 from hub_google import changes as module
+from hub_google import hooks
 from hub_google.testing import ANN, WINDOW, Google
 
 MONDAY = datetime(2027, 1, 4, 9)
@@ -162,3 +164,45 @@ def test_a_full_listing_tells_its_span_whether_or_not_the_token_remembers_it(
     assert page.scope is Scope.SNAPSHOT and page.window is not None
     assert [c.remote_id for c in page.changes] == [new.remote_id]
     assert google.changes(page.next_cursor)[0] == []
+
+
+@pytest.mark.parametrize(("word", "message"), [("invalid", "No."), ("badRequest", "Bad"), ("new", "")])
+def test_a_cursor_that_is_refused_in_whatever_words_starts_over(
+    google: Google, word: str, message: str
+) -> None:
+    _, cursor = google.changes()
+    entry = {"domain": "global", "reason": word, "message": message}
+    body = json.dumps({"error": {"errors": [entry], "code": 400, "message": message}})
+    google.control.fault("status", status=400, body=body, query="syncToken")
+    with pytest.raises(CursorExpiredError):
+        google.fetch(cursor)
+    google.control.fault("status", status=400, body=body, query="timeMin")
+    with pytest.raises(RefusedError):
+        google.fetch()
+
+
+def test_a_series_that_is_shown_and_not_listed_yet_is_not_taken_for_deleted(google: Google) -> None:
+    event = google.create(series("Weekly", MONDAY, RULE, MOVED))
+    _, cursor = google.changes()
+    google.control.update(ANN, ANN, event.remote_id, title="Renamed")
+    google.control.fault("short", keep=0, query="iCalUID", times=3)
+    with pytest.raises(RetryLaterError):
+        google.fetch(cursor)
+    google.control.clear_faults()
+    changes, _ = google.changes(cursor)
+    assert [c.event.content.title for c in changes if c.event] == ["Renamed"]
+
+
+@pytest.mark.parametrize("role", ["writerWithoutPrivateAccess", "reader", "freeBusyReader"])
+def test_what_is_hidden_from_an_account_is_busy_and_never_written(google: Google, role: str) -> None:
+    secret, plain = google.insert(summary="Secret", visibility="private"), google.insert(summary="Open")
+    bob = google.as_person("bob@example.test")
+    google.role("bob@example.test", role)
+    calendar = next(c for c in hooks.list_calendars(bob.call) if c.remote_id == ANN)
+    assert calendar.writable == (role == "writerWithoutPrivateAccess")
+    page = hooks.fetch_changes(bob.call, calendar, None, None, WINDOW)
+    found = {c.remote_id: c.event for c in page.changes if c.event}
+    titles = {secret["id"]: "Busy", plain["id"]: "Busy" if role == "freeBusyReader" else "Open"}
+    assert {i: e.content.title for i, e in found.items()} == titles
+    hidden = {i for i, e in found.items() if e.read_only == "hidden from this account but for its time"}
+    assert hidden == {i for i, title in titles.items() if title == "Busy"}

@@ -56,6 +56,9 @@ def body(reason: str, message: str = "") -> bytes:
         (401, "push.webhookUrlUnauthorized", About.CHANNEL, MisconfiguredError),
         (400, "eventTypeRestriction", About.WRITE, RefusedError),
         (400, "invalid", About.WRITE, RefusedError),
+        (400, "invalid", About.CALENDAR, RefusedError),
+        (400, "badRequest", About.CHANGES, CursorExpiredError),
+        (403, "RATE_LIMIT_EXCEEDED", About.CALENDAR, RetryLaterError),
         (500, "backendError", About.WRITE, RetryLaterError),
         (302, "", About.CALENDAR, RetryLaterError),
         (418, "", About.CALENDAR, RefusedError),
@@ -71,6 +74,13 @@ def test_status_and_reason_choose_the_action(
 @pytest.mark.parametrize("message", ["Invalid sync token value.", "Invalid page token value."])
 def test_a_token_that_google_does_not_know_means_start_over(message: str) -> None:
     assert isinstance(error_for(400, body("invalid", message), {}, About.CALENDAR, NOW), CursorExpiredError)
+
+
+@pytest.mark.parametrize("about", About)
+def test_a_limit_that_has_a_new_name_is_waited_for(about: About) -> None:
+    entry = {"domain": "usageLimits", "reason": "newLimitExceeded", "message": "Too much"}
+    content = json.dumps({"error": {"errors": [entry], "code": 403, "message": "Too much"}}).encode()
+    assert isinstance(error_for(403, content, {}, about, NOW), RetryLaterError)
 
 
 def test_an_account_made_read_only_waits_for_an_hour_with_its_writes_alone() -> None:
@@ -115,3 +125,9 @@ def test_the_newer_shape_of_errors_is_understood() -> None:
     details = [{"reason": "ACCESS_TOKEN_SCOPE_INSUFFICIENT"}]
     content = json.dumps({"error": {"code": 403, "status": "PERMISSION_DENIED", "details": details}}).encode()
     assert isinstance(error_for(403, content, {}, About.CALENDAR, NOW), GrantLostError)
+
+
+def test_of_the_parts_of_a_newer_error_the_first_with_a_reason_counts() -> None:
+    details = [{"@type": "…/google.rpc.Help", "links": []}, {"reason": "RATE_LIMIT_EXCEEDED"}]
+    content = json.dumps({"error": {"code": 403, "status": "PERMISSION_DENIED", "details": details}}).encode()
+    assert isinstance(error_for(403, content, {}, About.CALENDAR, NOW), RetryLaterError)

@@ -157,6 +157,8 @@ def test_headers_count_in_any_case_and_the_opening_message_is_no_news() -> None:
     assert (notice.channel_id, notice.secret, notice.remote_id) == ("c1", "s", "r1")
     assert receive(**headers, X_Goog_Resource_State="sync").notifications == ()
     assert receive(X_Goog_Resource_State="exists").notifications == ()
+    for state in ("not_exists", "EXISTS", "update"):
+        assert receive(**headers, X_Goog_Resource_State=state).notifications == (notice,)
 
 
 def test_notifications_are_dropped_doubled_or_trail_on_by_switch(google: Google, webhook: Webhook) -> None:
