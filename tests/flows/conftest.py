@@ -13,8 +13,14 @@ from tests.provider_world import ProviderWorld, provider_world  # noqa: E402
 
 
 @pytest.fixture
-def world(tmp_path: Path, sqlite_url: str) -> Iterator[ProviderWorld]:
-    """Both sandboxes, linked through the hub; the hub keeps SQLite."""
+def unlinked(tmp_path: Path, sqlite_url: str) -> Iterator[ProviderWorld]:
+    """Both sandboxes, with nobody connected yet; the hub keeps SQLite."""
     with provider_world(sqlite_url, tmp_path) as made:
-        made.link_both()
         yield made
+
+
+@pytest.fixture
+def world(unlinked: ProviderWorld) -> ProviderWorld:
+    """Both sandboxes, linked through the hub."""
+    unlinked.link_both()
+    return unlinked

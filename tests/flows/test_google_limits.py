@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 import requests
 
 from hub.accounts.health import health_of
 from hub.plugin.testing import series, timed
-from tests.provider_world import ANN, ProviderWorld, provider_world
+from tests.provider_world import ANN, ProviderWorld
 
 TEN = datetime(2026, 12, 7, 10)
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def unlinked(tmp_path: Path) -> Iterator[ProviderWorld]:
-    with provider_world(f"sqlite:///{tmp_path / 'hub.db'}", tmp_path) as made:
-        yield made
 
 
 def rounds(world: ProviderWorld, count: int, seconds: float = 70.0) -> None:

@@ -7,9 +7,7 @@ with the most values has, drawn so that each value has its world and that neighb
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +15,7 @@ import pytest
 from hub.plugin.testing import all_day, series, timed
 from hub.plugin.types import Answer, Attendee, Location, Reminder, SeriesException
 from hub_google.sandbox.state import SWITCHES
-from tests.provider_world import ANN, ProviderWorld, provider_world
+from tests.provider_world import ANN, ProviderWorld
 
 BOB = "bob@example.test"
 TEN = datetime(2026, 12, 7, 10)
@@ -88,13 +86,6 @@ def drawn(number: int) -> dict[str, Any]:
     }
 
 
-@pytest.fixture
-def unlinked(tmp_path: Path) -> Iterator[ProviderWorld]:
-    with provider_world(f"sqlite:///{tmp_path / 'hub.db'}", tmp_path) as made:
-        made.google.control.add_person(BOB)
-        yield made
-
-
 def test_each_switch_of_the_sandbox_has_its_worlds_or_its_own_story() -> None:
     assert VALUES.keys() | ELSEWHERE.keys() == SWITCHES.keys()
     for name, values in VALUES.items():
@@ -105,6 +96,7 @@ def test_each_switch_of_the_sandbox_has_its_worlds_or_its_own_story() -> None:
 @pytest.mark.parametrize("number", range(WORLDS))
 def test_whatever_google_does_all_calendars_end_equal(unlinked: ProviderWorld, number: int) -> None:
     world = unlinked
+    world.google.control.add_person(BOB)
     world.google.control.switches(**drawn(number))
     google, outlook = world.google, world.outlook
     world.connect("google")

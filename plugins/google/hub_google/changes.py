@@ -36,7 +36,7 @@ UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticErro
 
 @dataclass
 class _Waiting:
-    """A series to be read whole: its iCalUID if known, else the instances that told of it."""
+    """What must be read by itself, a series mostly: its iCalUID, or else the instances that told of it."""
 
     uid: str = ""
     instances: list[str] = field(default_factory=list)
@@ -158,6 +158,9 @@ def _sort_out(items: Iterable[Event], zone: str, place: _Place, since: datetime 
             changes.append(RemoteChange(item["id"]))
         elif item.get("recurrence"):
             masters[item["id"]] = item
+        elif "start" not in item:
+            # Of a deleted event no more than its id is promised (reference/events: status).
+            place.waiting[item["id"]] = _Waiting()
         else:
             changes.append(read(item, [], zone))
     gone = {c.remote_id for c in changes}

@@ -28,6 +28,7 @@ from hub_google.errors import About, error_for
 
 API_URL = "https://www.googleapis.com/calendar/v3/"
 _SERVICE_PATH = "/calendar/v3"
+_WITHOUT_ANSWER = frozenset({"calendar.events.delete", "calendar.channels.stop"})
 _local = threading.local()
 
 
@@ -90,11 +91,14 @@ class Client:
         if if_match:
             request.headers["If-Match"] = if_match
         try:
-            return request.execute(http=self, num_retries=0)
+            answer = request.execute(http=self, num_retries=0)
         except HttpError as e:
             raise error_for(int(e.resp.status), e.content, dict(e.resp), about, self.call.now) from None
         except (ValueError, UnicodeDecodeError) as e:
             raise RetryLaterError(f"Google answered what cannot be read ({type(e).__name__}).") from None
+        if request.methodId not in _WITHOUT_ANSWER and not (answer and isinstance(answer, dict)):
+            raise RetryLaterError("Google answered nothing, and said that all was well.")
+        return answer
 
     def pages(self, list_method: Callable[..., Any], about: About, **query: Any) -> Iterator[Any]:
         """Yield the pages of a listing to its end.

@@ -98,7 +98,11 @@ class _Writer:
 
     def _adopt(self, push: PushCreate, wanted: EventContent) -> RemoteEvent:
         """Return what an earlier try made, as people have left it."""
-        item = series.get_item(self.client, self.calendar, push.create_id)
+        try:
+            item = series.get_item(self.client, self.calendar, push.create_id)
+        except GoneError:
+            # What was made a moment ago may not be visible yet, and nobody has said that it was deleted.
+            raise RetryLaterError("Google has the event and does not show it.", code="duplicate") from None
         if item.get("status") == "cancelled":
             # Google keeps the id of a deleted event for ever: it was made, and somebody has deleted it.
             raise GoneError("The event was deleted in Google Calendar.")

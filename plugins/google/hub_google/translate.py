@@ -78,7 +78,7 @@ def from_remote(item: Event, instances: Iterable[Event], zone: str) -> RemoteEve
     Raises:
         ValueError, KeyError, TypeError, AttributeError: the item cannot be understood.
     """
-    instances = list(instances)
+    item, instances = _without_nulls(item), [_without_nulls(i) for i in instances]
     content = content_from(item, instances, zone)
     is_guest_copy = _is_guest_copy(item)
     return RemoteEvent(
@@ -101,6 +101,13 @@ def _updated_at(item: Event, instances: list[Event]) -> datetime | None:
     """Return the last change that Google dates: a changed instance leaves its master's date as it is."""
     dates = (values.read_instant(i.get("updated")) for i in (item, *instances))
     return max(filter(None, dates), default=None)
+
+
+def _without_nulls(item: Event) -> Event:
+    """Return an item without keys that hold nothing: Google leaves them out, others write null."""
+    if None not in item.values():
+        return item
+    return {key: value for key, value in item.items() if value is not None}  # type: ignore[return-value]
 
 
 def _notice(item: Event, when: When) -> str | None:

@@ -62,7 +62,7 @@ def read_reminders(value: Reminders | None) -> tuple[Reminder, ...] | None:
     """Return the reminders; None for the calendar's own."""
     if value is None or value.get("useDefault", False):
         return None
-    return _ordered(Reminder(o["minutes"], o["method"]) for o in value.get("overrides", ()))
+    return _ordered(Reminder(o["minutes"], o.get("method") or "popup") for o in value.get("overrides", ()))
 
 
 def _ordered(reminders: Iterable[Reminder]) -> tuple[Reminder, ...]:

@@ -49,6 +49,7 @@ def body(reason: str, message: str = "") -> bytes:
         (409, "conflict", About.WRITE, RetryLaterError),
         (410, "deleted", About.WRITE, GoneError),
         (410, "fullSyncRequired", About.CALENDAR, CursorExpiredError),
+        (410, "deleted", About.CHANGES, CursorExpiredError),
         (410, "updatedMinTooLongAgo", About.CALENDAR, CursorExpiredError),
         (412, "conditionNotMet", About.WRITE, VersionMovedError),
         (400, "pushNotSupportedForRequestedResource", About.CHANNEL, PollOnlyError),

@@ -111,3 +111,29 @@ def test_a_calendar_without_a_name_is_shown_by_its_id(google: Google) -> None:
     assert [name for name, remote_id in names.items() if name == remote_id and name != ANN]
     google.control.fault("thin", keys=["items"], path="/calendarList$")
     assert hooks.list_calendars(google.call) == ()
+
+
+@pytest.mark.parametrize("what", ["deleted", "changed"])
+def test_an_item_of_which_only_the_id_is_shown_is_read_by_itself(google: Google, what: str) -> None:
+    event = google.create(timed("Lunch", MONDAY))
+    _, cursor = google.changes()
+    if what == "deleted":
+        google.control.delete(ANN, ANN, event.remote_id)
+    else:
+        google.control.update(ANN, ANN, event.remote_id, title="Brunch")
+    shown = google.api("GET", google.events(f"/{event.remote_id}")).json()
+    google.control.fault("thin", keys=[key for key in shown if key != "id"], ids=[event.remote_id], times=1)
+    (change,) = google.changes(cursor)[0]
+    assert change.remote_id == event.remote_id and change.fault is None
+    assert (change.event and change.event.content.title) == (None if what == "deleted" else "Brunch")
+
+
+def test_null_is_nothing(google: Google) -> None:
+    event = google.create(timed("Lunch", MONDAY))
+    keys = (
+        "summary", "description", "location", "attendees", "extendedProperties", "attachments", "source",
+        "recurrence", "conferenceData", "organizer", "reminders", "colorId", "etag", "iCalUID",
+    )  # fmt: skip
+    google.control.fault("odd", values=dict.fromkeys(keys), ids=[event.remote_id])
+    (change,) = google.changes()[0]
+    assert change.event and change.event.content.when == event.content.when

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
 import pytest
 
-from hub.plugin.errors import CalendarLostError, GoneError, RefusedError, VersionMovedError
+from hub.plugin.errors import (
+    CalendarLostError,
+    GoneError,
+    RefusedError,
+    RetryLaterError,
+    VersionMovedError,
+)
 from hub.plugin.testing import all_day, series, timed
 from hub.plugin.types import (
     Attendee,
@@ -17,10 +24,11 @@ from hub.plugin.types import (
     PushUpdate,
     Reminder,
     SeriesException,
+    SubscribeRequest,
     When,
 )
 from hub_google import hooks
-from hub_google.testing import ANN, Google
+from hub_google.testing import ANN, WINDOW, Google
 
 MONDAY = datetime(2027, 1, 4, 9)
 RULE = "FREQ=WEEKLY;BYDAY=MO;COUNT=6"
@@ -199,3 +207,39 @@ def test_an_isolated_series_edit_costs_at_most_three_calls(google: Google) -> No
         assert found is not None
         event = found
         assert len(google.control.ledger()["calls"]) <= 3
+
+
+def test_a_create_that_google_has_and_does_not_show_yet_is_not_taken_for_deleted(google: Google) -> None:
+    google.control.switches(read_lag=30)
+    google.control.fault("reset_after", method="POST")
+    for _ in range(2):
+        with pytest.raises(RetryLaterError):
+            google.create(timed("Lunch", MONDAY))
+    google.control.advance(31)
+    push = PushCreate("a" * 32, "tag-1", timed("Lunch", MONDAY), attempt=1)
+    found = hooks.push_event(google.call, google.calendar, push)
+    assert found is not None and found.content.title == "Lunch"
+    assert len(google.control.events(ANN, ANN)) == 1
+
+
+@pytest.mark.parametrize("body", ["", "{}", "[]", '""', "null", "<html>"])
+@pytest.mark.parametrize("status", [200, 204])
+def test_an_answer_that_says_nothing_is_no_answer(google: Google, body: str, status: int) -> None:
+    event = google.create(timed("Lunch", MONDAY))
+    calendar, (_, cursor) = google.calendar, google.changes()
+    later = timed("Lunch", MONDAY + timedelta(hours=1))
+    asked = SubscribeRequest("c" * 20, "s", "http://127.0.0.1:9/", google.now + timedelta(days=1))
+    hooks_called: list[Callable[[], object]] = [
+        lambda: hooks.list_calendars(google.call),
+        lambda: hooks.fetch_changes(google.call, calendar, None, None, WINDOW),
+        lambda: hooks.fetch_changes(google.call, calendar, cursor, None, WINDOW),
+        lambda: hooks.get_event(google.call, calendar, event.remote_id),
+        lambda: hooks.push_event(google.call, calendar, PushCreate("b" * 32, "t", later)),
+        lambda: google.update(event, later),
+        lambda: hooks.subscribe(google.call, calendar, asked),
+    ]
+    for call in hooks_called:
+        google.control.fault("status", status=status, body=body)
+        with pytest.raises(RetryLaterError):
+            call()
+        google.control.clear_faults()
