@@ -255,11 +255,12 @@ class _Writer:
 
     @contextmanager
     def _telling_gone(self, remote_id: str) -> Iterator[None]:
-        """Tell a deleted event from a changed one and from a lost calendar, by one more read."""
+        """Tell a deleted event from a changed one, a lost calendar and an untrue answer, by one more read."""
         try:
             yield
         except GoneError:
-            series.confirm_calendar(self.client, self.calendar)
+            if series.get_item(self.client, self.calendar, remote_id).get("status") != "cancelled":
+                raise RetryLaterError("Google says that an event is gone, and shows it.") from None
             raise
         except VersionMovedError:
             # A deletion moves the etag too.

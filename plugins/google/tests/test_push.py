@@ -243,3 +243,18 @@ def test_an_answer_that_says_nothing_is_no_answer(google: Google, body: str, sta
         with pytest.raises(RetryLaterError):
             call()
         google.control.clear_faults()
+
+
+@pytest.mark.parametrize("status", [404, 410])
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+def test_an_event_that_is_said_to_be_gone_and_is_shown_is_not_gone(
+    google: Google, status: int, method: str
+) -> None:
+    event = google.create(timed("Lunch", MONDAY))
+    google.control.fault("status", status=status, method=method)
+    with pytest.raises(RetryLaterError):
+        if method == "PATCH":
+            google.update(event, timed("Brunch", MONDAY))
+        else:
+            hooks.push_event(google.call, google.calendar, PushDelete(event.remote_id, event.version))
+    assert [c.title for c in google.control.events(ANN, ANN).values()] == ["Lunch"]
