@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from hub.domain.page import Draft, Writes
 from hub.inbound.webhook import accept
 from hub.plugin.errors import RetryLaterError
 from hub.plugin.testing import timed
@@ -213,3 +215,17 @@ def test_a_change_does_not_wait_for_a_calendar_whose_next_try_is_for_the_sweep_t
 
     assert world.titles("left") == world.titles("right") == ["Breakfast", "Lunch", "Supper"]
     assert world.titles("third") == []
+
+
+def test_what_a_page_held_is_gone_with_it_and_waits_for_no_search_for_garbage(world: World) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        for number in range(MANY):
+            world.person_creates("left", timed(f"Review {number}", NINE))
+        world.wait()
+        held = [thing for thing in gc.get_objects() if isinstance(thing, (Writes, Draft))]
+    finally:
+        gc.enable()
+    assert len(world.hub_titles()) >= MANY
+    assert held == []
