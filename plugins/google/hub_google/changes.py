@@ -8,8 +8,10 @@ Guide: https://developers.google.com/workspace/calendar/api/guides/sync
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
@@ -26,6 +28,9 @@ from hub_google.wire import Event, EventList
 
 BUNDLE = 20
 """How many series one call reads at most, to stay within its deadline."""
+
+MOST_HELD = 5_000
+"""How many items of series a page token takes along; the series of others are read by themselves."""
 
 FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
 """The end of what a full listing covers: Google is asked without an upper bound."""
@@ -56,9 +61,15 @@ class _Place:
     """What the pages so far held, since a listing may run in circles."""
     plain: bool = False
     """It did: it has begun anew with pages of Google's own size."""
+    held: dict[str, Event] = field(default_factory=dict)
+    """By id, the items of series that a full listing has shown so far: what belongs to one may come later."""
 
     def write(self) -> str:
-        return json.dumps(dataclasses.asdict(self), separators=(",", ":"))
+        data = dataclasses.asdict(dataclasses.replace(self, held={}))
+        if self.held:
+            packed = zlib.compress(json.dumps(list(self.held.values())).encode(), 1)
+            data["held"] = base64.b64encode(packed).decode()
+        return json.dumps(data, separators=(",", ":"))
 
     @classmethod
     def read(cls, page: str | None) -> _Place:
@@ -68,8 +79,10 @@ class _Place:
             data = json.loads(page)
             waiting = {k: _Waiting(**v) for k, v in data.pop("waiting").items()}
             circle = Circle(**data.pop("circle"))
-            return cls(**data, waiting=waiting, circle=circle)
-        except (ValueError, TypeError, KeyError, AttributeError):
+            packed = data.pop("held", None)
+            held = json.loads(zlib.decompress(base64.b64decode(packed))) if packed else ()
+            return cls(**data, waiting=waiting, circle=circle, held={item["id"]: item for item in held})
+        except (ValueError, TypeError, KeyError, AttributeError, zlib.error):
             raise CursorExpiredError("The page to go on from cannot be read.") from None
 
 
@@ -111,8 +124,10 @@ def _list(
     items = [i for i in answer.get("items") or () if isinstance(i, dict) and is_id(i.get("id"))]
     _go_on(place, answer, [item["id"] for item in items])
     zone = answer.get("timeZone") or calendar.zone or "UTC"
-    whole = cursor is None and place.sync is not None and place.pages == 1
-    return _sort_out(items, zone, place, window.start if whole else None)
+    if cursor is not None:
+        return _sort_out(items, zone, place, None)
+    is_whole = place.sync is not None
+    return _sort_out(_hold_series(items, place), zone, place, window.start if is_whole else None)
 
 
 def _go_on(place: _Place, answer: EventList, ids: list[str]) -> None:
@@ -132,16 +147,33 @@ def _go_on(place: _Place, answer: EventList, ids: list[str]) -> None:
     if place.circle.is_closed:
         if place.plain:
             raise CursorExpiredError("Google shows the same pages of this calendar again and again.")
-        place.token, place.circle, place.plain = None, START, True
+        place.token, place.circle, place.plain, place.held = None, START, True, {}
+
+
+def _hold_series(items: list[Event], place: _Place) -> list[Event]:
+    """Return what of a page of a full listing can be told now: its series are, when all pages were seen."""
+    for item in items:
+        place.held.pop(item["id"], None)  # The later entry counts.
+    if place.sync is not None:
+        items, place.held = [*place.held.values(), *items], {}
+        return items
+    told = []
+    for item in items:
+        is_of_series = item.get("recurrence") or item.get("recurringEventId")
+        if is_of_series and len(place.held) < MOST_HELD:
+            place.held[item["id"]] = item
+        else:
+            told.append(item)
+    return told
 
 
 def _sort_out(items: Iterable[Event], zone: str, place: _Place, since: datetime | None) -> list[RemoteChange]:
     """Return what the page tells for certain; put the rest on the list of series to be read.
 
-    A full listing on one page (`since` is set) shows a series with its instances, but leaves out those
-    that ended before. On one of several pages an instance may be elsewhere, and an incremental listing
-    shows only the items that changed: there each series is read by itself, since one that came without
-    its exceptions would look as if a person had taken them back.
+    A full listing that has come to its end (`since` is set) has shown each series with its instances, but
+    leaves out those that ended before. An incremental listing shows only the items that changed: there each
+    series is read by itself, since one that came without its exceptions would look as if a person had taken
+    them back.
     """
     masters: dict[str, Event] = {}
     instances: dict[str, list[Event]] = {}
@@ -165,7 +197,8 @@ def _sort_out(items: Iterable[Event], zone: str, place: _Place, since: datetime 
             changes.append(read(item, [], zone))
     gone = {c.remote_id for c in changes}
     for remote_id, master in masters.items():
-        if since is not None and _starts_after(master, since, zone):
+        is_known = since is not None and _starts_after(master, since, zone)
+        if is_known and remote_id not in place.waiting:
             changes.append(read(master, instances.pop(remote_id, []), zone))
         else:
             instances.pop(remote_id, None)

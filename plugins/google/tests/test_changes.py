@@ -54,16 +54,50 @@ def test_a_small_change_costs_two_calls(google: Google) -> None:
     assert len(google.control.ledger()["calls"]) == 2
 
 
-def test_series_spread_over_pages_end_whole(google: Google) -> None:
+@pytest.mark.parametrize(("page_limit", "held"), [(1, 5000), (4, 5000), (1, 0), (1, 7), (4, 3)])
+def test_series_spread_over_pages_end_whole(
+    google: Google, monkeypatch: pytest.MonkeyPatch, page_limit: int, held: int
+) -> None:
+    monkeypatch.setattr(module, "MOST_HELD", held)
     ids = [
         google.create(series(f"Weekly {n}", MONDAY, RULE, MOVED, GONE), f"{n:032d}").remote_id
         for n in range(5)
     ]
-    google.control.switches(page_limit=1)
+    google.create(timed("Alone", MONDAY), f"{9:032d}")
+    google.control.switches(page_limit=page_limit)
     changes, _ = google.changes()
-    assert set(by_id(changes)) == set(ids)
-    for change in by_id(changes).values():
-        assert change.event and change.event.content.when.exceptions == (MOVED, GONE)
+    assert sorted(c.remote_id for c in changes) == sorted([*ids, f"{9:032d}"]), "each is told once"
+    for remote_id in ids:
+        found = by_id(changes)[remote_id].event
+        assert found and found.content.when.exceptions == (MOVED, GONE)
+
+
+def test_a_series_of_a_long_listing_costs_no_call_of_its_own(google: Google) -> None:
+    for n in range(5):
+        google.create(series(f"Weekly {n}", MONDAY, RULE, MOVED, GONE), f"{n:032d}")
+    google.control.switches(page_limit=4)
+    calendar, page = google.calendar, None
+    google.control.clear_ledger()
+    for _ in range(3):  # Five series and five moved occurrences.
+        found = module.fetch(google.call, calendar, None, page, WINDOW)
+        page = found.next_page
+    assert page is None and len(found.changes) == 5
+    assert len(google.control.ledger()["calls"]) == 3
+
+
+def test_what_is_a_series_on_one_page_and_single_on_the_next_is_single(google: Google) -> None:
+    event = google.create(series("Weekly", MONDAY, RULE))
+    shown = google.listed()["items"][0]
+    single = {name: value for name, value in shown.items() if name != "recurrence"}
+    for body in (
+        {"items": [shown], "nextPageToken": "2"},
+        {"items": [single], "nextPageToken": "3"},
+        {"items": [], "nextSyncToken": "s"},
+    ):
+        google.control.fault("status", status=200, body=json.dumps(body), path="/events$")
+    changes, _ = google.changes()
+    assert [c.remote_id for c in changes] == [event.remote_id]
+    assert changes[0].event and not changes[0].event.content.when.is_series
 
 
 def test_a_series_that_began_before_the_window_keeps_its_early_exceptions(google: Google) -> None:
