@@ -218,7 +218,8 @@ class When:
     """Sorted by `original_start`; one per original start: of several, a live one wins over a cancelled."""
 
     def __post_init__(self) -> None:
-        if len({e.original_start for e in self.exceptions}) < len(self.exceptions):
+        count = len(self.exceptions)
+        if count > 1 and len({e.original_start for e in self.exceptions}) < count:
             kept = {e.original_start: e for e in sorted(self.exceptions, key=lambda e: not e.cancelled)}
             one_each = tuple(e for e in self.exceptions if kept[e.original_start] is e)
             object.__setattr__(self, "exceptions", one_each)
