@@ -58,6 +58,7 @@ class People:
         elif step.kind == "revoke":
             provider = step.place.partition(".")[0]
             self.world.revoked.add(provider)
+            self.world.withdrawn.add(provider)
             revoke(self.world.services[provider], ANN)
             self.world.kernel.wait(8.0)
             self.reconnect(provider)
@@ -224,6 +225,7 @@ class People:
                     begun = connect.begin(session, ports, user, provider, account=account)
                 back = consent(self.world.services[provider], begun.authorization_url, ANN)
                 connect.complete(ports, provider, dict(parse_qsl(urlsplit(back).query)), None)
+                self.world.withdrawn.discard(provider)
                 return
             except (OperationalError, connect.ConnectError):
                 self.world.kernel.wait(pause)

@@ -263,10 +263,14 @@ class _Run:
             self._ask_again()
 
     def _reconnect(self) -> None:
-        """The person does what the hub asks for where an account was not connected again."""
+        """The person does what the hub asks for where an account is not connected, or soon will ask."""
         with self.world.look() as session:
             accounts = session.scalars(select(Account).order_by(Account.id)).all()
-        lost = [a.provider for a in accounts if a.state != AccountState.CONNECTED]
+        lost = [
+            a.provider
+            for a in accounts
+            if a.state != AccountState.CONNECTED or a.provider in self.world.withdrawn
+        ]
         for provider in lost:
             self.kernel.spawn("person", lambda name=provider: self.people.reconnect(name))
         if lost:

@@ -121,6 +121,8 @@ class SimWorld:
         """Whose value stands in a conflict, by place."""
         self.revoked: set[str] = set()
         """Providers where the person has withdrawn a consent: each of its tokens is refused from then on."""
+        self.withdrawn: set[str] = set()
+        """Providers where the person has not consented again yet."""
         self.paused: dict[str, float] = {}
         """Since when people have links paused, by place."""
         self.unseen: set[str] = set()
@@ -270,6 +272,7 @@ class SimWorld:
         self.silenced = False
         self.paused.clear()
         self.revoked.clear()
+        self.withdrawn.clear()
         self.unseen.clear()
         self.accepted.clear()
         self.queue.clear()
