@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -42,6 +43,13 @@ def _is_for_the_other_kind(item: pytest.Item) -> bool:
     if kind is None or len(KINDS) == 1 or item.get_closest_marker("both_databases"):
         return False
     return bool(kind != KINDS[crc32(item.nodeid.replace(kind, "").encode()) % len(KINDS)])
+
+
+def pytest_collection_finish() -> None:
+    """Keep what is there before the first test out of searches for garbage; the rest dies with its test."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000)
 
 
 @pytest.fixture(scope="session", autouse=True)
