@@ -1,4 +1,4 @@
-"""A thousand histories, each with its own faults: all of them end as the oracle demands."""
+"""Thousands of histories, each with its own faults: all of them end as the oracle demands."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from tests.simulate.simulation import plan_of, play
 
-SEEDS = 2000
+SEEDS = 5000
 """What a run of all tests has time for; `make simulate` plays as many as one likes."""
 CHUNK = 125
 
