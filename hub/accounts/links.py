@@ -71,7 +71,7 @@ def change_link(
         anew = options.settle(session, ports, link, before, lens) or anew
         look_again(session, ports, link)
     if direction is not None and direction != link.direction:
-        anew = _turn(session, link, direction) or anew
+        anew = _turn(session, ports, link, direction) or anew
     link.policy = policy or link.policy
     link.past_days = link.past_days if past_days is None else past_days
     link.future_days = link.future_days if future_days is None else future_days
@@ -114,7 +114,7 @@ def _links_of(session: Session, calendar: Calendar) -> Sequence[Link]:
     return locked(session, Link.calendar_id == calendar.id, Link.deleted_at.is_(None))
 
 
-def _turn(session: Session, link: Link, direction: str) -> bool:
+def _turn(session: Session, ports: Ports, link: Link, direction: str) -> bool:
     """Change the direction; return whether both sides have to be compared anew."""
     check_direction(session, link.remote_calendar, direction)
     before, link.direction = link.direction, direction
@@ -122,6 +122,8 @@ def _turn(session: Session, link: Link, direction: str) -> bool:
         forget_wishes(session, link)
     if before != Direction.TWO_WAY:
         compare_anew(session, link, one_sided=before == Direction.EXPORT)
+    if before == Direction.IMPORT and direction == Direction.EXPORT:
+        look_again(session, ports, link)  # Nothing is merged there: the push finds what differs.
     return before != Direction.TWO_WAY
 
 

@@ -40,7 +40,10 @@ def only(events: dict[str, Any]) -> str:
     return found
 
 
-def test_a_reading_link_that_begins_to_write_tells_the_provider_what_was_edited_here(world: World) -> None:
+@pytest.mark.parametrize("direction", ["two_way", "export"])
+def test_a_reading_link_that_begins_to_write_tells_the_provider_what_was_edited_here(
+    world: World, direction: str
+) -> None:
     world.connect("left")
     remote_id = world.person_creates("left", timed("Lunch", NOON))
     link_id = world.link("acc_left_ann", direction="import")
@@ -50,7 +53,7 @@ def test_a_reading_link_that_begins_to_write_tells_the_provider_what_was_edited_
     world.api_creates(timed("Made here", NOON))
     world.settle()
     assert world.titles("left") == ["Lunch"] and world.writes() == 0
-    change(world, link_id, direction="two_way")
+    change(world, link_id, direction=direction)
     assert world.titles("left") == world.hub_titles() == ["Late lunch", "Made here"]
     assert world.remote("left")[remote_id].title == "Late lunch"
     assert world.writes() == 2 and world.conflicts() == []
