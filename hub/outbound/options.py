@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session, selectinload
 
 from hub.domain.fingerprint import fingerprint
 from hub.domain.lens import Lens, without_fields
-from hub.domain.plain import Plain, value_of
+from hub.domain.merge import behind
+from hub.domain.plain import Plain, days_by_start, value_of, with_days
 from hub.models import Direction, Event, EventCopy, Link
 from hub.models.content import plain_of
 from hub.outbound import conflicts
@@ -93,6 +94,25 @@ def _keep_edits_of_masks(session: Session, ports: Ports, link: Link, before: Len
             if was_in_step and _text(copy.base, name) not in (None, _text(mask, name), _text(whole, name)):
                 ours, theirs = _values(whole, name), _values(copy.base, name)
                 conflicts.note(session, ports, link, event, name, "hub", ours, theirs, reason)
+        when = _with_texts_of_days(whole, mask, copy.base)
+        if when != whole["when"] and not behind(mask, copy.base, copy.synced) & {"title"}:
+            ours, theirs = {"value": whole["when"]}, {"value": when}
+            conflicts.note(session, ports, link, event, "when", "hub", ours, theirs, reason)
+
+
+def _with_texts_of_days(whole: Plain, mask: Plain, base: Plain) -> Plain:
+    """Return the time of a series with what people wrote into single days of the copy that masks it."""
+    days = days_by_start(whole["when"])
+    for start, day in days_by_start(base["when"]).items():
+        known = days.get(start, {"original_start": start})
+        written = {
+            name: day[name]
+            for name in TEXTS
+            if _text(day, name) not in (None, _text(mask, name), _text(whole, name), _text(known, name))
+        }
+        if written and not known.get("cancelled"):
+            days[start] = known | written
+    return with_days(whole["when"], [days[start] for start in sorted(days)])
 
 
 def _values(content: Plain, name: str) -> dict[str, Any]:

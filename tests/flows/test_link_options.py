@@ -176,6 +176,27 @@ def test_what_people_make_of_a_busy_copy_is_no_edit_of_the_event_but_for_its_tim
     )  # fmt: skip
 
 
+def test_what_people_write_into_a_day_of_a_busy_series_is_kept_once_the_copy_is_written_anew(
+    world: World,
+) -> None:
+    link_id = linked(world, detail="busy_only")
+    world.api_creates(daily(day(1, title="Surgery"), day(2, cancelled=True), title="Ward"))
+    world.settle()
+    right_id, busy = only(world.remote("right"))
+    when = dataclasses.replace(busy.when, exceptions=(*busy.when.exceptions, day(3, title="Dentist?")))
+    world.person_updates("right", right_id, dataclasses.replace(busy, when=when))
+    world.settle()
+    change(world, link_id, detail="full")
+    assert alike(world.remote("right")) == alike(world.hub_events())
+    (told,) = world.conflicts()
+    days = [
+        [(d.get("title"), d.get("cancelled")) for d in side["value"]["exceptions"]]
+        for side in (told.hub_value, told.provider_value)
+    ]
+    ours = [("Surgery", None), (None, True)]
+    assert (told.field, days) == ("when", [ours, [*ours, ("Dentist?", None)]])
+
+
 def test_what_people_make_in_a_busy_only_calendar_is_an_event_like_any_other(world: World) -> None:
     written = pushes(world)
     link_id = linked(world, detail="busy_only")
