@@ -64,6 +64,8 @@ def change_link(
     link.filters = Filters.of(link.filters | dict(filters or {})).stored()
     link.leave_alone = link.leave_alone if leave_alone is None else sorted(set(leave_alone))
     lens = lens_of(link)
+    if lens != before or unholdable not in (None, link.unholdable) or direction not in (None, link.direction):
+        lock_copies(session, [link])
     if unholdable is not None and unholdable != link.unholdable:
         link.unholdable = unholdable
         look_again(session, ports, link)
@@ -83,6 +85,7 @@ def rename_calendar(session: Session, ports: Ports, calendar: Calendar, name: st
     """Give a calendar another name, and its busy-only copies another title where that says it."""
     links = [(link, lens_of(link)) for link in _links_of(session, calendar)]
     calendar.name = name
+    lock_copies(session, [link for link, before in links if lens_of(link) != before])
     for link, before in links:
         if (lens := lens_of(link)) != before:
             options.settle(session, ports, link, before, lens)
@@ -94,6 +97,7 @@ def move_calendar(session: Session, ports: Ports, calendar: Calendar, zone: str)
     if zone == calendar.zone:
         return
     links = _links_of(session, calendar)
+    lock_copies(session, links)
     calendar.zone = zone
     floating = (
         select(Event)
@@ -135,7 +139,7 @@ def sync_now(session: Session, ports: Ports, link: Link, *, full: bool = False) 
     """
     kept_equal = Link.calendar_id == link.calendar_id, Link.deleted_at.is_(None)
     siblings = locked(session, *kept_equal) if full else locked(session, Link.id == link.id)
-    lock_copies(session, link)
+    lock_copies(session, siblings)
     session.execute(
         update(EventCopy)
         .where(EventCopy.link_id == link.id, EventCopy.parked_at.is_not(None))

@@ -31,7 +31,7 @@ from hub.models import (
     RemoteCalendar,
 )
 from hub.outbound import owed, singles, undo
-from hub.outbound.linking import ask_for_pull, look_again
+from hub.outbound.linking import ask_for_pull, lock_copies, locked, look_again
 from hub.planning import reading
 from hub.plugin.types import Coverage, ProviderInfo
 from hub.ports import Ports
@@ -181,7 +181,9 @@ def _move_singles_on(ports: Ports) -> None:
     with ports.db.transaction() as session:
         waiting = singles.DUE.with_for_update(of=Link, key_share=True, skip_locked=True).limit(100)
         found = session.scalars(waiting, {"moved_before": now - singles.EVERY}).all()
-        for link in session.scalars(select(Link).where(Link.id.in_(found))):
+        links = locked(session, Link.id.in_(found))
+        lock_copies(session, links)
+        for link in links:
             link.singles_at = now
             look_again(session, ports, link)
 

@@ -39,12 +39,16 @@ from hub.ports import Ports
 _FORGET_WAIT = (
     update(Link).where(Link.id == bindparam("link_id"), Link.due_at.is_not(None)).values(due_at=None)
 )
-_LOCK_COPIES = select(func.count()).select_from(
-    select(EventCopy.id)
-    .where(EventCopy.link_id == bindparam("link_id"))
-    .order_by(EventCopy.id)
-    .with_for_update()
+_OF_LINKS = EventCopy.link_id.in_(bindparam("link_ids", expanding=True))
+_KEEP_EVENTS = select(func.count()).select_from(
+    select(Event.id)
+    .where(Event.id.in_(select(EventCopy.event_id).where(_OF_LINKS)))
+    .order_by(Event.id)
+    .with_for_update(read=True, key_share=True)
     .subquery()
+)
+_LOCK_COPIES = select(func.count()).select_from(
+    select(EventCopy.id).where(_OF_LINKS).order_by(EventCopy.id).with_for_update().subquery()
 )
 _NOTIFY = (
     update(LinkSignal)
@@ -202,9 +206,14 @@ def locked(session: Session, *conditions: ColumnElement[bool]) -> Sequence[Link]
     return session.scalars(query.execution_options(populate_existing=True)).all()
 
 
-def lock_copies(session: Session, link: Link) -> None:
-    """Lock all copies of a locked link before many of them are written: in the order of their ids."""
-    session.execute(_LOCK_COPIES, {"link_id": link.id})
+def lock_copies(session: Session, links: Collection[Link]) -> None:
+    """Lock all copies of locked links before many of them are written: in the order of their ids.
+
+    Their events come first. PostgreSQL takes them for a copy that is written twice, and for a conflict.
+    """
+    values = {"link_ids": [link.id for link in links]}
+    session.execute(_KEEP_EVENTS, values)
+    session.execute(_LOCK_COPIES, values)
 
 
 def resume(session: Session, ports: Ports, link: Link) -> None:
@@ -224,6 +233,8 @@ def pause(link: Link) -> None:
 
 def ask_for_pull(session: Session, ports: Ports, link_id: str, *, fresh: bool = False) -> None:
     """Mark that a pull is owed now and hint it; `fresh`: everything is to be listed."""
+    if fresh:
+        locked(session, Link.id == link_id)
     connection = session.connection()
     connection.execute(_FORGET_WAIT, {"link_id": link_id})
     mark = connection.execute(_NOTIFY, {"of_link": link_id}).scalar_one()
@@ -249,7 +260,6 @@ def compare_anew(session: Session, link: Link, *, one_sided: bool) -> None:
     Args:
         one_sided: the hub took nothing over from there, so that what it shows is no common ground.
     """
-    lock_copies(session, link)
     forgotten: dict[str, Any] = {"remote_version": "", "shown_at": None, "replaced": {}}
     session.execute(
         update(EventCopy)
@@ -269,7 +279,6 @@ def look_again(session: Session, ports: Ports, link: Link) -> None:
     homes = [link.calendar_id, *([link.singles_id] if link.singles_id else [])]
     live = select(Event.id).where(Event.calendar_id.in_(homes), Event.deleted_at.is_(None))
     own = (EventCopy.link_id == link.id, EventCopy.event_id.in_(live))
-    lock_copies(session, link)
     session.execute(
         update(EventCopy)
         .where(*own, EventCopy.left_out.is_(True))
@@ -300,7 +309,6 @@ def take_away(session: Session, link: Link) -> None:
 
 def forget_wishes(session: Session, link: Link) -> None:
     """Let go of what is still to be written in a link that does not write any more."""
-    lock_copies(session, link)
     own = EventCopy.link_id == link.id
     never_made = [
         EventCopy.remote_id.is_(None),

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from hub.domain.fingerprint import fingerprint
@@ -27,15 +27,6 @@ from hub.ports import Ports
 BATCH = 500
 TEXTS = ("title", "description", "location")
 """What people write into a copy by hand."""
-_KEEP_EVENTS = select(func.count()).select_from(
-    select(Event.id)
-    .join(EventCopy, EventCopy.event_id == Event.id)
-    .where(EventCopy.link_id == bindparam("link_id"), EventCopy.is_ours, EventCopy.removed_at.is_(None))
-    .order_by(Event.id)
-    .with_for_update(of=Event, read=True, key_share=True)
-    .subquery()
-)
-"""Conflicts refer to events: they are taken before copies, in the order of their ids, as everywhere."""
 
 
 def settle(session: Session, ports: Ports, link: Link, before: Lens, after: Lens) -> bool:
@@ -82,7 +73,6 @@ def _keep_edits_of_masks(session: Session, ports: Ports, link: Link, before: Len
         "It was written into a copy that showed only that the time is taken. The copy is written anew, since "
         "what the link shows has changed; what was written there is kept here."
     )
-    session.execute(_KEEP_EVENTS, {"link_id": link.id})
     for copy, event in _there(session, link):
         if not copy.is_ours or event.deleted_at is not None or not copy.base:
             continue
