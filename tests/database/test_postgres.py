@@ -241,6 +241,20 @@ def test_what_a_link_shows_is_changed_beside_an_edit_that_makes_a_copy_in_it(wor
     assert world.titles("left") == ["Busy", "Busy"]
 
 
+def test_copies_are_written_twice_beside_an_edit_of_their_event(world: World) -> None:
+    """PostgreSQL looks for the event of a row that the same transaction has written before."""
+    event_id = existing(world, NINE)
+    options = {"detail": "busy_only", "unholdable": "singles"}
+    play_side_by_side(
+        world,
+        lambda session: void(locked(event_id)(session)),
+        lambda session: links.change_link(session, world.ports, link_of(session), **options),
+        lambda session: move(world, session, locked(event_id)(session)),
+    )
+    world.settle()
+    assert world.titles("left") == ["Busy"]
+
+
 def move_calendar(session: Session, world: World) -> None:
     links.move_calendar(session, world.ports, session.get_one(Calendar, "cal_1"), "Asia/Tokyo")
 
