@@ -56,7 +56,6 @@ class _Place:
     sync: str | None = None
     """Google's new sync token, when the listing is through."""
     waiting: dict[str, _Waiting] = field(default_factory=dict)
-    pages: int = 0
     circle: Circle = START
     """What the pages so far held, since a listing may run in circles."""
     plain: bool = False
@@ -137,7 +136,6 @@ def _go_on(place: _Place, answer: EventList, ids: list[str]) -> None:
         CursorExpiredError: it runs in circles with those, too.
     """
     place.token = answer.get("nextPageToken") or None
-    place.pages += 1
     if place.token is None:
         place.sync = answer.get("nextSyncToken")
         if not place.sync:
