@@ -7,6 +7,11 @@ call of one account and is shown to the operator.
 
 from __future__ import annotations
 
+from math import isfinite
+
+LONGEST_WAIT = 7 * 86_400.0
+"""Seconds; a provider that asks for a longer wait is asked again after that."""
+
 
 class ProviderError(Exception):
     """Something a provider answered that the hub must act upon.
@@ -27,8 +32,9 @@ class RetryLaterError(ProviderError):
     """The provider is busy, throttling, failing or silent: the same call may work later.
 
     Whether a write took effect is not known. `after` is the number of seconds that the provider asked
-    for, or None; `scope` says who must wait: only this "calendar", the "account", every account of the
-    "provider", or the account's "writes" alone. Of the last nothing was written, and reading goes on.
+    for, of which at most `LONGEST_WAIT` are kept, or None, which nonsense becomes, too; `scope` says who
+    must wait: only this "calendar", the "account", every account of the "provider", or the account's
+    "writes" alone. Of the last nothing was written, and reading goes on.
     """
 
     def __init__(
@@ -40,7 +46,7 @@ class RetryLaterError(ProviderError):
         code: str | None = None,
     ) -> None:
         super().__init__(message, code=code)
-        self.after = after
+        self.after = min(max(0.0, after), LONGEST_WAIT) if after is not None and isfinite(after) else None
         self.scope = scope
 
 

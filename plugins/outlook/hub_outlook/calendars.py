@@ -12,6 +12,7 @@ from hub.plugin.paging import START
 from hub.plugin.types import AccessRole, RemoteCalendar
 from hub_outlook.client import Graph
 from hub_outlook.errors import About
+from hub_outlook.wire import is_id
 
 PAGE = 100
 
@@ -37,11 +38,12 @@ def _pages(graph: Graph, builder: BaseRequestBuilder, about: About = About.ACCOU
         RetryLaterError: it has no end; a part of a list must never be taken for the whole.
     """
     items: list[dict[str, Any]] = []
-    circle = START
+    seen, circle = 0, START
     answer = graph.get(builder, about, {"$top": str(PAGE)})
     while not circle.is_closed:
-        found = answer.get("value") or []
-        items += found
+        found = [item for item in answer.get("value") or [] if isinstance(item, dict)]
+        items += [item for item in found if is_id(item.get("id"))]
+        seen += len(found)
         link = answer.get("@odata.nextLink")
         if not link and len(found) < PAGE:
             return items
@@ -49,7 +51,7 @@ def _pages(graph: Graph, builder: BaseRequestBuilder, about: About = About.ACCOU
         if link:
             answer = graph.follow(link, about)
         else:
-            answer = graph.get(builder, about, {"$top": str(PAGE), "$skip": str(len(items))})
+            answer = graph.get(builder, about, {"$top": str(PAGE), "$skip": str(seen)})
     raise RetryLaterError("Outlook shows the same pages of a list again and again.")
 
 

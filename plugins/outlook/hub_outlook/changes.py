@@ -9,21 +9,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, TypeGuard, cast
+from typing import Any, cast
 
 from hub.plugin.errors import CursorExpiredError, GoneError, RefusedError, RetryLaterError
 from hub.plugin.paging import START
 from hub.plugin.types import ChangePage, RemoteCalendar, RemoteChange, Scope, Window
 from hub_outlook.client import AS_TEXT, Graph
-from hub_outlook.errors import About
+from hub_outlook.errors import About, TimedOutError
 from hub_outlook.events import read_series, understood
 from hub_outlook.tokens import PageToken, open_cursor, open_page, seal_cursor, seal_page
 from hub_outlook.translate import UnreadableError
-from hub_outlook.wire import Event
+from hub_outlook.wire import Event, is_id
 
 SIZED = "odata.maxpagesize=200"
 SERIES_A_PAGE = 20
-LONGEST_ID = 1024
 MARGIN = timedelta(days=1)
 """All-day events count by an instant of their own zone at the window's edges (docs-contrib#471)."""
 SHORTEST_LEG = timedelta(days=20)
@@ -40,7 +39,7 @@ def fetch_changes(
         token = _read_page(graph, calendar, token, changes)
     now, later = token.pending[:SERIES_A_PAGE], token.pending[SERIES_A_PAGE:]
     for master_id in now:
-        changes[master_id] = _series(graph, master_id)
+        changes[master_id] = _series(graph, master_id, is_removed=master_id in token.removed)
     return _page(tuple(changes.values()), replace(token, pending=later))
 
 
@@ -83,25 +82,16 @@ def _read_page(
     graph: Graph, calendar: RemoteCalendar, token: PageToken, changes: dict[str, RemoteChange]
 ) -> PageToken:
     """Read one page of Graph into `changes`; return the token that goes on after it."""
-    answer = _ask(graph, calendar, token)
+    try:
+        answer = _ask(graph, calendar, token)
+    except TimedOutError:
+        smaller = None if token.link else _smaller(token)
+        if smaller is None:
+            raise
+        return smaller
     items = [item for item in answer.get("value") or [] if isinstance(item, dict)]
-    series: dict[str, None] = {}
-    for item in items:
-        event_id = item.get("id")
-        if not is_id(event_id):
-            continue
-        master_id = item.get("seriesMasterId") or (event_id if item.get("recurrence") else None)
-        if "@removed" in item:
-            series.pop(event_id, None)
-            changes[event_id] = RemoteChange(event_id, certain=False)
-        elif master_id and not is_id(master_id):
-            changes[event_id] = RemoteChange(event_id, fault="Outlook does not say which series it is of.")
-        elif master_id:
-            changes.pop(master_id, None)
-            series[master_id] = None
-        else:
-            changes[event_id] = _single(cast(Event, item))
-    token = replace(token, pending=tuple(series))
+    series = _sort(items, changes)
+    token = replace(token, pending=tuple(series), removed=tuple(series.keys() & changes.keys()))
     delta, following = answer.get("@odata.deltaLink"), answer.get("@odata.nextLink")
     link = delta or following
     if not isinstance(link, str) or not graph.is_own(link):
@@ -114,23 +104,57 @@ def _read_page(
     return replace(token, link=link, circle=circle)
 
 
-def is_id(value: object) -> TypeGuard[str]:
-    """Whether a value can be the id of anything."""
-    return isinstance(value, str) and 0 < len(value) <= LONGEST_ID and value.isprintable()
+def _sort(items: list[dict[str, Any]], changes: dict[str, RemoteChange]) -> dict[str, None]:
+    """Put the single events and tombstones of a page into `changes`; return the masters of its series.
+
+    The same event may come twice, in two versions and in any order (Graph: delta-query-overview): the last
+    one counts, unless an earlier one was written later. A series that is removed and listed is in both.
+    """
+    series: dict[str, None] = {}
+    for item in items:
+        event_id = item.get("id")
+        if not is_id(event_id):
+            continue
+        master_id = item.get("seriesMasterId") or (event_id if item.get("recurrence") else None)
+        if item.get("@removed") is not None:
+            changes[event_id] = RemoteChange(event_id, certain=False)
+        elif master_id and not is_id(master_id):
+            changes[event_id] = RemoteChange(event_id, fault="Outlook does not say which series it is of.")
+        elif master_id:
+            series[master_id] = None
+        elif not _is_older(change := _single(cast(Event, item)), changes.get(event_id)):
+            changes[event_id] = change
+    return series
+
+
+def _is_older(change: RemoteChange, other: RemoteChange | None) -> bool:
+    """Whether an event was written before the other version of it that a page shows."""
+    at, other_at = (c.event.updated_at if c and c.event else None for c in (change, other))
+    return at is not None and other_at is not None and at < other_at
 
 
 def _another_way(token: PageToken) -> PageToken:
-    """Begin a leg that runs in circles anew: without our page size, then as halves of its span.
-
-    Recurrence-heavy mailboxes are known for it, and no page size is known that helps all of them.
+    """Begin a leg that runs in circles anew.
 
     Raises:
-        CursorExpiredError: it is a listing of changes, or none of that helps.
+        CursorExpiredError: there is no other way left.
+    """
+    smaller = _smaller(token)
+    if smaller is None:
+        raise CursorExpiredError("Outlook shows the same pages of this calendar again and again.")
+    return smaller
+
+
+def _smaller(token: PageToken) -> PageToken | None:
+    """Return a token that begins a leg anew: without our page size, then as halves of its span.
+
+    Recurrence-heavy mailboxes run in circles or time out, and no page size is known that helps all of them
+    (msgraph-sdk-dotnet#3070, #1568). None if it is a listing of changes, or small enough already.
     """
     leg, rest = token.legs[0], token.legs[1:]
     span = _span(leg)
     if span is None or (not token.sized and span[1] - span[0] < 2 * SHORTEST_LEG):
-        raise CursorExpiredError("Outlook shows the same pages of this calendar again and again.")
+        return None
     if token.sized:
         return replace(token, link="", circle=START, sized=False)
     middle = span[0] + (span[1] - span[0]) / 2
@@ -167,13 +191,15 @@ def _single(item: Event) -> RemoteChange:
         return RemoteChange(item["id"], fault=str(error))
 
 
-def _series(graph: Graph, master_id: str) -> RemoteChange:
-    """Read a touched series. One that is listed and not there is left out; a tombstone may follow."""
+def _series(graph: Graph, master_id: str, *, is_removed: bool) -> RemoteChange:
+    """Read a touched series. One that is not there is left out, unless a tombstone came with it."""
     try:
         return RemoteChange(master_id, read_series(graph, master_id))
     except GoneError as error:
         if "cancelled" in error.message:
             return RemoteChange(master_id)
+        if is_removed:
+            return RemoteChange(master_id, certain=False)
         return RemoteChange(master_id, fault="Outlook lists this series but does not show it.")
     except RefusedError as error:
         return RemoteChange(master_id, fault=str(error))

@@ -36,6 +36,14 @@ class About(Enum):
     SUBSCRIPTION = auto()
 
 
+class TimedOutError(RetryLaterError):
+    """Exchange took too long over a listing (504), and names no time to come back: it may do so each time."""
+
+
+class ConflictError(RetryLaterError):
+    """Something of the same kind is there already (409); the message is the service's own."""
+
+
 class Means(Enum):
     """What an answer means, before it is known what the call was about."""
 
@@ -172,15 +180,23 @@ def raise_for(
     now: datetime,
 ) -> NoReturn:
     """Raise what the hub must do about an answer that is no success."""
-    _, message, error = error_of(body)
-    codes = codes_of(error)
+    _, message, told = error_of(body)
+    codes = codes_of(told)
     code = codes[0] if codes else str(status)
     means = meaning(status, codes, write)
     if means is Means.TOKEN and empty:
         means = Means.NO_MAILBOX  # A guest's mailbox answers 401 with an empty body (sheet 1.9).
     if about is About.CURSOR and status == 400 and _badly_formed(codes, message):
         means = Means.RESYNC
-    raise _error(means, code, PLAIN.get(code.casefold(), message), about, write, retry_after(retry, now))
+    if status == 409 and about is About.SUBSCRIPTION:
+        means = Means.CONFLICT
+    if status == 410 and about in (About.EVENT, About.SUBSCRIPTION) and code.casefold() not in BY_CODE:
+        means = Means.MISSING  # By its status alone: such a thing has no place in a listing to lose.
+    error = _error(means, code, PLAIN.get(code.casefold(), message), about, write, retry_after(retry, now))
+    is_silent = isinstance(error, RetryLaterError) and error.after is None
+    if status == 504 and is_silent and about is About.CALENDAR and not write:
+        raise TimedOutError(error.message, code=error.code)
+    raise error
 
 
 def _badly_formed(codes: list[str], message: str) -> bool:
@@ -194,7 +210,7 @@ def _error(
         case Means.AGAIN:
             return RetryLaterError("Outlook cannot answer now.", after=after, code=code)
         case Means.CONFLICT:
-            return RetryLaterError(message or "Outlook is busy with this.", after=after, code=code)
+            return ConflictError(message or "Outlook is busy with this.", after=after, code=code)
         case Means.THROTTLED:
             return RetryLaterError(
                 "Outlook asks to be called less often.", after=after, scope="account", code=code

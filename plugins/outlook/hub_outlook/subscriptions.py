@@ -24,11 +24,12 @@ from hub.plugin.types import (
     Subscription,
 )
 from hub_outlook.client import Graph
-from hub_outlook.errors import About
+from hub_outlook.errors import About, ConflictError
 
 RESOURCE = "me/events"
 LONGEST_MINUTES = 10_000
 """Documentation says 10,080 minutes, the service refuses more than 10,070."""
+LONGEST = timedelta(minutes=LONGEST_MINUTES)
 LONGEST_TOKEN = 4096
 KINDS = {
     "missed": NotificationKind.MISSED,
@@ -60,12 +61,11 @@ def subscribe(graph: Graph, calendar: RemoteCalendar, request: SubscribeRequest)
             if shorter is None or shorter >= minutes:
                 raise _unvalidated(error) from None
             minutes = shorter
-        except RetryLaterError as error:
-            existing = re.search(r"Subscription Id <?([0-9A-Za-z-]{8,64})>?", error.message)
-            if cleared or not existing:
+        except ConflictError as error:
+            if cleared:
                 raise
             cleared = True
-            _delete(graph, existing[1])
+            _clear(graph, error.message)
 
 
 def renew(graph: Graph, subscription: Subscription, request: SubscribeRequest) -> Subscription:
@@ -91,6 +91,18 @@ def unsubscribe(graph: Graph, subscription: Subscription) -> None:
     graph.write(Method.DELETE, builder, About.SUBSCRIPTION)
 
 
+def _clear(graph: Graph, message: str) -> None:
+    """Delete what stands in the way: the one that a conflict names, else all of ours that watch the same."""
+    named = re.search(r"Subscription Id <?([0-9A-Za-z-]{8,64})>?", message)
+    if named:
+        _delete(graph, named[1])
+        return
+    listed = graph.get(graph.sdk.subscriptions, About.SUBSCRIPTION).get("value") or []
+    for item in listed:
+        if str(item.get("resource")).strip("/").casefold() == RESOURCE and isinstance(item.get("id"), str):
+            _delete(graph, item["id"])
+
+
 def _delete(graph: Graph, remote_id: str) -> None:
     try:
         graph.write(Method.DELETE, graph.sdk.subscriptions.by_subscription_id(remote_id), About.SUBSCRIPTION)
@@ -107,10 +119,13 @@ def _stamp(at: datetime) -> str:
 
 
 def _end(made: dict[str, Any], asked: datetime) -> datetime:
+    """Return when a subscription ends: as the answer says, which may be sooner than was asked for."""
     try:
-        return datetime.fromisoformat(made["expirationDateTime"][:19]).replace(tzinfo=UTC)
+        end = datetime.fromisoformat(made["expirationDateTime"])
     except (KeyError, TypeError, ValueError):
         return asked
+    end = (end if end.tzinfo else end.replace(tzinfo=UTC)).replace(microsecond=0)
+    return end.astimezone(UTC) if end > asked - LONGEST else asked
 
 
 def _allowed_minutes(error: ProviderError) -> int | None:

@@ -30,6 +30,8 @@ class PageToken:
     """What the pages of this leg held: service faults repeat them for ever (msgraph-sdk-dotnet#3070)."""
     sized: bool = True
     """Whether pages of our size are asked for: without, a listing that runs in circles may end."""
+    removed: tuple[str, ...] = ()
+    """Those of `pending` that a page also said are removed."""
 
     @property
     def is_final(self) -> bool:
@@ -51,7 +53,7 @@ def open_page(text: str) -> PageToken:
     values = _open("op1", text)
     try:
         window = values["window"]
-        more = {name: tuple(values[name]) for name in ("legs", "done", "pending")}
+        more = {name: tuple(values[name]) for name in ("legs", "done", "pending", "removed")}
         span = (window[0], window[1]) if window else None
         return PageToken(**values | more | {"window": span, "circle": Circle(**values["circle"])})
     except (KeyError, TypeError):

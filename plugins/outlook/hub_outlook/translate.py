@@ -32,7 +32,7 @@ from hub.plugin.types import (
     Visibility,
     When,
 )
-from hub_outlook import recurrence, zones
+from hub_outlook import recurrence, texts, zones
 from hub_outlook.project import PICTURES, categories, difference, plain
 from hub_outlook.wire import TAG_ID, DateTimeZone, Event, Recipient
 
@@ -256,7 +256,10 @@ def _content(event: Event, zone: str | None) -> EventContent:
 
 def _description(event: Event) -> str:
     body = event.get("body")
-    text = plain((body["content"] if body else "") or "")
+    text = (body["content"] if body else "") or ""
+    if body and (body.get("contentType") or "").casefold() == "html":
+        text = texts.of_html(text)  # Text is asked for, and promised for single events and lists alone.
+    text = plain(text)
     if event.get("isOnlineMeeting"):
         found = JOIN_BLOCK.search(text)
         text = plain(text[: found.start()]) if found else text
@@ -329,7 +332,11 @@ def _at(value: str | None) -> datetime | None:
     """Return an instant; None for the first day of the year 1 or 1601, which stands for "never"."""
     if not value or value <= "1602":
         return None
-    moment = datetime.fromisoformat(value[:19])
+    if value[19:].endswith("Z"):  # As all but a few are.
+        value = value[:19]
+    moment = datetime.fromisoformat(value).replace(microsecond=0)
+    if moment.tzinfo is not None:
+        return moment.astimezone(UTC)
     return datetime.combine(moment.date(), moment.time(), UTC)
 
 

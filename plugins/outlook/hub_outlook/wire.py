@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeGuard
 
 TAG_ID = "String {5c1f6c7e-3a0b-4f0e-9d53-6f2f0e6d7b11} Name CoordinoterHub"
 """The one extended property that marks an event as the hub's. Named properties are a finite quota of a
 mailbox, and the name's case counts in filters: never vary it."""
+LONGEST_ID = 1024
 
 
 class DateTimeZone(TypedDict):
@@ -129,3 +130,8 @@ EVENT_SELECT = (
     "lastModifiedDateTime"
 )
 """What is asked for where Graph wants a $select (cancelledOccurrences comes only with one)."""
+
+
+def is_id(value: object) -> TypeGuard[str]:
+    """Whether a value can be the id of anything."""
+    return isinstance(value, str) and 0 < len(value) <= LONGEST_ID and value.isprintable()

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import html
-import re
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from inscriptis import get_text
 from tzlocal import windows_tz
 
-from hub_outlook import zones
+from hub_outlook import texts, zones
 from hub_outlook.sandbox import series
 from hub_outlook.sandbox.model import Item
 from hub_outlook.sandbox.problems import GraphError
@@ -44,7 +42,6 @@ DEFAULTS: dict[str, Any] = {
     "isOnlineMeeting": False,
     **FLAGS,
 }
-_PICTURE = re.compile(r"<img\b[^>]*\bsrc=[\"']cid:([^\"'>]+)[\"'][^>]*>", re.IGNORECASE)
 LISTED = frozenset(windows_tz.win_tz.values())
 """The IANA names that Graph's pages name beside those of Windows (Graph: resources/datetimetimezone)."""
 MIDNIGHT = "The Event.{} property for an all-day event needs to be set to midnight."
@@ -187,7 +184,7 @@ def stored_body(body: dict[str, Any]) -> dict[str, str]:
     """Return a body as Exchange keeps it: always HTML in its own wrapping, and the text in it."""
     content = str(body.get("content") or "")
     if str(body.get("contentType") or "text").casefold() == "html":
-        text = get_text(_PICTURE.sub(r"[cid:\1]", content)).strip("\n")
+        text = texts.of_html(content)
         inner = content
     else:
         text = content.replace("\r\n", "\n")
