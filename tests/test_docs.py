@@ -25,6 +25,7 @@ from hub.plugin.control import SandboxControl
 from hub.providers.manager import HOOKS, Providers
 from hub.settings import Settings
 from hub_google.sandbox import state as google
+from hub_outlook.sandbox import switches as outlook
 from tests.unit.api.hub_app import HubApp
 
 ROOT = Path(__file__).parents[1]
@@ -418,7 +419,9 @@ def test_each_line_of_a_sandbox_names_tests_that_are_there(heading: str, all_tes
     assert named_there - all_tests == set()
 
 
-@pytest.mark.parametrize(("heading", "switches"), [("Google", google.SWITCHES)])
+@pytest.mark.parametrize(
+    ("heading", "switches"), [("Google", google.SWITCHES), ("Outlook", outlook.SWITCHES)]
+)
 def test_each_switch_of_a_sandbox_stands_on_the_page(heading: str, switches: dict[str, Any]) -> None:
     page = section(SANDBOXES, heading)
     assert [name for name in switches if f"`{name}`" not in page] == []

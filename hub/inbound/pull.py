@@ -26,7 +26,13 @@ from hub.outbound.linking import ask_for_pull, end_plan, go_live
 from hub.outbound.owed import DOUBTED, is_busy
 from hub.outbound.push import push_due
 from hub.outbound.window import window_of
-from hub.plugin.errors import CursorExpiredError, GoneError, ProviderError, RetryLaterError
+from hub.plugin.errors import (
+    CursorExpiredError,
+    GoneError,
+    ProviderError,
+    RetryLaterError,
+    TooHeavyError,
+)
 from hub.plugin.types import ChangePage, RemoteChange, Scope, Window
 from hub.ports import Ports
 
@@ -131,7 +137,7 @@ def _pull(ports: Ports, lease: Lease, listing: Listing | None) -> bool:
             started_over, listing = True, None
             continue
         except ProviderError as error:
-            _doubt_page(ports, lease, error)
+            _doubt_page(ports, lease, listing, error)
             if listing.cursor is None and isinstance(error, RetryLaterError) and error.scope == "calendar":
                 _read_by_old_cursor(ports, lease, listing)
             raise
@@ -157,8 +163,11 @@ def _start_over(ports: Ports, lease: Lease, *, keep_cursor: bool) -> None:
             link.cursor = None
 
 
-def _doubt_page(ports: Ports, lease: Lease, error: ProviderError) -> None:
-    """Give up a page that is refused or keeps failing: the next try begins the listing anew."""
+def _doubt_page(ports: Ports, lease: Lease, listing: Listing, error: ProviderError) -> None:
+    """Give up a page that is refused or keeps failing: the next try begins the listing anew.
+
+    Where the provider cannot even tell what has changed, that is a full one.
+    """
     is_busy = isinstance(error, RetryLaterError)
     if isinstance(error, RetryLaterError) and error.scope != "calendar":
         return
@@ -166,6 +175,8 @@ def _doubt_page(ports: Ports, lease: Lease, error: ProviderError) -> None:
         link = held(session, ports, lease)
         if not is_busy or link.failures % PAGE_FAILURES_BORNE == PAGE_FAILURES_BORNE - 1:
             link.page = None
+            if isinstance(error, TooHeavyError) and listing.cursor is not None:
+                ask_for_pull(session, ports, link.id, fresh=True)
 
 
 def _read_by_old_cursor(ports: Ports, lease: Lease, listing: Listing) -> None:

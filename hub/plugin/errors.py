@@ -50,6 +50,14 @@ class RetryLaterError(ProviderError):
         self.scope = scope
 
 
+class TooHeavyError(RetryLaterError):
+    """The provider gave up over a listing, and may do so each time.
+
+    The hub tries again later; after several failures in a row it lists everything anew, for which the
+    plugin asks in smaller parts.
+    """
+
+
 class GrantLostError(ProviderError):
     """The person's consent is gone or too narrow: stop, keep all data, ask the person to reconnect."""
 

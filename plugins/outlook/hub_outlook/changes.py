@@ -11,11 +11,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from hub.plugin.errors import CursorExpiredError, GoneError, RefusedError, RetryLaterError
+from hub.plugin.errors import CursorExpiredError, GoneError, RefusedError, RetryLaterError, TooHeavyError
 from hub.plugin.paging import START
 from hub.plugin.types import ChangePage, RemoteCalendar, RemoteChange, Scope, Window
 from hub_outlook.client import AS_TEXT, Graph
-from hub_outlook.errors import About, TimedOutError
+from hub_outlook.errors import About
 from hub_outlook.events import read_series, understood
 from hub_outlook.tokens import PageToken, open_cursor, open_page, seal_cursor, seal_page
 from hub_outlook.translate import UnreadableError
@@ -84,7 +84,7 @@ def _read_page(
     """Read one page of Graph into `changes`; return the token that goes on after it."""
     try:
         answer = _ask(graph, calendar, token)
-    except TimedOutError:
+    except TooHeavyError:
         smaller = None if token.link else _smaller(token)
         if smaller is None:
             raise

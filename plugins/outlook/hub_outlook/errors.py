@@ -22,6 +22,7 @@ from hub.plugin.errors import (
     RefusedError,
     RetryLaterError,
     TokenExpiredError,
+    TooHeavyError,
     VersionMovedError,
 )
 
@@ -34,10 +35,6 @@ class About(Enum):
     EVENT = auto()
     CURSOR = auto()
     SUBSCRIPTION = auto()
-
-
-class TimedOutError(RetryLaterError):
-    """Exchange took too long over a listing (504), and names no time to come back: it may do so each time."""
 
 
 class ConflictError(RetryLaterError):
@@ -194,8 +191,9 @@ def raise_for(
         means = Means.MISSING  # By its status alone: such a thing has no place in a listing to lose.
     error = _error(means, code, PLAIN.get(code.casefold(), message), about, write, retry_after(retry, now))
     is_silent = isinstance(error, RetryLaterError) and error.after is None
-    if status == 504 and is_silent and about is About.CALENDAR and not write:
-        raise TimedOutError(error.message, code=error.code)
+    if status == 504 and is_silent and about in (About.CALENDAR, About.CURSOR) and not write:
+        # It names no time to come back, and may give up over this each time (msgraph-sdk-dotnet#1568).
+        raise TooHeavyError(error.message, code=error.code)
     raise error
 
 

@@ -306,6 +306,7 @@ class Control:
     def clock(self) -> tuple[Any, int]:
         now = self.model.clock.advance(float(self._body["advance"]))
         self.notifier.upkeep()
+        self.notifier.wake()
         return {"now": now.isoformat()}, 200
 
     def revoke(self) -> tuple[Any, int]:

@@ -66,6 +66,11 @@ class Notifier:
         if self._thread.is_alive():
             self._thread.join(timeout=5)
 
+    def wake(self) -> None:
+        """Look what is due now that the clock was moved."""
+        with self._wake:
+            self._wake.notify_all()
+
     # --- what to tell ---
 
     def changed(self, item: Item, kind: str) -> None:
