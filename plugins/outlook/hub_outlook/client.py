@@ -205,8 +205,7 @@ class Graph:
 
     def is_own(self, link: str) -> bool:
         """Whether a link leads to the API: the token must go nowhere else."""
-        ours, theirs = urlsplit(api_url(self.settings)), urlsplit(link)
-        return (ours.scheme, ours.netloc.lower()) == (theirs.scheme, theirs.netloc.lower())
+        return _origin(api_url(self.settings)) == _origin(link)
 
     def _send(self, info: RequestInformation, about: About, prefer: tuple[str, ...]) -> dict[str, Any]:
         for preference in (IMMUTABLE, *prefer):
@@ -224,6 +223,7 @@ class Graph:
                 about=about,
                 write=info.http_method is not Method.GET,
                 retry=response.headers.get("retry-after"),
+                challenge=response.headers.get("www-authenticate", ""),
                 now=self.now,
             )
         if response.content.strip() and not isinstance(body, dict):
@@ -246,6 +246,15 @@ class Graph:
             raise RetryLaterError(f"Outlook could not be reached ({type(error).__name__}).") from error
         assert isinstance(response, httpx.Response)
         return response
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None] | None:
+    """Return scheme, host and port of an address, which may leave its usual port out; None if it is none."""
+    parts = urlsplit(url)
+    try:
+        return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return None
 
 
 def api_url(settings: Mapping[str, str]) -> str:

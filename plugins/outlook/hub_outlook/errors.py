@@ -115,6 +115,10 @@ NO_MAILBOX = (
 )
 
 
+SIGN_IN_AGAIN = "Microsoft wants the account's owner to sign in again: connect it again."
+"""What a claims challenge means (Entra: claims-challenge): no refresh helps against it."""
+
+
 def retry_after(value: str | None, now: datetime) -> float | None:
     """Return a Retry-After header in seconds: an integer, a fraction, or an HTTP date."""
     if not value:
@@ -175,14 +179,17 @@ def raise_for(
     write: bool,
     retry: str | None,
     now: datetime,
+    challenge: str = "",
 ) -> NoReturn:
     """Raise what the hub must do about an answer that is no success."""
     _, message, told = error_of(body)
     codes = codes_of(told)
     code = codes[0] if codes else str(status)
     means = meaning(status, codes, write)
-    if means is Means.TOKEN and empty:
-        means = Means.NO_MAILBOX  # A guest's mailbox answers 401 with an empty body (sheet 1.9).
+    if means is Means.TOKEN and "claims=" in challenge:
+        raise GrantLostError(SIGN_IN_AGAIN, code=code)
+    if means is Means.TOKEN and empty and "invalid_token" not in challenge:
+        means = Means.NO_MAILBOX  # A guest's mailbox answers 401 with an empty body, and blames no token.
     if about is About.CURSOR and status == 400 and _badly_formed(codes, message):
         means = Means.RESYNC
     if status == 409 and about is About.SUBSCRIPTION:

@@ -136,7 +136,7 @@ def version(event: Event) -> str:
 
     Occurrences share their master's etag, yet nothing promises that a change of one moves it.
     """
-    key = event.get("changeKey") or ""
+    key = event.get("changeKey") or (event.get("@odata.etag") or "").removeprefix("W/").strip('"')
     parts = [f"{e.get('occurrenceId')}={e.get('changeKey')}" for e in event.get("exceptionOccurrences") or []]
     parts += event.get("cancelledOccurrences") or []
     if not parts:

@@ -12,14 +12,17 @@ import pytest
 from hub.plugin.errors import (
     CursorExpiredError,
     GoneError,
+    GrantLostError,
     PollOnlyError,
     ProviderError,
     RefusedError,
     RetryLaterError,
+    TokenExpiredError,
     VersionMovedError,
 )
 from hub.plugin.testing import PERSON, Connected, latest, series, timed
 from hub.plugin.types import PushDelete, RemoteCalendar, SeriesException, SubscribeRequest
+from hub_outlook.client import Graph
 
 MONDAY = datetime(2027, 1, 4, 9)
 TEXT = "1 < 2\nand more"
@@ -404,3 +407,54 @@ def test_a_handshake_that_failed_may_go_well_another_time(
 def test_a_token_of_a_handshake_comes_back_as_it_was(ann: Connected, cal: RemoteCalendar, token: str) -> None:
     ann.control.switches(handshake_token=token)
     assert ann.hooks.subscribe(call=ann.call, calendar=cal, request=wanted(ann)).remote_id
+
+
+@pytest.mark.parametrize(
+    ("challenge", "body", "kind"),
+    [
+        ('Bearer realm="", error="invalid_token"', "", TokenExpiredError),
+        ("Bearer", '{"error": {"code": "InvalidAuthenticationToken"}}', TokenExpiredError),
+        ("Bearer", "", GrantLostError),
+        ('Bearer error="insufficient_claims", claims="e30="', "", GrantLostError),
+        ('Bearer claims="e30="', '{"error": {"code": "InvalidAuthenticationToken"}}', GrantLostError),
+    ],
+)
+def test_a_refused_token_says_who_must_act(
+    ann: Connected, cal: RemoteCalendar, challenge: str, body: str, kind: type[ProviderError]
+) -> None:
+    headers = {"WWW-Authenticate": challenge}
+    ann.control.fault("status", status=401, body=body, path="delta", headers=headers, times=2)
+    with pytest.raises(kind):
+        ann.list_all(cal)
+    ann.control.clear_faults()
+    for is_asked in (True, False):
+        ann.control.switches(claims_challenge=is_asked)
+        if is_asked:
+            with pytest.raises(GrantLostError, match="sign in again"):
+                ann.list_all(cal)
+    assert ann.list_all(cal)[1]
+
+
+def test_an_event_without_a_change_key_has_that_of_its_etag(ann: Connected, cal: RemoteCalendar) -> None:
+    event = ann.create(cal, timed("Talk", MONDAY))
+    ann.control.fault("thin", keys=["changeKey"], times=10, path="events|delta")
+    assert (
+        ann.hooks.get_event(call=ann.call, calendar=cal, remote_id=event.remote_id).version == event.version
+    )
+
+
+@pytest.mark.parametrize(
+    ("link", "is_own"),
+    [
+        ("https://graph.microsoft.com/v1.0/x", True),
+        ("https://GRAPH.microsoft.com:443/v1.0/x", True),
+        ("http://graph.microsoft.com/v1.0/x", False),
+        ("https://graph.microsoft.com:444/v1.0/x", False),
+        ("https://graph.microsoft.com.evil.test/v1.0/x", False),
+        ("https://graph.microsoft.com:port/", False),
+        ("/v1.0/x", False),
+    ],
+)
+def test_only_links_to_the_same_server_are_followed(ann: Connected, link: str, is_own: bool) -> None:
+    graph = Graph.of(replace(ann.call, settings={}))
+    assert graph.is_own(link) == is_own

@@ -145,6 +145,10 @@ class Grants:
                 message,
                 headers={"WWW-Authenticate": 'Bearer realm="", error="invalid_token"'},
             )
+        if self.model.switches["claims_challenge"]:
+            told = 'Bearer realm="", error="insufficient_claims", claims="eyJhY2Nlc3NfdG9rZW4iOnt9fQ=="'
+            message = "Continuous access evaluation resulted in challenge."
+            raise GraphError(401, "InvalidAuthenticationToken", message, headers={"WWW-Authenticate": told})
         return found.person, set(found.scopes)
 
     def revoke(self, person: str) -> None:

@@ -76,6 +76,7 @@ SWITCHES: dict[str, Any] = {
     "qualified_scopes": False,
     "token_seconds": 3599,
     "redirect_uris": [],  # the registered ones; []: any
+    "claims_challenge": False,  # True: calls are answered that the person has to sign in again
     "single_use_refresh_tokens": False,
     "refresh_token_once": False,  # True: a second consent brings no refresh token
     "concurrency": 4,
