@@ -132,7 +132,10 @@ def _parts(statement: Select[*tuple[Any, ...]], form: Form) -> tuple[_Whole | in
 def _whole(mapper: Mapper[Any], form: Form, start: int) -> _Whole | None:
     end = start + len(mapper.column_attrs)
     of_column: dict[Any, str] = {attribute.columns[0]: attribute.key for attribute in mapper.column_attrs}
-    names = [of_column.get(column.objects[0]) for column in form.columns[start:end]]
+    names = [
+        next((of_column[made_of] for made_of in column.objects if made_of in of_column), None)
+        for column in form.columns[start:end]
+    ]
     events = mapper.class_manager.dispatch
     if set(names) != set(of_column.values()) or mapper.inherits or events.load or events.refresh:
         return None

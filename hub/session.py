@@ -12,8 +12,8 @@ from functools import cache
 from itertools import groupby
 from typing import Any, cast
 
-from sqlalchemy import ClauseElement, Table, bindparam, inspect, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ClauseElement, Connection, Table, bindparam, update
+from sqlalchemy.orm import InstanceState, Mapper, Session, SessionTransaction
 from sqlalchemy.orm.exc import StaleDataError
 
 from hub.loading import directly
@@ -42,6 +42,19 @@ class _Model:
 class HubSession(Session):
     """Writes itself what was only updated; what is new, deleted or newly related, as SQLAlchemy does."""
 
+    _current: tuple[SessionTransaction, Connection] | None = None
+    """The transaction that was last asked for its connection, and that connection."""
+
+    def connection(self, *options: Any, **named: Any) -> Connection:
+        """Return the transaction's connection; the first time that begins it."""
+        current = self._current
+        if current and current[0] is self._transaction and current[0].is_active and not (options or named):
+            return current[1]
+        connection = super().connection(*options, **named)
+        if self._transaction is not None:
+            self._current = self._transaction, connection
+        return connection
+
     def execute(self, statement: Any, params: Any = None, **options: Any) -> Any:
         """Execute a statement, straight if it can be."""
         found = None if options else directly(self, statement, params)
@@ -58,15 +71,15 @@ class HubSession(Session):
         Raises:
             StaleDataError: a row to be updated is not there any more.
         """
-        rows = list(self.dirty)
-        changes = [] if self.new or self.deleted else [_Change.of(row) for row in rows]
-        if len(changes) < len(rows) or not rows or None in changes:
+        # By its public ways all this takes ten times as long.
+        states = list(self.identity_map._modified)
+        changes = [] if self._new or self._deleted else [_Change.of(state) for state in states]
+        if len(changes) < len(states) or not states or None in changes:
             super().flush(objects)
             return
         self._update([change for change in changes if change is not None and change.values])
-        for row in rows:
-            # For the session it stands now as it was read; by its public ways that takes ten times as long.
-            state = inspect(row)
+        for state in states:
+            # For the session it stands now as it was read.
             state._commit_all(state.dict, self.identity_map)
 
     def _update(self, changes: Iterable[_Change]) -> None:
@@ -93,10 +106,9 @@ class _Change:
     """By column."""
 
     @classmethod
-    def of(cls, row: Any) -> _Change | None:
+    def of(cls, state: InstanceState[Any]) -> _Change | None:
         """Return the change of a row; None if it is not of its own columns alone, or not of values."""
-        model, state = _model(row.__class__), inspect(row)
-        now, values = state.dict, {}
+        model, now, values = _model(state.mapper), state.dict, {}
         for name, before in state.committed_state.items():
             if name not in model.columns or name not in now:
                 return None
@@ -105,12 +117,12 @@ class _Change:
                 return None
             if value is not before and value != before:
                 values[name] = value
-        return cls(model, tuple([getattr(row, name) for name in model.key]), values)
+        assert state.key is not None
+        return cls(model, state.key[1], values)
 
 
 @cache
-def _model(mapped: type[Any]) -> _Model:
-    mapper = inspect(mapped)
+def _model(mapper: Mapper[Any]) -> _Model:
     table = cast(Table, mapper.local_table)
     key = tuple(column.key for column in table.primary_key)
     columns = frozenset(mapper.column_attrs.keys())

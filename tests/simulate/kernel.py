@@ -20,9 +20,10 @@ class Actor:
 
     __slots__ = ("dead", "frozen", "let", "name")
 
-    def __init__(self, name: str, let: greenlet) -> None:
+    let: greenlet
+
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.let = let
         self.dead = False
         self.frozen = False
 
@@ -40,8 +41,10 @@ class Kernel:
         self._rng = rng
         self._heap: list[tuple[float, float, int, Actor]] = []
         self._count = 0
-        self._actors: dict[greenlet, Actor] = {}
+        self._actors: dict[Actor, None] = {}
         self._main = getcurrent()
+        self.actor: Actor | None = None
+        """Who runs now; None while the world is set up or looked at."""
         self._digest = hashlib.blake2b(digest_size=16)
         self.lines: list[str] | None = [] if keep else None
         self.errors: list[tuple[str, BaseException]] = []
@@ -61,22 +64,15 @@ class Kernel:
 
     # --- actors ---
 
-    @property
-    def actor(self) -> Actor | None:
-        """Who runs now; None while the world is set up or looked at."""
-        return self._actors.get(getcurrent())
-
     def spawn(self, name: str, work: Callable[[], Any], after: float = 0.0) -> Actor:
         """Let `work` run as an actor of its own, after so many seconds."""
-        let = greenlet(lambda: self._run(work), self._main)
-        actor = Actor(name, let)
-        self._actors[let] = actor
+        actor = Actor(name)
+        actor.let = greenlet(lambda: self._run(actor, work), self._main)
+        self._actors[actor] = None
         self._schedule(actor, after)
         return actor
 
-    def _run(self, work: Callable[[], Any]) -> None:
-        actor = self.actor
-        assert actor is not None
+    def _run(self, actor: Actor, work: Callable[[], Any]) -> None:
         try:
             work()
         except Killed:
@@ -86,7 +82,7 @@ class Kernel:
             self.note("raised", type(error).__name__)
         finally:
             actor.dead = True
-            self._actors.pop(getcurrent(), None)
+            self._actors.pop(actor, None)
 
     def _schedule(self, actor: Actor, after: float) -> None:
         self._count += 1
@@ -98,10 +94,12 @@ class Kernel:
         if actor is None:
             self.now += seconds
             return
-        self.check_alive()
+        if actor.dead:
+            raise Killed
         self._schedule(actor, seconds)
         self._main.switch()
-        self.check_alive()
+        if actor.dead:
+            raise Killed
 
     def freeze(self, seconds: float) -> None:
         """Stop the process of the running actor for so long: nothing of it runs, not even its pulse."""
@@ -144,14 +142,22 @@ class Kernel:
             if actor.let.dead:
                 continue
             self.now = max(self.now, at)
-            actor.let.switch()
+            self._resume(actor.let.switch, actor)
         raise AssertionError("C8: the hub does not come to rest")
+
+    def _resume(self, how: Callable[..., object], actor: Actor, *what: object) -> None:
+        """Let an actor run until it waits or ends."""
+        self.actor = actor
+        try:
+            how(*what)
+        finally:
+            self.actor = None
 
     def drop_all(self) -> None:
         """Forget every actor that is left, without letting it run a port."""
-        for actor in list(self._actors.values()):
+        for actor in list(self._actors):
             actor.dead = True
             if not actor.let.dead and actor.let:
-                actor.let.throw(Killed)
+                self._resume(actor.let.throw, actor, Killed)
         self._actors.clear()
         self._heap.clear()
