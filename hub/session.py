@@ -12,7 +12,8 @@ from functools import cache
 from itertools import groupby
 from typing import Any, cast
 
-from sqlalchemy import ClauseElement, Connection, Table, bindparam, update
+from sqlalchemy import ClauseElement, Connection, Select, Table, bindparam, inspect, select, update
+from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import InstanceState, Mapper, Session, SessionTransaction
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -64,6 +65,25 @@ class HubSession(Session):
         """Execute a statement; return the first value of each row."""
         found = None if options else directly(self, statement, params)
         return super().scalars(statement, params, **options) if found is None else found.scalars()
+
+    def get(self, entity: Any, ident: Any, **options: Any) -> Any:
+        """Return a row by its key, or None; read it straight if it can be."""
+        if isinstance(ident, str) and not any(options.values()):
+            found = self.identity_map.get((entity, (ident,), None))
+            if found is None:
+                return self.scalars(_by_key(entity), {"key": ident}).one_or_none()
+        return super().get(entity, ident, **options)
+
+    def get_one(self, entity: Any, ident: Any, **options: Any) -> Any:
+        """Return a row by its key.
+
+        Raises:
+            NoResultFound: there is none.
+        """
+        found = self.get(entity, ident, **options)
+        if found is None:
+            raise NoResultFound("there is no such row")
+        return found
 
     def flush(self, objects: Sequence[Any] | None = None) -> None:
         """Write all that has changed.
@@ -119,6 +139,12 @@ class _Change:
                 values[name] = value
         assert state.key is not None
         return cls(model, state.key[1], values)
+
+
+@cache
+def _by_key(entity: type[Any]) -> Select[Any]:
+    (key,) = inspect(entity).primary_key
+    return select(entity).where(key == bindparam("key"))
 
 
 @cache

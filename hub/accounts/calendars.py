@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from hub.accounts import relink
@@ -52,13 +52,10 @@ def keep_fresh(ports: Ports, account_id: str) -> None:
     """
     now = ports.clock.now()
     with ports.db.transaction() as session:
-        mine = session.scalar(
-            update(Account)
-            .where(Account.id == account_id, is_stale(now - LIST_LIFE))
-            .values(calendars_at=now - LIST_LIFE + RETRY_AFTER)
-            .returning(Account.id)
-        )
-    if mine is None:
+        values = {"account_id": account_id, "before": now - LIST_LIFE}
+        values["again_at"] = now - LIST_LIFE + RETRY_AFTER
+        is_mine = session.connection().execute(_CLAIM, values).rowcount > 0
+    if not is_mine:
         return
     try:
         refresh(ports, account_id)
@@ -72,11 +69,21 @@ def is_stale(before: datetime | BindParameter[Any]) -> ColumnElement[bool]:
     return or_(Account.calendars_at.is_(None), Account.calendars_at < before)
 
 
+_OF_ACCOUNT = select(RemoteCalendar).where(RemoteCalendar.account_id == bindparam("account_id"))
+_CLAIM = (
+    update(Account)
+    .where(
+        Account.id == bindparam("account_id"),
+        is_stale(bindparam("before", type_=Account.calendars_at.type)),
+    )
+    .values(calendars_at=bindparam("again_at"))
+)
+
+
 def store(session: Session, ports: Ports, account: Account, shown: tuple[types.RemoteCalendar, ...]) -> None:
     """Bring the rows of an account's calendars to what the provider shows."""
     now = ports.clock.now()
-    query = select(RemoteCalendar).where(RemoteCalendar.account_id == account.id)
-    rows = {row.remote_id: row for row in session.scalars(query)}
+    rows = {row.remote_id: row for row in session.scalars(_OF_ACCOUNT, {"account_id": account.id})}
     for calendar in shown:
         row = rows.pop(calendar.remote_id, None)
         if row is None:

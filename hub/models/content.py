@@ -6,6 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from sqlalchemy import bindparam, select
+from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
+
 from hub.domain.plain import Plain
 from hub.domain.recurrence import span
 from hub.models.event import Event, SeriesExceptionRow
@@ -16,6 +20,25 @@ _TEXTS = ("title", "description")
 _TIMES = ("start", "end", "start_zone", "end_zone")
 _COLUMNS = frozenset({"when", "description_html", *_TEXTS})
 """The fields that have columns of their own; the others are in `details`."""
+
+
+_EXCEPTIONS = (
+    select(SeriesExceptionRow)
+    .where(SeriesExceptionRow.event_id.in_(bindparam("event_ids", expanding=True)))
+    .order_by(SeriesExceptionRow.event_id, SeriesExceptionRow.original_start)
+    .execution_options(populate_existing=True)
+)
+
+
+def load_exceptions(session: Session, events: Iterable[Event]) -> None:
+    """Load what `content_of` needs of events beside their rows; those without exceptions need nothing."""
+    rows: dict[str, list[SeriesExceptionRow]] = {}
+    loaded = list(events)
+    series = [event.id for event in loaded if event.has_exceptions]
+    for row in session.scalars(_EXCEPTIONS, {"event_ids": series}) if series else ():
+        rows.setdefault(row.event_id, []).append(row)
+    for event in loaded:
+        set_committed_value(event, "exceptions", rows.get(event.id, []))
 
 
 def content_of(event: Event) -> EventContent:

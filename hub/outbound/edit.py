@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, insert, or_, select, update
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy import bindparam, insert, inspect, or_, select, update
+from sqlalchemy.orm import Session
 
 from hub.db import before_commit, table_of
 from hub.domain import plain
 from hub.domain.recurrence import without_orphans
 from hub.many import Many
 from hub.models import Actor, Calendar, Change, ChangeKind, Direction, Event, EventCopy, Link, Tenant
-from hub.models.content import content_of, exception_row, write_content
+from hub.models.content import content_of, exception_row, load_exceptions, write_content
 from hub.outbound.spread import spread, want, want_in
 from hub.plugin.codec import to_json
 from hub.plugin.types import EventContent
@@ -33,7 +33,7 @@ _COUNT_ON = (
     .values(change_seq=_TENANTS.c.change_seq + bindparam("count"))
     .returning(_TENANTS.c.change_seq)
 )
-_EVENT = select(Event).where(Event.id == bindparam("event_id")).options(selectinload(Event.exceptions))
+_EVENT = select(Event).where(Event.id == bindparam("event_id"))
 _LOCKED_EVENT = _EVENT.with_for_update(of=Event)
 _ADD_CHANGES = Many(insert(table_of(Change)))
 
@@ -53,7 +53,12 @@ class StaleVersionError(Exception):
 
 def get_event(session: Session, event_id: str, *, lock: bool = False) -> Event | None:
     """Return the event with its exceptions, tombstones included; locked against other writers if asked."""
-    return session.scalars(_LOCKED_EVENT if lock else _EVENT, {"event_id": event_id}).one_or_none()
+    event: Event | None = session.scalars(
+        _LOCKED_EVENT if lock else _EVENT, {"event_id": event_id}
+    ).one_or_none()
+    if event is not None and "exceptions" in inspect(event).unloaded:
+        load_exceptions(session, [event])
+    return event
 
 
 def create_event(

@@ -239,7 +239,7 @@ def ask_for_pull(session: Session, ports: Ports, link_id: str, *, fresh: bool = 
     connection.execute(_FORGET_WAIT, {"link_id": link_id})
     mark = connection.execute(_NOTIFY, {"of_link": link_id}).scalar_one()
     if fresh:
-        session.execute(update(Link).where(Link.id == link_id).values(fresh_mark=mark))
+        session.get_one(Link, link_id).fresh_mark = mark
     owed.hint_after(session, ports, "pull", [link_id])
 
 

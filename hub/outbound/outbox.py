@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Row, bindparam, select, update
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 from hub.domain.lens import pinned
 from hub.domain.merge import behind, in_step
@@ -111,7 +111,7 @@ def claim(
     rows = session.execute(query, {"link_id": link.id, "now": ports.clock.now(), "most": most}).all()
     if link.lost_runs:
         rows = [row for row in rows if not _count_ahead(ports, row[0])]
-    _load_exceptions(session, [event for _, event in rows if event.has_exceptions])
+    contents.load_exceptions(session, [event for _, event in rows if event.has_exceptions])
     rows = _looked_for(session, ports, link, rows)
     work = []
     for copy, event in rows:
@@ -153,14 +153,6 @@ def _looked_for(
 
 def _is_new_meeting(copy: EventCopy, event: Event) -> bool:
     return copy.remote_id is None and not copy.uncertain and event.is_meeting
-
-
-def _load_exceptions(session: Session, events: list[Event]) -> None:
-    if events:
-        query = select(Event).where(Event.id.in_([event.id for event in events]))
-        session.scalars(
-            query.options(selectinload(Event.exceptions)).execution_options(populate_existing=True)
-        ).all()
 
 
 def _count_ahead(ports: Ports, copy: EventCopy) -> bool:

@@ -40,6 +40,7 @@ _GRANT = (
     .join_from(_GRANTS, Account, Account.id == _GRANTS.c.account_id)
     .where(_GRANTS.c.account_id == bindparam("account_id"))
 )
+_ROW = select(Grant).where(Grant.account_id == bindparam("account_id")).with_for_update()
 _LOCKED_GRANT = _GRANT.with_for_update(of=_GRANTS)
 _CLAIM = (
     update(_GRANTS)
@@ -149,9 +150,7 @@ class Grants:
             self._failed(account_id, owner, error)
             raise
         with self._db.transaction() as session:
-            grant = session.scalars(
-                select(Grant).where(Grant.account_id == account_id).with_for_update()
-            ).one_or_none()
+            grant = session.scalars(_ROW, {"account_id": account_id}).one_or_none()
             if grant is None:
                 raise GrantLostError("The account was disconnected meanwhile.")
             if grant.refresh_owner == owner:

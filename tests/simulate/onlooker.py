@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import Row, bindparam, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 from hub.accounts.health import health_of
 from hub.models import Direction, Event, EventCopy, Link
-from hub.models.content import content_of
+from hub.models.content import content_of, load_exceptions
 from hub.plugin.types import CONTENT_FIELDS
 from tests.simulate.faults import LIES
 from tests.simulate.ledger import mark_of
@@ -32,7 +32,7 @@ UNTRUE = LIES | {"stale", "half_written"}
 
 
 _LINKS = select(Link)
-_EVENTS = select(Event).options(selectinload(Event.exceptions))
+_EVENTS = select(Event)
 _COPIES = select(EventCopy.link_id, EventCopy.event_id, EventCopy.remote_id, EventCopy.remote_version).where(
     EventCopy.link_id.in_(bindparam("link_ids", expanding=True))
 )
@@ -109,6 +109,7 @@ class Onlooker:
         world = self._world
         names = {world.links[name]: name for name in told}
         events = session.scalars(_EVENTS).all()
+        load_exceptions(session, events)
         copies = {
             (copy.link_id, copy.event_id): copy
             for copy in session.connection().execute(_COPIES, {"link_ids": list(names)})

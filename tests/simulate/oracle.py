@@ -7,24 +7,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import selectinload
 
 from hub.accounts.health import health_of
 from hub.domain.fingerprint import fingerprint
 from hub.models import Conflict, Event, EventCopy, Link, ParkedChange
-from hub.models.content import content_of
+from hub.models.content import content_of, load_exceptions
 from hub.plugin.types import CONTENT_FIELDS, EventContent, Push, PushCreate, PushDelete, PushUpdate
 from tests.memory_provider import SERVICES
 from tests.simulate.ledger import FIELDS, Deletion, Ledger, mark_of
 from tests.simulate.worlds import ANN, SimWorld
 
-_LIVE = select(Event).where(Event.deleted_at.is_(None)).options(selectinload(Event.exceptions))
+_LIVE = select(Event).where(Event.deleted_at.is_(None))
 _LINKS = select(Link).order_by(Link.id)
 _PARKED = select(EventCopy.problem).where(EventCopy.parked_at.is_not(None))
 _UNREAD = select(ParkedChange.reason)
-_CONFLICTS = (
-    select(Conflict, Event).join(Event, Event.id == Conflict.event_id).options(selectinload(Event.exceptions))
-)
+_CONFLICTS = select(Conflict, Event).join(Event, Event.id == Conflict.event_id)
 _CONFLICT_FIELDS = select(Conflict.field)
 
 
@@ -92,6 +89,7 @@ class Oracle:
         """Return the hub's live events by mark."""
         with self.world.look() as session:
             events = session.scalars(_LIVE).all()
+            load_exceptions(session, events)
             contents = [content_of(event) for event in events]
         self._check_unique("the hub", contents)
         for content, event in zip(contents, events, strict=True):
@@ -197,6 +195,7 @@ class Oracle:
         kept: dict[tuple[str, str], set[str]] = {}
         with self.world.look() as session:
             rows = session.execute(_CONFLICTS).all()
+            load_exceptions(session, [event for _, event in rows])
             for conflict, event in rows:
                 content = content_of(event)
                 mark = mark_of(content)

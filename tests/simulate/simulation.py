@@ -27,6 +27,7 @@ from tests.simulate.people import People
 from tests.simulate.worlds import SWEEP, TOPOLOGIES, SimWorld
 
 SET_POLICY = Many(update(Link).where(Link.id == bindparam("link_id")))
+_ACCOUNTS = select(Account).order_by(Account.id)
 WORLDS: dict[str, SimWorld] = {}
 REACHED: Counter[str] = Counter()
 LASTING = {"revoke": 25.0, "pause": 10.0}
@@ -265,7 +266,7 @@ class _Run:
     def _reconnect(self) -> None:
         """The person does what the hub asks for where an account is not connected, or soon will ask."""
         with self.world.look() as session:
-            accounts = session.scalars(select(Account).order_by(Account.id)).all()
+            accounts = session.scalars(_ACCOUNTS).all()
         lost = [
             a.provider
             for a in accounts
