@@ -142,9 +142,11 @@ class SimDatabase(Database):
         self.is_sqlite = True
         self.engine = engine
         # No two actors are within a transaction at once, so that one connection serves all of them.
-        self._sessions = sessionmaker(
-            engine.connect(), class_=HubSession, expire_on_commit=False, autoflush=False
-        )
+        connection = engine.connect()
+        self._raw: Any = connection.connection.driver_connection
+        self._sessions = sessionmaker(connection, class_=HubSession, expire_on_commit=False, autoflush=False)
+        self._kept: Session | None = None
+        """The session that all blocks share in turn: for SQLAlchemy it is in one transaction all the time."""
         self.kernel: Kernel
         self.faults: Faults
 
@@ -154,13 +156,42 @@ class SimDatabase(Database):
 
     @contextmanager
     def _open(self, *, writing: bool) -> Iterator[Session]:
-        with self._sessions() as session:
-            try:
-                yield session
-            except BaseException:
-                session.rollback()
-                session.info.clear()
-                raise
+        """Begin at the driver, in a fifth of the time; a session in which something failed is left."""
+        is_within = self._raw.in_transaction
+        kept, self._kept = self._kept, None
+        session = kept or self._sessions()
+        if kept is not None:
+            self._raw.execute("BEGIN")
+        try:
+            session.connection()
+            yield session
+        except BaseException:
+            session.rollback()
+            session.info.clear()
+            session.close()
+            raise
+        if is_within:
+            session.close()
+            return
+        if self._raw.in_transaction:
+            self._raw.execute("ROLLBACK")
+        self._forget(session)
+        self._kept = session
+
+    @staticmethod
+    def _forget(session: Session) -> None:
+        """Leave nothing of a block to the next one."""
+        session.expunge_all()
+        session.info.clear()
+        transaction = session.get_transaction()
+        assert transaction is not None
+        for noted in (transaction._new, transaction._dirty, transaction._deleted, transaction._key_switches):
+            if noted:
+                noted.clear()
+
+    def _commit(self, session: Session) -> None:
+        session.flush()
+        self._raw.execute("COMMIT")
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -174,16 +205,16 @@ class SimDatabase(Database):
                 session.rollback()
                 session.info.clear()
                 self._fail(fault)
-            session.commit()
+            self._commit(session)
+            callbacks = session.info.pop("after_commit", ())
         if fault in ("unknown", "die_after"):
-            session.info.clear()
             self._fail(fault)
         if fault == "pause":
             self.kernel.note("db.commit pause")
             self.kernel.freeze(45)
         else:
             self.kernel.check_alive()
-        for callback in session.info.pop("after_commit", ()):
+        for callback in callbacks:
             callback()
 
     @contextmanager
