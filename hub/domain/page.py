@@ -232,6 +232,14 @@ def lost_later(replaced: Mapping[str, str], base: Plain, theirs: Plain) -> froze
     )
 
 
+def _as_kept(base: Plain, theirs: Plain, lost: frozenset[str]) -> Plain:
+    """Return the base as it is there, where our last write was not kept: that is no edit of a person."""
+    values = {name: theirs.get(name) for name in lost}
+    if "description" in lost:
+        values["description_html"] = theirs.get("description_html")
+    return with_fields(base, values)
+
+
 def is_asked_for(notify_version: int, reply: Plain | None, ours: Plain, base: Plain) -> bool:
     """Whether somebody has asked for what only a person may ask for: to invite guests, or to answer."""
     return bool(reply) or (notify_version > 0 and guests_differ(ours, base))
@@ -306,6 +314,8 @@ class Plan:
         was_deleted = event.row["deleted_at"] is not None
         seen = {"seen_generation": self.terms.generation}
         is_unwanted = was_deleted or copy["left_out"]
+        if base is not None and was_deleted and self._is_no_news(copy, remote):
+            base = _as_kept(base, theirs, lost_later(copy["replaced"], base, theirs))
         if is_leftover(copy) and is_unwanted and base is not None and not differing(base, theirs):
             self._delete_again(copy, event, remote, theirs)
             return

@@ -201,6 +201,25 @@ def test_our_own_write_seen_late_does_not_bring_a_deleted_event_back(world: Worl
     assert quiet(world)
 
 
+def test_a_change_that_was_not_kept_does_not_bring_a_deleted_event_back(world: World) -> None:
+    left, right = world.linked_pair()
+    left_id = world.person_creates("left", timed("First", NINE))
+    world.settle()
+    ((event_id, content),) = world.hub_events().items()
+    fault(world, "unkept", silent=True)
+    world.queue.lossy = True
+    world.api_updates(event_id, dataclasses.replace(content, title="Second"))
+    push_link(world.ports, left)
+    push_link(world.ports, right)
+    world.person_deletes("left", left_id)
+    pull_link(world.ports, left)
+    pull_link(world.ports, right)
+    world.queue.lossy = False
+    world.wait(steps=3)
+    assert title_everywhere(world) == set()
+    assert quiet(world)
+
+
 def test_a_change_that_was_not_kept_is_seen_in_the_answer_to_the_next_one(world: World) -> None:
     _, right = world.linked_pair()
     world.person_creates("left", timed("First", NINE))

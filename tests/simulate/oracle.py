@@ -118,14 +118,13 @@ class Oracle:
                 self._absent(mark, conflicts)
         return hub
 
-    def isolation(self, poisoned: str) -> None:
-        """Check, while one provider does not answer as it should, that the others are in step (C11)."""
+    def strays(self, poisoned: str) -> list[str]:
+        """Return in what the others are not in step while one provider does not answer as it should (C11)."""
         names = [name for name in self.world.links if not name.startswith(f"{poisoned}.")]
         others = Oracle(self.world, self.ledger)
         self.world.wire.seen.remove(others.watch)
         others._convergence(others.hub(), names)
-        for violation in others.violations:
-            self.fail(f"C11: while {poisoned} does not answer, {violation.partition(': ')[2]}")
+        return [f"C11: while {poisoned} does not answer, {v.partition(': ')[2]}" for v in others.violations]
 
     def _convergence(self, hub: dict[str, EventContent], names: list[str]) -> None:
         for name in names:

@@ -217,7 +217,14 @@ class _Run:
             self.kernel.spawn("onlooker", onlooker.glance, at)
         self.kernel.run(self.begin + last + (5.0 if plan.poison is None else 15.0))
         if plan.poison is not None:
-            self.oracle.isolation(plan.poison[0])
+            self._isolation(plan.poison[0])
+
+    def _isolation(self, poisoned: str) -> None:
+        """Check that the others are in step; what came from the poisoned one at this moment gets its time."""
+        if self.oracle.strays(poisoned):
+            self.kernel.run(self.kernel.now + 2.0)
+            for stray in self.oracle.strays(poisoned):
+                self.oracle.fail(stray)
 
     def _alone(self) -> frozenset[int]:
         """Return the steps that have nothing else near them, no fault, and no other link at rest."""
