@@ -241,6 +241,51 @@ def test_fld_17_a_teams_meeting_is_told_at_google_and_keeps_its_text(world: Prov
     world.assert_quiet()
 
 
+TEAMS = {"isOnlineMeeting": True, "body": {"contentType": "text", "content": "Agenda"}}
+
+
+@pytest.mark.parametrize("agenda", ["Agenda\n\n1. <Cake>\n  2. Tea", ""])
+def test_fld_17_an_edit_of_the_text_of_a_teams_meeting_keeps_the_meeting(
+    world: ProviderWorld, agenda: str
+) -> None:
+    world.outlook.create_raw(**OUTLOOK, subject="Standup", **TEAMS)
+    world.sync()
+    meeting = world.outlook.raw("Standup")["onlineMeeting"]
+    line = f"Join the meeting: {meeting['joinUrl']}"
+    for number in range(2):
+        text = f"{agenda} {number}".strip() if agenda else "2" * number
+        world.google.update(world.google.find("Standup"), description=f"{text}\n\n{line}".strip())
+        world.sync()
+        shown = world.outlook.raw("Standup")
+        assert shown["onlineMeeting"] == meeting, "taking out how to join would have ended it"
+        assert shown["body"]["content"].count("Microsoft Teams meeting") == 1
+        assert "Join the meeting" not in shown["body"]["content"]
+        event = world.hub_event("Standup")[1]
+        assert event.description == world.outlook.by_title()["Standup"].description == text
+        assert event.conference == Conference(meeting["joinUrl"], "teamsForBusiness")
+        world.assert_quiet()
+
+
+def test_fld_17_a_teams_meeting_may_name_another_and_is_ended_in_outlook_alone(world: ProviderWorld) -> None:
+    world.outlook.create_raw(**OUTLOOK, subject="Standup", **TEAMS)
+    world.sync()
+    event_id, event = world.hub_event("Standup")
+    world.api_updates(event_id, dataclasses.replace(event, conference=Conference(ROOM)))
+    rounds(world, 2)
+    shown = world.outlook.raw("Standup")
+    assert shown["onlineMeeting"] and f"Join the meeting: {ROOM}" in shown["body"]["content"]
+    assert {side.by_title()["Standup"].conference for side in world.sides.values()} == {Conference(ROOM)}
+    world.assert_quiet()
+    world.outlook.create_raw(**OUTLOOK, subject="Daily", **TEAMS)
+    world.sync()
+    event_id, event = world.hub_event("Daily")
+    world.api_updates(event_id, dataclasses.replace(event, conference=None, description="Tea"))
+    rounds(world, 2)
+    shown = world.outlook.raw("Daily")
+    assert shown["onlineMeeting"] and world.outlook.by_title()["Daily"].description == "Tea"
+    assert "end it in Outlook" in world.parked()["outlook", "Daily"]
+
+
 def test_fld_17_a_day_of_a_teams_series_keeps_how_to_join(world: ProviderWorld) -> None:
     rule = {
         "pattern": {"type": "daily", "interval": 1},
@@ -254,10 +299,11 @@ def test_fld_17_a_day_of_a_teams_series_keeps_how_to_join(world: ProviderWorld) 
     clear(world)
     world.google.update(world.google.find("Daily"), when=when)
     rounds(world, 2)
-    assert [sorted(c["body"]) for c in writes(world.outlook)] == [["subject"]]
-    assert [e.title for e in world.outlook.by_title()["Daily"].when.exceptions] == ["Special"]
-    assert "online meeting" in world.parked()["outlook", "Daily"]
-    assert world.conflicts() == [] and world.hub_event("Daily")[1].when.exceptions == (day,)
+    assert [sorted(c["body"]) for c in writes(world.outlook)] == [["body", "subject"]]
+    shown = world.outlook.by_title()["Daily"].when.exceptions
+    assert [(e.title, e.description, e.conference) for e in shown] == [("Special", "Bring cake", None)]
+    assert world.hub_event("Daily")[1].when.exceptions == (day,)
+    world.assert_quiet()
 
 
 def test_fld_17_another_address_is_followed_and_no_address_is_said_twice(world: ProviderWorld) -> None:

@@ -211,23 +211,46 @@ def test_fld_24_files_and_pictures_stay_where_they_are(world: ProviderWorld) -> 
     world.assert_quiet()
 
 
-def test_fld_24_an_edit_of_a_text_with_a_picture_waits_and_says_why(world: ProviderWorld) -> None:
-    body = {"contentType": "html", "content": '<p>Logo: <img src="cid:logo"></p>'}
+LOGO = '<img width="10" src="cid:logo" alt="us">'
+
+
+def test_fld_24_an_edit_of_a_text_keeps_its_pictures_where_they_stand(world: ProviderWorld) -> None:
+    html = f'<p>Logo: {LOGO}</p><p>Map: <img src="cid:map"> &amp; more</p>'
+    world.outlook.create_raw(**OUTLOOK, subject="Fair", body={"contentType": "html", "content": html})
+    world.sync()
+    assert described(world.google, "Fair") == "Logo: [picture]\n\nMap: [picture] & more"
+    edited = "Welcome <all>\n\n  Logo: [picture]\nMap [picture] & [picture], more"
+    world.google.update(world.google.find("Fair"), title="Trade fair", description=edited)
+    world.sync()
+    body = world.outlook.raw("Trade fair")["body"]["content"]
+    assert LOGO in body and 'Map <img src="cid:map"> &amp; [picture]' in body
+    assert described(world.outlook, "Trade fair") == edited
+    assert described(world.google, "Trade fair") == edited
+    world.assert_quiet()
+    world.google.update(world.google.find("Trade fair"), description=f"{edited} and more")
+    world.sync()
+    assert LOGO in world.outlook.raw("Trade fair")["body"]["content"]
+    world.assert_quiet()
+
+
+def test_fld_24_a_text_without_the_place_of_a_picture_waits_and_says_what_to_do(world: ProviderWorld) -> None:
+    body = {"contentType": "html", "content": f"<p>Logo: {LOGO}</p>"}
     world.outlook.create_raw(**OUTLOOK, subject="Fair", body=body)
     world.sync()
-    world.google.update(world.google.find("Fair"), description="Logo: [picture]\nSee you")
-    world.sync()
-    assert "picture" in world.parked()["outlook", "Fair"]
-    assert "cid:logo" in world.outlook.raw("Fair")["body"]["content"]
-    assert world.hub_event("Fair")[1].description == "Logo: [picture]\nSee you"
     world.google.update(world.google.find("Fair"), title="Trade fair", description="No logo")
     world.sync()
     shown = world.outlook.raw("Trade fair")
     assert "cid:logo" in shown["body"]["content"], "the title went through, the text waits"
+    assert "put that where it is to stay" in world.parked()["outlook", "Trade fair"]
+    assert world.hub_event("Trade fair")[1].description == "No logo"
     world.google.update_raw(world.google.find("Trade fair"), location="Hall 3")
     rounds(world, 2)
     assert world.outlook.raw("Trade fair")["location"]["displayName"] == "Hall 3"
     assert "picture" in world.parked()["outlook", "Trade fair"]
+    world.google.update(world.google.find("Trade fair"), description="[picture] Logo")
+    world.sync()
+    assert f"{LOGO} Logo" in world.outlook.raw("Trade fair")["body"]["content"]
+    world.assert_quiet()
 
 
 def test_fld_24_a_text_that_a_provider_cuts_never_overwrites_the_whole(world: ProviderWorld) -> None:

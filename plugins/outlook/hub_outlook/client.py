@@ -54,6 +54,7 @@ IMMUTABLE = 'IdType="ImmutableId"'
 UTC_TIMES = 'outlook.timezone="UTC"'
 TEXT_BODIES = 'outlook.body-content-type="text"'
 AS_TEXT = (UTC_TIMES, TEXT_BODIES)
+AS_HTML = (UTC_TIMES, 'outlook.body-content-type="html"')
 
 # A repeated POST may duplicate and a sleeping handler blocks a worker: the hub itself tries again.
 _OPTIONS = {

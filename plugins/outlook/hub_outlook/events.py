@@ -6,7 +6,7 @@ from typing import cast
 
 from hub.plugin.errors import GoneError
 from hub.plugin.types import RemoteEvent
-from hub_outlook.client import AS_TEXT, Graph
+from hub_outlook.client import AS_HTML, AS_TEXT, Graph
 from hub_outlook.errors import About
 from hub_outlook.translate import from_remote
 from hub_outlook.wire import EVENT_SELECT, TAG_ID, Event
@@ -18,6 +18,10 @@ WHOLE_SERIES = {
     "$expand": f"exceptionOccurrences,{_TAG}",
 }
 """Cancelled and changed occurrences come only with a $select of one master (Graph: event-get)."""
+
+WITH_HTML = {
+    "$select": "id,changeKey,body,isOnlineMeeting,onlineMeeting,onlineMeetingProvider,onlineMeetingUrl"
+}
 
 
 def read_event(graph: Graph, calendar_id: str, remote_id: str) -> RemoteEvent:
@@ -47,6 +51,12 @@ def read_series(graph: Graph, master_id: str) -> RemoteEvent:
     """
     builder = graph.me.events.by_event_id(master_id)
     return understood(cast(Event, graph.get(builder, About.EVENT, WHOLE_SERIES, AS_TEXT)))
+
+
+def read_html(graph: Graph, remote_id: str) -> Event:
+    """Return an event with its HTML, and what says which meeting is told of in it."""
+    builder = graph.me.events.by_event_id(remote_id)
+    return cast(Event, graph.get(builder, About.EVENT, WITH_HTML, AS_HTML))
 
 
 def understood(event: Event) -> RemoteEvent:

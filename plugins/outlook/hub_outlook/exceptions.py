@@ -17,8 +17,9 @@ from hub.plugin.types import EventContent, RemoteEvent, SeriesException, When, c
 from hub_outlook import zones
 from hub_outlook.client import AS_TEXT, Graph
 from hub_outlook.errors import About
+from hub_outlook.events import read_html
 from hub_outlook.project import occurrence, project
-from hub_outlook.translate import original_start, to_remote, unwritable
+from hub_outlook.translate import holds_more, original_start, text_around, to_remote
 from hub_outlook.wire import Event
 
 
@@ -65,9 +66,13 @@ def _write(
     fields = changed_fields(old, new)
     body = to_remote(new, fields)
     body.pop("isAllDay", None)
-    refusal = unwritable(found) if "body" in body else None
-    if refusal:
+    refusal = None
+    if "body" in body and holds_more(found):
         del body["body"]
+        try:
+            body |= text_around(read_html(graph, found["id"]), old.description, new)
+        except RefusedError as error:
+            refusal = error.message
     if body:
         builder = graph.me.events.by_event_id(found["id"])
         graph.write(Method.PATCH, builder, About.EVENT, body, prefer=AS_TEXT)

@@ -13,9 +13,9 @@ MAPPED, READ, KEPT, LOST = Fate.MAPPED, Fate.READ, Fate.KEPT, Fate.LOST
 _BOTH = (
     Field("subject", MAPPED, ("title",), "On one line, without blanks around it."),
     Field("body.content", MAPPED, ("description", "conference"), "Text, as Exchange makes it of its HTML; "
-          "the "
-          "last line may tell how to join a meeting. Not written where it holds pictures or a Teams "
-          "meeting."),
+          "the last line may tell how to join a meeting. How to join a Teams meeting, and pictures, stay in "
+          "it; not written without a `[picture]` for each of these, or where Exchange's block on how to join "
+          "is not found."),
     Field("body.contentType", KEPT, (), "Text is asked for and written; Exchange keeps HTML."),
     Field("start.dateTime", MAPPED, ("when",)),
     Field("start.timeZone", MAPPED, ("when",), "Read in UTC, written by the Windows name of the zone."),
@@ -38,7 +38,7 @@ _BOTH = (
           "invitations."),
     Field("attendees.type", MAPPED, ("attendees",), "Written with the address."),
     Field("isOnlineMeeting", MAPPED, ("conference",), "Written where a meeting of Microsoft's is wished "
-          "for."),
+          "for, which is ended in Outlook alone."),
     Field("onlineMeetingProvider", MAPPED, ("conference",), "Written with it."),
     Field("singleValueExtendedProperties", MAPPED, ("tag",), "The hub's own mark; those of others are kept."),
 )  # fmt: skip

@@ -27,10 +27,10 @@ from hub.plugin.types import (
 from hub_outlook import people
 from hub_outlook.client import AS_TEXT, Graph
 from hub_outlook.errors import About
-from hub_outlook.events import read_event, read_series, understood
+from hub_outlook.events import read_event, read_html, read_series, understood
 from hub_outlook.exceptions import instant, write_exceptions
 from hub_outlook.project import PICTURE, project
-from hub_outlook.translate import etag, from_remote, to_remote, unwritable
+from hub_outlook.translate import etag, from_remote, text_around, to_remote
 from hub_outlook.wire import TAG_ID, Event
 
 WRITABLE = frozenset(CONTENT_FIELDS) - {
@@ -111,26 +111,41 @@ def update(graph: Graph, calendar: RemoteCalendar, push: PushUpdate) -> RemoteEv
     more = _guests(graph, push) | _meeting_of(push)
     if fields:
         people.refuse_to_mail(push)
-    texts = fields & {"description", "conference"}
-    refusal = _unwritable(graph, push) if texts else None
-    if refusal:
-        fields -= texts
-        if not fields and not more:
-            raise RefusedError(refusal)
+    fields, kept, refusal = _around(graph, push, fields, wanted)
+    more |= kept
+    if refusal and not fields and not more:
+        raise RefusedError(refusal)
     event = _written(graph, calendar, push, fields, wanted, more)
     if refusal:
         raise RefusedError(refusal)  # All else is written; the next listing shows it.
     return event
 
 
-def _unwritable(graph: Graph, push: PushUpdate) -> str | None:
-    """Return why the text is to be left as it is; only one that may hold something of Outlook's is read."""
-    shown = push.base
+ENDLESS = "Outlook's own online meeting stays as it is: please end it in Outlook."
+
+
+def _around(
+    graph: Graph, push: PushUpdate, fields: frozenset[str], wanted: EventContent
+) -> tuple[frozenset[str], dict[str, Any], str | None]:
+    """Return which fields are written as usual, the text around what Outlook keeps in it, and what cannot be.
+
+    Only a text that may hold something of Outlook's is read for it.
+    """
+    texts, shown = fields & {"description", "conference"}, push.base
     is_meeting = bool(shown.conference and shown.conference.provider)
-    if not is_meeting and PICTURE not in shown.description:
-        return None
-    builder = graph.me.events.by_event_id(push.remote_id)
-    return unwritable(cast(Event, graph.get(builder, About.EVENT, prefer=AS_TEXT)))
+    if not texts or not (is_meeting or PICTURE in shown.description):
+        return fields, {}, None
+    refusal = ENDLESS if is_meeting and "conference" in texts and wanted.conference is None else None
+    kept: dict[str, Any] = {}
+    if refusal is None or "description" in texts:
+        event = read_html(graph, push.remote_id)
+        if push.version and event.get("changeKey") != push.version.partition("~")[0]:
+            raise VersionMovedError("The event was changed in Outlook meanwhile.")
+        try:
+            kept = text_around(event, project(shown).content.description, wanted)
+        except RefusedError as error:
+            refusal = error.message
+    return fields - texts, kept, refusal
 
 
 def _written(

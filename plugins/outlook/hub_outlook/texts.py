@@ -6,6 +6,9 @@ import re
 
 _PICTURE = re.compile(r"<img\b[^>]*\bsrc=[\"']cid:([^\"'>]+)[\"'][^>]*>", re.IGNORECASE)
 
+_BLANK = "\ue000"
+"""What stands for a blank that is not to be broken at meanwhile: it stays also where a line begins."""
+
 
 def of_html(markup: str) -> str:
     """Return the text of HTML; pictures stand in it as Exchange writes them: `[cid:…]`.
@@ -20,6 +23,7 @@ def of_html(markup: str) -> str:
 
     try:
         config = ParserConfig(css=CSS_PROFILES["strict"])
-        return str(get_text(_PICTURE.sub(r"[cid:\1]", markup), config)).strip("\n")
+        kept = _PICTURE.sub(r"[cid:\1]", markup).replace("&nbsp;", _BLANK).replace("\xa0", _BLANK)
+        return str(get_text(kept, config)).strip("\n").replace(_BLANK, "\xa0")
     except Exception as error:
         raise ValueError(f"its HTML cannot be read ({type(error).__name__})") from error

@@ -32,7 +32,7 @@ from hub.plugin.types import (
     Visibility,
     When,
 )
-from hub_outlook import recurrence, texts, zones
+from hub_outlook import around, recurrence, texts, zones
 from hub_outlook.project import PICTURES, categories, difference, plain
 from hub_outlook.wire import TAG_ID, DateTimeZone, Event, Recipient
 
@@ -340,14 +340,34 @@ def _at(value: str | None) -> datetime | None:
     return datetime.combine(moment.date(), moment.time(), UTC)
 
 
-def unwritable(event: Event) -> str | None:
-    """Return why a text is not written: it holds what plain text cannot, and people would lose it."""
-    if event.get("isOnlineMeeting"):
-        return "Outlook keeps how to join the online meeting in its text, so the text is not changed."
+def holds_more(event: Event) -> bool:
+    """Whether a text, as it is read, holds what plain text cannot: how to join a meeting, or pictures."""
     body = event.get("body")
-    if PICTURES.search((body["content"] if body else "") or ""):
-        return "There is a picture in this text in Outlook, so the text is not changed."
-    return None
+    return bool(event.get("isOnlineMeeting") or PICTURES.search((body["content"] if body else "") or ""))
+
+
+def text_around(event: Event, before: str, content: EventContent) -> dict[str, Any]:
+    """Return the JSON that brings the text of an event to `content`, with what Outlook keeps in it.
+
+    Args:
+        event: with its HTML.
+        before: the text as the hub knows it.
+
+    Raises:
+        RefusedError: that could not stay.
+    """
+    body, meeting = event.get("body"), _conference(event) if event.get("isOnlineMeeting") else None
+    wanted = replace(content, conference=None) if _is_same(content.conference, meeting) else content
+    source = (body["content"] if body else "") or ""
+    try:
+        written = around.rewritten(source, before, text_of(wanted), is_meeting=meeting is not None)
+    except around.UnkeepableError as error:
+        raise RefusedError(str(error)) from None
+    return {"body": {"contentType": "html", "content": written}}
+
+
+def _is_same(one: Conference | None, other: Conference | None) -> bool:
+    return bool(one and other and one.url == other.url)
 
 
 # --- series ---
@@ -419,9 +439,7 @@ def to_remote(content: EventContent, fields: Collection[str]) -> dict[str, Any]:
     if "title" in fields:
         body["subject"] = content.title
     if "description" in fields or "conference" in fields:
-        text = content.description
-        text += join_line(text, content.conference.url if content.conference else "")
-        body["body"] = {"contentType": "text", "content": text.replace("\n", "\r\n")}
+        body["body"] = {"contentType": "text", "content": text_of(content).replace("\n", "\r\n")}
     if "location" in fields:
         body["location"] = _to_location(content.location)
     if "show_as" in fields:
@@ -439,6 +457,12 @@ def to_remote(content: EventContent, fields: Collection[str]) -> dict[str, Any]:
     if "when" in fields:
         body |= to_times(content.when)
     return body
+
+
+def text_of(content: EventContent) -> str:
+    """Return the text as people read it there: its last line may tell how to join another's meeting."""
+    text = content.description
+    return text + join_line(text, content.conference.url if content.conference else "")
 
 
 def to_times(when: When) -> dict[str, Any]:

@@ -143,3 +143,16 @@ def test_a_forwarded_meeting_comes_to_more_people(ann: Connected, wire: Wire, bo
 def test_a_list_of_guests_may_be_hidden_from_them(wire: Wire, bob: Wire) -> None:
     wire("POST", "me/events", TIMES | guests(BOB, CAT) | {"hideAttendees": True})
     assert (only(bob)["attendees"], len(only(wire)["attendees"])) == ([], 2)
+
+
+def test_a_body_without_how_to_join_ends_the_online_meeting(wire: Wire) -> None:
+    body = {"contentType": "html", "content": "<p>Agenda</p>"}
+    event = wire("POST", "me/events", TIMES | {"isOnlineMeeting": True, "body": body}).json()
+    address, whole = f"me/events/{event['id']}", event["body"]["content"]
+    assert event["onlineMeeting"]["joinUrl"] in whole
+    kept = whole.replace("Agenda", "Longer agenda")
+    shown = wire("PATCH", address, {"body": {"contentType": "html", "content": kept}}).json()
+    assert shown["onlineMeeting"] == event["onlineMeeting"]
+    assert shown["body"]["content"].count("Microsoft Teams meeting") == 1
+    shown = wire("PATCH", address, {"body": body}).json()
+    assert (shown["isOnlineMeeting"], shown["onlineMeeting"]) == (False, None)

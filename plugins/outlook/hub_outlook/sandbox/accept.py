@@ -44,6 +44,8 @@ DEFAULTS: dict[str, Any] = {
 }
 LISTED = frozenset(windows_tz.win_tz.values())
 """The IANA names that Graph's pages name beside those of Windows (Graph: resources/datetimetimezone)."""
+_DOCUMENT = re.compile(r"<body\b[^>]*>(.*)</body>", re.IGNORECASE | re.DOTALL)
+JOIN_PAGE = "https://teams.microsoft.com/l/meetup-join/"
 MIDNIGHT = "The Event.{} property for an all-day event needs to be set to midnight."
 
 
@@ -82,6 +84,13 @@ def changes(body: dict[str, Any], item: Item | None, own: dict[str, Any] | None 
     if "singleValueExtendedProperties" in body:
         fields["extended"] = {p["id"]: str(p["value"]) for p in body["singleValueExtendedProperties"] or []}
     return fields
+
+
+def end_meeting(item: Item, own: dict[str, Any], values: dict[str, Any]) -> None:
+    """End an online meeting whose body is written without how to join it (Graph: event-update)."""
+    meets = (item.values | own)["isOnlineMeeting"]
+    if meets and "body" in values and JOIN_PAGE not in values["body"]["html"]:
+        values["isOnlineMeeting"] = False
 
 
 def check_limits(body: dict[str, Any], switches: dict[str, Any]) -> None:
@@ -185,7 +194,8 @@ def stored_body(body: dict[str, Any]) -> dict[str, str]:
     content = str(body.get("content") or "")
     if str(body.get("contentType") or "text").casefold() == "html":
         text = texts.of_html(content)
-        inner = content
+        document = _DOCUMENT.search(content)
+        inner = document[1] if document else content
     else:
         text = content.replace("\r\n", "\n")
         inner = "<br>\r\n".join(html.escape(line) for line in text.split("\n"))

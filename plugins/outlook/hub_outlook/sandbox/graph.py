@@ -303,14 +303,18 @@ class Call:
         self.model.require_version(item, request.headers.get("If-Match"))
         body, was = self._body(), meetings.invited(item)
         accept.check_limits(body, self.model.switches)
+        own = item.exceptions.get(day.isoformat(), {}) if day else {}
         if day is None:
             item.by_owner = item.by_owner and not {"start", "end", "recurrence"} & body.keys()
-            self.model.update(item, accept.changes(body, item))
+            fields = accept.changes(body, item)
+            accept.end_meeting(item, own, fields["values"])
+            self.model.update(item, fields)
         else:
             start, end = self.model.span(item, day)
-            own = item.exceptions.get(day.isoformat(), {})
             now = {"start": start, "end": end, "zone": "UTC", "isAllDay": item.values["isAllDay"]} | own
-            self.model.update_occurrence(item, day, accept.changes(body, item, now))
+            fields = accept.changes(body, item, now)
+            accept.end_meeting(item, own, fields["values"])
+            self.model.update_occurrence(item, day, fields)
         meetings.announce(self.model, item, was, set(body))
         return 200, show.full(self.model, item, self._echoing(body), day)
 

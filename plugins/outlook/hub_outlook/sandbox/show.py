@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 from hub_outlook import zones
+from hub_outlook.sandbox.accept import JOIN_PAGE
 from hub_outlook.sandbox.model import Item, Model
 from hub_outlook.sandbox.problems import GraphError
 
@@ -83,7 +83,7 @@ def full(model: Model, item: Item, prefer: Preferences, day: date | None = None)
         kind = "exception" if day.isoformat() in item.exceptions else "occurrence"
     person = model.people[item.person]
     folder = model.folders[item.folder]
-    body, place = values["body"], values["location"] or _no_place()
+    place = values["location"] or _no_place()
     meets = values["isOnlineMeeting"] and not person.is_personal
     link = f"{model.base_url}/v1.0/users('{person.id}')/calendars('{folder.id}')"
     return {
@@ -102,7 +102,7 @@ def full(model: Model, item: Item, prefer: Preferences, day: date | None = None)
         "isReminderOn": values["isReminderOn"],
         "hasAttachments": values["hasAttachments"],
         "subject": values["subject"],
-        "bodyPreview": body["text"][:255].strip(),
+        "bodyPreview": values["body"]["text"][:255].strip(),
         "importance": values["importance"],
         "sensitivity": values["sensitivity"],
         "isAllDay": values["isAllDay"],
@@ -124,7 +124,7 @@ def full(model: Model, item: Item, prefer: Preferences, day: date | None = None)
         "responseStatus": _response(item, values),
         "body": {
             "contentType": "text" if prefer.text else "html",
-            "content": _body(model, body, prefer.text) + _how_to_join(model, item, prefer.text),
+            "content": _body(model, item, values, prefer.text),
         },
         **times(model, item, day, prefer),
         "location": place,
@@ -137,13 +137,19 @@ def full(model: Model, item: Item, prefer: Preferences, day: date | None = None)
     } | ({"originalStart": _original(item, day)} if day else {})
 
 
-def _body(model: Model, body: dict[str, str], as_text: bool) -> str:
+def _body(model: Model, item: Item, values: dict[str, Any], as_text: bool) -> str:
+    """Return the body with what Exchange appends to it: how to join, if it does not say so already."""
+    body, end = values["body"], "</div>\r\n</body>"
+    meets = values["isOnlineMeeting"] and not model.people[item.person].is_personal
+    join = "" if not meets or JOIN_PAGE in body["html"] else _how_to_join(model, item, as_text)
     if as_text:
-        return body["text"]
+        return str(body["text"]) + join
+    html = str(body["html"])
+    shown = html.replace(end, f"{join}{end}") if end in html else html + join
     if not model.switches["restless_html"]:
-        return body["html"]
+        return shown
     seed = f"{model.random.random():.9f}"
-    return body["html"].replace("<body>", f'<body lang="en" data-x="{seed}">\r\n<!-- {seed} -->')
+    return shown.replace("<body>", f'<body lang="en" data-x="{seed}">\r\n<!-- {seed} -->')
 
 
 def _named(model: Model, item: Item, zone: str) -> str | None:
@@ -200,16 +206,19 @@ def _no_place() -> dict[str, Any]:
 
 
 def _meeting(model: Model, item: Item) -> dict[str, str]:
-    return {"joinUrl": f"https://teams.microsoft.com/l/meetup-join/{model.guid(f'join {item.serial}')}"}
+    return {"joinUrl": f"{JOIN_PAGE}{model.guid(f'join {item.serial}')}"}
 
 
 def _how_to_join(model: Model, item: Item, as_text: bool) -> str:
     """Return what Exchange appends to the text of an online meeting."""
-    if not item.values["isOnlineMeeting"] or model.people[item.person].is_personal:
-        return ""
-    link = _meeting(model, item)["joinUrl"]
-    lines = ("_" * 80, "Microsoft Teams meeting", f"Join: <{link}>", "_" * 80)
-    return "\r\n".join(("", *lines, "")) if as_text else f"<br>{'<br>'.join(map(html.escape, lines))}"
+    link, line = _meeting(model, item)["joinUrl"], "_" * 80
+    if as_text:
+        return "\r\n".join(("", line, "Microsoft Teams meeting", f"Join: <{link}>", line, ""))
+    return (
+        f'<br>\r\n<div><span style="color:#5F5F5F; white-space:nowrap">{line}</span></div>'
+        '<div class="me-email-text" lang="en"><div>Microsoft Teams meeting</div>'
+        f'<div>Join: &lt;<a href="{link}">{link}</a>&gt;</div></div><div><span>{line}</span></div>'
+    )
 
 
 def _guest(attendee: dict[str, Any]) -> dict[str, Any]:
