@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,12 +21,12 @@ from hub.domain.recurrence import (
     instant,
     is_known_zone,
     length_of,
-    starts,
     without_orphans,
 )
 from hub.domain.rule import is_rule
 from hub.domain.series import moved
 from hub.domain.split import SeriesError, as_kind, day_of
+from hub.plugin import rules
 from hub.plugin.rules import find_zone
 from hub.plugin.rules import split as split_line
 from hub.plugin.types import SeriesException, When
@@ -247,7 +247,7 @@ def _excluded(when: When, lines: Sequence[str], given: Sequence[SeriesException]
     dates = {value for line in lines if line.startswith("EXDATE") for value in dates_of(line, when)}
     if not dates or not when.is_series:
         return when
-    hit = _made_until(when, list(dates)) & dates - {e.original_start for e in given}
+    hit = _made(when, dates) - {e.original_start for e in given}
     kept = [e for e in when.exceptions if e.original_start not in hit]
     when = _with(when, [*kept, *(SeriesException(start, cancelled=True) for start in hit)])
     if len(when.exceptions) > MOST_EXCEPTIONS:
@@ -279,9 +279,7 @@ def _exception_faults(when: When, given: tuple[SeriesException, ...]) -> list[di
     faults: list[dict[str, str]] = []
     seen: set[Any] = set()
     timed = isinstance(when.start, datetime)
-    made = _made_until(
-        when, [e.original_start for e in given if isinstance(e.original_start, datetime) == timed]
-    )
+    made = _made(when, [e.original_start for e in given])
     for i, exception in enumerate(given):
         original, place = exception.original_start, f"/exceptions/{i}"
         if isinstance(original, datetime) != timed:
@@ -318,16 +316,9 @@ def exception_time_faults(when: When, exception: SeriesException, place: str) ->
     return []
 
 
-def _made_until(when: When, originals: Sequence[Any]) -> set[Any]:
-    """Return where the rule puts occurrences, as far as is asked for."""
-    made: set[Any] = set()
-    if originals:
-        last = max(originals)
-        for start in starts(when):
-            if start > last:
-                break
-            made.add(start)
-    return made
+def _made(when: When, wanted: Iterable[date | datetime]) -> set[date | datetime]:
+    """Return those of the wanted starts where the rule is known to put an occurrence."""
+    return rules.hits(when.recurrence, when.start, when.start_zone, wanted, beyond=False)
 
 
 def takes_place(when: When, original: date | datetime) -> bool:
@@ -335,4 +326,4 @@ def takes_place(when: When, original: date | datetime) -> bool:
     if not when.is_series or isinstance(original, datetime) == when.all_day:
         return False
     cancelled = {e.original_start for e in when.exceptions if e.cancelled}
-    return original not in cancelled and original in _made_until(when, [original])
+    return original not in cancelled and original in _made(when, [original])

@@ -11,6 +11,8 @@ from hub.domain.recurrence import instant
 from hub.plugin import rules
 from hub.plugin.types import When
 
+WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -40,6 +42,18 @@ class Rule:
     def count(self) -> int | None:
         text = self.get("COUNT")
         return None if text is None else int(text)
+
+
+def explicit(rule: Rule, when: When) -> Rule:
+    """Return a rule that names the days which it takes from the start of its series, to begin on another."""
+    days = any(rule.get(name) for name in ("BYDAY", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO"))
+    freq = (rule.get("FREQ") or "").upper()
+    if days or freq not in ("WEEKLY", "MONTHLY", "YEARLY"):
+        return rule
+    if freq == "WEEKLY":
+        return rule.with_parts(BYDAY=WEEKDAYS[when.start.weekday()])
+    month = {"BYMONTH": rule.get("BYMONTH") or str(when.start.month)} if freq == "YEARLY" else {}
+    return rule.with_parts(**month, BYMONTHDAY=str(when.start.day))
 
 
 def is_rule(line: str) -> bool:

@@ -28,12 +28,9 @@ from hub.domain.recurrence import (
     starts,
     without_orphans,
 )
-from hub.domain.rule import Rule, dates_line, is_dates, is_rule, until
+from hub.domain.rule import WEEKDAYS, Rule, dates_line, is_dates, is_rule, until
 from hub.domain.split import SeriesError, Start, as_kind, day_of, starts_before
 from hub.plugin.types import EventContent, SeriesException, When
-
-_WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
-
 
 # --- one occurrence ---
 
@@ -271,14 +268,14 @@ def _rotated(days: str | None, by: int) -> str | None:
     if days is None:
         return None
     names = days.split(",")
-    if not all(name in _WEEKDAYS for name in names):
+    if not all(name in WEEKDAYS for name in names):
         return days
-    return ",".join(_WEEKDAYS[(_WEEKDAYS.index(name) + by) % 7] for name in names)
+    return ",".join(WEEKDAYS[(WEEKDAYS.index(name) + by) % 7] for name in names)
 
 
 def _nth(day: date) -> tuple[str, ...]:
     """Return which weekday of its month a date is, counted from the first and, if it is the last, so."""
-    name = _WEEKDAYS[day.weekday()]
+    name = WEEKDAYS[day.weekday()]
     from_first = f"{(day.day - 1) // 7 + 1}{name}"
     is_last = (day + timedelta(days=7)).month != day.month
     return (from_first, f"-1{name}") if is_last else (from_first,)

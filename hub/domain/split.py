@@ -12,7 +12,7 @@ from datetime import date, datetime
 from itertools import islice
 
 from hub.domain.recurrence import MOST_STEPS, RecurrenceError, dates_of, length_of, starts
-from hub.domain.rule import Rule, alone, dates_line, is_dates, is_rule, until
+from hub.domain.rule import Rule, alone, dates_line, explicit, is_dates, is_rule, until
 from hub.plugin.types import EventContent, When
 
 _LOOKED_AHEAD = 400
@@ -40,7 +40,8 @@ def split(content: EventContent, original_start: Start) -> Split:
     """Cut a series at one of its occurrences, which is the first of the second half.
 
     The first half ends by an UNTIL at its last occurrence, the second has what is left of a COUNT;
-    exceptions go to the half that their original start belongs to.
+    exceptions go to the half that their original start belongs to. A second half that begins with a date of
+    its own (RDATE) names the days that its rule took from the old start.
 
     Raises:
         NoOccurrenceError: the rule puts no occurrence at `original_start`.
@@ -101,8 +102,12 @@ def _begun(when: When, first: Start) -> When:
             rule, own = Rule.read(line), _until_passed(alone(when, line), first)
             passed = sum(start < first for start in own)
             if passed < len(own):
+                if first not in own:
+                    # It begins with a date of its own, which counts as one of the rule's from there on.
+                    rule, passed = explicit(rule, when), passed - 1
                 left = None if rule.count is None else str(rule.count - passed)
                 rules.append(str(rule.with_parts(COUNT=left)))
+    dates -= {first} if rules else set()
     lines = (*rules, dates_line(dates | ({first} if not rules else set()), when)) if dates else tuple(rules)
     exceptions = tuple(e for e in when.exceptions if e.original_start >= first)
     return _from(dataclasses.replace(when, recurrence=lines, exceptions=exceptions), first)

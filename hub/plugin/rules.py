@@ -270,10 +270,20 @@ def at_midnight(value: Time) -> datetime:
     return value if isinstance(value, datetime) else datetime.combine(value, time())
 
 
-def hits(lines: Iterable[str], start: Time, zone: str | None, wanted: Iterable[Time]) -> set[Time]:
+def hits(
+    lines: Iterable[str], start: Time, zone: str | None, wanted: Iterable[Time], *, beyond: bool = True
+) -> set[Time]:
     """Return those of the wanted dates or wall times that are occurrences of the series.
 
-    Where the search has to be given up, what lies beyond counts as hit.
+    What is of another kind than the start (a date of timed ones …) is none. It is looked for from the first
+    wanted one on, so that a distant one is found, too.
+
+    Args:
+        beyond: whether what lies beyond counts as hit where the search is given up (`MOST_STEPS`): so it
+            does of what a provider shows, which is not to be lost, and not of what a consumer names.
+
+    Raises:
+        RecurrenceError: a line cannot be read, or a rule has no occurrence.
     """
     fitting = {w for w in wanted if isinstance(w, datetime) == isinstance(start, datetime)}
     if not fitting:
@@ -286,7 +296,7 @@ def hits(lines: Iterable[str], start: Time, zone: str | None, wanted: Iterable[T
         if moment in fitting:
             found.add(moment)
         if number == MOST_STEPS - 1:
-            return found | {w for w in fitting if at_midnight(w) > at_midnight(moment)}
+            return found | {w for w in fitting if beyond and at_midnight(w) > at_midnight(moment)}
     return found
 
 

@@ -268,6 +268,18 @@ def test_a_repeated_split_with_its_key_is_one_split(hub: HubApp) -> None:
     assert len(hub.world.hub_events()) == 2
 
 
+def test_a_series_is_split_at_a_date_of_its_own(hub: HubApp) -> None:
+    dates = ["RRULE:FREQ=WEEKLY;COUNT=3", "RDATE;TZID=Europe/Berlin:20261210T120000,20261218T120000"]
+    made = make(hub, recurrence=dates)
+    path = f"/v1/events/{made['id']}/occurrences/{at(10)}?scope=this_and_following"
+    answer = hub.call("PATCH", path, {"title": "Later"})
+    assert answer.status_code == 200, answer.get_json()
+    assert answer.get_json()["start"]["date_time"] == at(10)
+    assert everywhere(hub) == [
+        *((at(day), "Standup") for day in (1, 8)), *((at(day), "Later") for day in (10, 15, 18)),
+    ]  # fmt: skip
+
+
 def test_a_split_that_makes_no_sense_is_refused_and_changes_nothing(hub: HubApp) -> None:
     dates = ["RRULE:FREQ=WEEKLY;COUNT=4", "RDATE;TZID=Europe/Berlin:20261203T150000"]
     made = make(hub, recurrence=dates, exceptions=[{"original_start": at(15), "cancelled": True}])

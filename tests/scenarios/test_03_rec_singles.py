@@ -149,6 +149,40 @@ def test_rec_36_a_single_event_that_is_edited_while_its_series_is_deleted_lives_
     assert only_series(world)[1].title == "Still on"
 
 
+def test_rec_36_an_occurrence_that_is_moved_past_its_neighbour_makes_single_events(
+    world: ProviderWorld,
+) -> None:
+    weekly = series("Weekly", FIRST, "FREQ=WEEKLY;COUNT=4")
+    remote_id = world.google.create(weekly)
+    world.sync()
+    assert [content.when.is_series for content in world.outlook.events().values()] == [True]
+    over = FIRST + timedelta(weeks=1, days=8)
+    moved = SeriesException(FIRST + timedelta(weeks=1), start=over, end=over + timedelta(hours=1))
+    world.google.update(remote_id, when=dataclasses.replace(weekly.when, exceptions=(moved,)))
+    world.sync()
+    assert assert_same_days(world) == ["12-01 09:00", "12-15 09:00", "12-16 09:00", "12-22 09:00"]
+    assert only_series(world)[1].when.exceptions == (moved,)
+    assert_still(world)
+    world.google.update(remote_id, when=weekly.when)
+    world.sync()
+    assert [content.when.is_series for content in world.outlook.events().values()] == [True]
+    assert_still(world)
+
+
+def test_rec_36_a_series_that_crosses_says_which_day_and_what_to_do(world: ProviderWorld) -> None:
+    choose(world, "hold")
+    weekly = series("Weekly", FIRST, "FREQ=WEEKLY;COUNT=4")
+    over = FIRST + timedelta(weeks=1, days=8)
+    moved = SeriesException(FIRST + timedelta(weeks=1), start=over, end=over + timedelta(hours=1))
+    world.google.create(
+        dataclasses.replace(weekly, when=dataclasses.replace(weekly.when, exceptions=(moved,)))
+    )
+    world.sync()
+    reason = world.parked()["outlook", "Weekly"]
+    assert "the occurrence of 2026-12-08 of “Weekly” to 2026-12-16" in reason
+    assert "as single events" in reason
+
+
 def test_rec_36_a_rule_that_can_be_held_again_is_a_series_again_and_back(world: ProviderWorld) -> None:
     remote_id = world.google.create(TWICE)
     world.sync()

@@ -62,6 +62,7 @@ def test_an_exdate_that_hits_nothing_is_harmless() -> None:
 def test_a_rule_for_every_second_is_not_counted_out() -> None:
     far = datetime(2029, 1, 1)
     assert hits(["RRULE:FREQ=SECONDLY"], MONDAY, BERLIN, [far]) == {far}
+    assert hits(["RRULE:FREQ=SECONDLY"], MONDAY, BERLIN, [far, MONDAY], beyond=False) == {MONDAY}
 
 
 def test_until_in_utc_keeps_the_last_occurrence_across_a_change_of_clocks() -> None:

@@ -38,6 +38,11 @@ OF_THE_SERIES = ("conference", "attachments", "categories", "color")
 """What an occurrence is not given otherwise than its series."""
 
 NO_LENGTH = "Outlook has no event that ends before it begins, and no day without length."
+CROSSES = (
+    "Outlook cannot move the occurrence of {was} of “{title}” to {to}: another one takes place there or in "
+    "between. Move it to a day between its neighbours, cancel those, or let the link write such series day "
+    "by day, as single events."
+)
 PICTURES = re.compile(r"\[cid:[^\]\s]*\]")
 PICTURE = "[picture]"
 """What stands in the text for a picture in it: Exchange writes the name of the part that holds it."""
@@ -316,11 +321,11 @@ def _exceptions(
         if shown:
             found.append(shown)
     by_start = {e.original_start: e for e in found}
-    _refuse_crossing(when, by_start)
+    _refuse_crossing(when, by_start, held.title)
     return tuple(by_start[start] for start in sorted(by_start)), losses
 
 
-def _refuse_crossing(when: When, changes: Mapping[date | datetime, SeriesException]) -> None:
+def _refuse_crossing(when: When, changes: Mapping[date | datetime, SeriesException], title: str) -> None:
     """Check that no occurrence is moved to the day of another one, or past it.
 
     They are written one by one, so each has to find its place between where its neighbours are at first
@@ -342,7 +347,8 @@ def _refuse_crossing(when: When, changes: Mapping[date | datetime, SeriesExcepti
     for one, other in pairwise(left):
         places = [(_day(start), _day(_placed(changes, start))) for start in (one, other)]
         if max(places[0]) >= min(places[1]):
-            raise recurrence.UnmappableError("Outlook cannot move an occurrence to the day of another one.")
+            was, to = max(places, key=lambda place: abs(place[1] - place[0]))
+            raise recurrence.UnmappableError(CROSSES.format(was=was, to=to, title=title or "this series"))
 
 
 def _placed(changes: Mapping[date | datetime, SeriesException], start: date | datetime) -> date | datetime:

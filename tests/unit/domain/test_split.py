@@ -150,6 +150,34 @@ def test_a_series_of_dates_alone_is_cut_between_them() -> None:
     assert list(starts(halves.after.when)) == [date(2026, 11, 20), date(2026, 11, 30)]
 
 
+@pytest.mark.parametrize(
+    ("rule", "at", "after"),
+    [
+        ("FREQ=WEEKLY;COUNT=4", "20261118", "FREQ=WEEKLY;COUNT=2;BYDAY=MO"),
+        (
+            "FREQ=WEEKLY;BYDAY=MO,TH;UNTIL=20261130T230000Z",
+            "20261118",
+            "FREQ=WEEKLY;BYDAY=MO,TH;UNTIL=20261130T230000Z",
+        ),
+        ("FREQ=MONTHLY", "20261118", "FREQ=MONTHLY;BYMONTHDAY=2"),
+        ("FREQ=YEARLY;COUNT=3", "20261118", "FREQ=YEARLY;COUNT=3;BYMONTH=11;BYMONTHDAY=2"),
+        ("FREQ=WEEKLY;INTERVAL=2", "20261118", "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO"),
+    ],
+)
+def test_a_series_is_cut_at_a_date_of_its_own(rule: str, at: str, after: str) -> None:
+    line = f"RDATE;TZID=Europe/Berlin:{at}T090000,20261121T090000"
+    content = series("Weekly", MONDAY, rule)
+    when = dataclasses.replace(content.when, recurrence=(*content.when.recurrence, line))
+    cut = datetime(2026, 11, 18, 9)
+    halves = split(dataclasses.replace(content, when=when), cut)
+    assert halves.before is not None
+    assert halves.after.when.recurrence == (f"RRULE:{after}", "RDATE;TZID=Europe/Berlin:20261121T090000")
+    whole = list(islice(starts(when), 60))
+    first = list(starts(halves.before.when))
+    assert first == [start for start in whole if start < cut]
+    assert first + list(islice(starts(halves.after.when), 60 - len(first))) == whole
+
+
 def test_nothing_is_cut_off_before_the_first_occurrence() -> None:
     content = series("Weekly", MONDAY, "FREQ=WEEKLY")
     halves = split(content, MONDAY)
