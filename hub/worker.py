@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from hub import log as hub_log
 from hub.accounts import calendars
 from hub.inbound.pull import pull_link
-from hub.keeping import subscriptions, sweep, ticks
+from hub.keeping import subscriptions, sweep, ticks, zones
 from hub.outbound import undo
 from hub.outbound.push import push_link
 from hub.planning.reading import read_plan
@@ -40,6 +40,7 @@ QUEUES = {
     "renew": "keeping",
     "sweep": "keeping",
     "expire": "keeping",
+    "zones": "bulk",
     "refresh_calendars": "keeping",
     "heartbeat": "keeping",
 }
@@ -85,6 +86,7 @@ def configure(settings: Settings) -> Celery:
             "sweep": {"task": "sweep", "schedule": sweep_every, "options": {"expires": sweep_every * 2}},
             "renew": {"task": "renew", "schedule": 60.0, "options": {"expires": 60}},
             "expire": {"task": "expire", "schedule": 3600.0, "options": {"expires": 3600}},
+            "zones": {"task": "zones", "schedule": 3600.0, "options": {"expires": 3600}},
             **{f"heartbeat {queue}": _heartbeat(queue) for queue in WATCHED},
         },
         beat_max_loop_interval=5,
@@ -220,6 +222,11 @@ def sweep_all() -> None:
 def expire() -> None:
     if ticks.is_due(ports(), "expire", 3600):
         sweep.expire(ports())
+
+
+@_task("zones")
+def follow_zones() -> None:
+    zones.follow(ports())
 
 
 @_task("heartbeat")

@@ -18,7 +18,7 @@ from hub.models.link import (
     Verdict,
 )
 from hub.models.plan import LinkPlan, PlannedAction, PlannedLink, PlannedPage, PlanState
-from hub.models.tenant import ApiKey, Heartbeat, IdempotentReply, PageSession, Tenant, Tick, User
+from hub.models.tenant import ApiKey, Heartbeat, IdempotentReply, PageSession, Tenant, Tick, User, ZoneRelease
 from hub.models.undo import Undo, UndoState
 
 __all__ = [
@@ -60,4 +60,5 @@ __all__ = [
     "Unholdable",
     "User",
     "Verdict",
+    "ZoneRelease",
 ]

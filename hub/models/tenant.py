@@ -91,6 +91,18 @@ class Tick(Base):
     at: Mapped[datetime]
 
 
+class ZoneRelease(Base):
+    """By which zone data the windows of all events were computed (`hub.keeping.zones`)."""
+
+    __tablename__ = "zone_releases"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    release: Mapped[str] = mapped_column(String(40))
+    """Such as 2026a."""
+    reached: Mapped[str | None] = mapped_column(String(40))
+    """The last event that has been brought to that release; None: all have been."""
+
+
 class Heartbeat(Base):
     """When the workers of a queue last took a task from it; `name` is the queue."""
 

@@ -17,6 +17,7 @@ def work(settings: Settings, queues: str, processes: int) -> None:
     """Run a worker in the foreground."""
     log.configure(settings.log_level, settings.log_format)
     from hub.processes.watch import warn_of_eviction, watch_worker
+    from hub.worker import QUEUES as QUEUE_OF
     from hub.worker import WATCHED, app, configure
 
     warn_of_eviction(settings.redis_url)
@@ -26,6 +27,10 @@ def work(settings: Settings, queues: str, processes: int) -> None:
         # The first heartbeat need not wait for a beat: who asks whether the hub is ready, waits for it.
         for queue in set(WATCHED) & set(queues.split(",")):
             app.send_task("heartbeat", args=(queue,), queue=queue, expires=20, ignore_result=True)
+
+        # A release of the zone data comes with a new process.
+        if QUEUE_OF["zones"] in queues.split(","):
+            app.send_task("zones", queue=QUEUE_OF["zones"], expires=3600, ignore_result=True)
 
     worker_ready.connect(watch, weak=False)
     configure(settings).worker_main(

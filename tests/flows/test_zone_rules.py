@@ -12,9 +12,13 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
+from hub.keeping import zones
+from hub.models import ZoneRelease
 from hub.plugin.testing import series, timed
 from tests.provider_world import ProviderWorld, agenda
+from tests.scenarios.meetings import call
 
 SUMMER = datetime(2027, 7, 20, 9)
 ChangeRules = Callable[[str, str], None]
@@ -30,6 +34,7 @@ def change_rules(tmp_path: Path) -> Iterator[ChangeRules]:
         file.parent.mkdir(parents=True)
         with resources.as_file(resources.files("tzdata") / "zoneinfo" / like) as source:
             shutil.copy(source, file)
+        (tmp_path / "zones" / "tzdata.zi").write_text("# version 2099z\n")
         begin_anew([str(tmp_path / "zones"), *before])
 
     yield change
@@ -73,3 +78,31 @@ def test_wall_times_survive_a_change_of_a_zones_rules(
     world.sync()
     assert world.outlook.by_title()["Renamed"].when == kept[world.hub_event("Renamed")[0]].when
     world.assert_quiet()
+
+
+def test_windows_follow_the_zone_data_in_batches_that_can_end_anywhere(
+    world: ProviderWorld, change_rules: ChangeRules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zones, "BATCH", 2)
+    titles = ["Single", "Weekly", "Alone", "Moved"]
+    for title in titles:
+        world.api_creates(timed(title, SUMMER))
+    untouched = world.api_creates(timed("In UTC", SUMMER, zone="UTC"))
+    zones.follow(world.ports)
+    kept = world.hub_events()
+    versions = [call(world, "GET", f"/events/{event_id}")["version"] for event_id in kept]
+
+    change_rules("Europe/Berlin", "Etc/GMT-1")
+
+    window = "/events?start=2027-07-20T08:15:00Z&end=2027-07-20T08:45:00Z&expand=true"
+    assert call(world, "GET", window)["items"] == []
+    zones._batch(world.ports, zones.installed())
+    assert 0 < len(call(world, "GET", window)["items"]) < len(titles), "its process ends here"
+    zones.follow(world.ports)
+    found = call(world, "GET", window)["items"]
+    assert sorted(item["title"] for item in found) == sorted(titles)
+    assert world.hub_events() == kept and untouched in kept
+    assert [call(world, "GET", f"/events/{event_id}")["version"] for event_id in kept] == versions
+    with world.ports.db.reading() as session:
+        row = session.scalars(select(ZoneRelease)).one()
+    assert (row.release, row.reached) == ("2099z", None)

@@ -24,6 +24,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(
+        "zone_releases",
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("release", sa.String(length=40), nullable=False),
+        sa.Column("reached", sa.String(length=40), nullable=True),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
         "ticks",
         sa.Column("name", sa.String(length=40), nullable=False),
         sa.Column("at", db.UtcDateTime(timezone=True), nullable=False),
@@ -742,6 +749,7 @@ def downgrade() -> None:
 
     op.drop_table("api_keys")
     op.drop_table("tenants")
+    op.drop_table("zone_releases")
     op.drop_table("ticks")
     op.drop_table("heartbeats")
     # ### end Alembic commands ###
