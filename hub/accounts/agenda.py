@@ -72,11 +72,13 @@ def list_entries(
     metadata: Mapping[str, str] = NOTHING,
     *,
     cancelled: bool = False,
+    most_each: int = MOST_OCCURRENCES,
 ) -> list[Entry]:
     """Return all occurrences that overlap [start, end), by start.
 
     Args:
         cancelled: those that do not take place, too.
+        most_each: so many of one event are found.
 
     Raises:
         TooManyError: there are more than MOST_OCCURRENCES.
@@ -85,7 +87,8 @@ def list_entries(
     entries: list[Entry] = []
     for event in _candidates(session, list(zones), Span(start, end), None, metadata):
         content = content_of(event)
-        found = occurrences_of(event, zones[event.calendar_id], start, end, cancelled=cancelled)
+        zone = zones[event.calendar_id]
+        found = occurrences_of(event, zone, start, end, cancelled=cancelled, limit=most_each)
         entries += (Entry(event, as_it_takes_place(content, o), o) for o in found)
         if len(entries) > MOST_OCCURRENCES:
             raise TooManyError
@@ -95,7 +98,13 @@ def list_entries(
 
 
 def occurrences_of(
-    event: Event, zone: str, start: datetime, end: datetime, *, cancelled: bool = False
+    event: Event,
+    zone: str,
+    start: datetime,
+    end: datetime,
+    *,
+    cancelled: bool = False,
+    limit: int = MOST_OCCURRENCES,
 ) -> list[Occurrence]:
     """Return the occurrences of one event that overlap [start, end); `zone` is its calendar's.
 
@@ -104,7 +113,7 @@ def occurrences_of(
     """
     try:
         when = content_of(event).when
-        return occurrences(when, start, end, zone, MOST_OCCURRENCES, cancelled=cancelled)
+        return occurrences(when, start, end, zone, limit, cancelled=cancelled)
     except RecurrenceError:
         return [_as_single(event)]
 

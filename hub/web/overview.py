@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -28,6 +29,8 @@ from hub.web.option_views import told
 from hub.web.week import Day, bounds, layout, monday
 
 RECENT = 12
+MOST_EACH = 240
+"""Occurrences of one event in a week that are shown: an hourly one is whole, and no other hides the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +114,16 @@ def read(session: Session, ports: Ports, user: User, wanted: date | None) -> Ove
 def _days(
     session: Session, calendars: list[Calendar], first: date, zone: ZoneInfo, today: date
 ) -> tuple[list[Day], bool]:
+    """Return the days of a week, and whether there was more than is shown."""
     start, end = bounds(first, zone)
+    # All-day events begin at another instant in each zone: look a day further on both sides.
+    around = start - timedelta(days=1), end + timedelta(days=1)
     try:
-        # All-day events begin at another instant in each zone: look a day further on both sides.
-        around = start - timedelta(days=1), end + timedelta(days=1)
-        entries = list_entries(session, calendars, *around, cancelled=True)
+        entries = list_entries(session, calendars, *around, cancelled=True, most_each=MOST_EACH)
     except TooManyError:
         return layout([], first, zone, today), True
-    return layout(entries, first, zone, today), False
+    most = max(Counter(entry.event.id for entry in entries).values(), default=0)
+    return layout(entries, first, zone, today), most == MOST_EACH
 
 
 def _remote_calendars(session: Session, accounts: list[Account]) -> dict[str, list[RemoteCalendar]]:

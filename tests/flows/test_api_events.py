@@ -146,6 +146,12 @@ def test_a_time_or_text_that_makes_no_sense_is_refused(
     assert pointers(answer) == wrong
 
 
+def test_a_rule_that_repeats_within_the_day_is_refused_with_a_way_out(hub: HubApp) -> None:
+    answer = hub.call("POST", "/v1/events", an_event(recurrence=["RRULE:FREQ=HOURLY;COUNT=3"]))
+    assert pointers(answer) == ["/recurrence/0"]
+    assert "make a daily series for each time of day" in answer.get_json()["errors"][0]["detail"]
+
+
 def test_a_zone_that_is_left_out_is_the_calendars_and_null_is_floating(hub: HubApp) -> None:
     own = make(hub, start={"date_time": "2026-12-01T12:00:00"}, end={"date_time": "2026-12-01T13:00:00"})
     assert own["start"]["time_zone"] == "Europe/Berlin"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
+from hub.plugin.testing import series
 from hub.web import words
 from tests.unit.api.hub_app import HubApp, an_event
 
@@ -133,6 +135,16 @@ def test_a_week_shows_moved_and_cancelled_days_and_other_zones(hub: HubApp, ann:
     assert '15:00–16:00 <i aria-label="moved">' in grid
     assert "(06:00 in New York)" in grid
     assert grid.count("Retreat</b>") == 3
+
+
+def test_a_rule_for_every_second_hides_nothing_else_of_its_week(hub: HubApp, ann: FlaskClient) -> None:
+    make(hub, title="Every day")
+    hub.world.person_creates("left", series("Beat", datetime(2026, 12, 2, 9), "FREQ=SECONDLY"))
+    hub.world.settle()
+    page = html(hub, ann, "/?week=2026-12-01")
+    grid = page[: page.index('class="agenda"')]
+    assert grid.count("Every day</b>") == 6
+    assert 0 < grid.count("Beat</b>") < 300 and "more events than can be shown here" in page
 
 
 def test_one_occurrence_is_changed_on_the_page(hub: HubApp, ann: FlaskClient) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hub.plugin.testing import series, timed
 from hub.plugin.types import EventContent, SeriesException, When
 from tests.provider_world import ProviderWorld
+from tests.scenarios.meetings import call, patch
 from tests.scenarios.play import agenda, both_show, instances, later, raw, refuse
 
 WEDNESDAY = datetime(2026, 12, 2, 9)
@@ -248,6 +249,38 @@ def test_rec_36_a_rule_is_written_exactly_or_held_back_with_its_reason(world: Pr
         assert len(both_show(world, rule)) == 3
     assert {title for _, title in world.parked()} == HELD.keys()
     assert all("Outlook" in reason or "series" in reason for reason in world.parked().values())
+
+
+OFTEN = {
+    "FREQ=HOURLY;INTERVAL=8": 20,
+    "FREQ=MINUTELY;COUNT=100000": 1000,
+    "FREQ=SECONDLY": 1000,
+    "FREQ=SECONDLY;INTERVAL=43200;UNTIL=20270101T000000Z": 14,
+}
+"""Rules, and how many of their occurrences in a week are told at once."""
+
+
+def test_rec_36_a_rule_that_repeats_within_the_day_comes_in_whole_and_stops_nothing(
+    world: ProviderWorld,
+) -> None:
+    for rule in OFTEN:
+        world.google.create(series(rule, WEDNESDAY, rule))
+    world.google.create(timed("Lunch", WEDNESDAY))
+    world.sync()
+    assert {event.title for event in world.hub_events().values()} == {*OFTEN, "Lunch"}
+    assert list(world.outlook.by_title()) == ["Lunch"]
+    for rule, count in OFTEN.items():
+        event_id, event = world.hub_event(rule)
+        assert event.when.recurrence == (f"RRULE:{rule}",)
+        span = "from=2026-12-02T00:00:00Z&to=2026-12-09T00:00:00Z&limit=200"
+        page = call(world, "GET", f"/events/{event_id}/occurrences?{span}")
+        assert len(page["items"]) == min(count, 200), page
+        assert patch(world, event_id, title=f"{rule} renamed")["version"] == 2
+        assert world.google.by_title()[f"{rule} renamed"].when == event.when
+    listed = call(world, "GET", "/events?start=2026-12-02T00:00:00Z&end=2026-12-09T00:00:00Z")
+    assert len(listed["items"]) == len(OFTEN) + 1
+    refused = call(world, "GET", "/events?start=2026-12-02T00:00:00Z&end=2026-12-09T00:00:00Z&expand=true")
+    assert refused["status"] == 422 and "ask for a shorter time" in str(refused["errors"])
 
 
 def test_rec_38_a_rule_line_with_parameters_is_a_rule(world: ProviderWorld) -> None:

@@ -11,6 +11,8 @@ _PARTS = (
     "BYSETPOS", "WKST",
 )  # fmt: skip
 _FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
+_TOO_OFTEN = ("HOURLY", "MINUTELY", "SECONDLY")
+"""Read from providers, and held by few of them."""
 _DATE = r"\d{8}(T\d{6}Z?)?"
 _DATES = re.compile(rf"(RDATE|EXDATE)(;TZID=[^;:]+|;VALUE=DATE(-TIME)?)*:{_DATE}(,{_DATE})*", re.IGNORECASE)
 
@@ -48,6 +50,11 @@ def _known_once(names: list[str]) -> None:
 
 
 def _values(parts: dict[str, str]) -> None:
+    if parts.get("FREQ") in _TOO_OFTEN:
+        raise ValidationError(
+            f"{parts['FREQ']} is not taken: an event repeats once a day at most; make a daily series for "
+            "each time of day"
+        )
     if parts.get("FREQ") not in _FREQUENCIES:
         raise ValidationError(f"FREQ must be one of {', '.join(_FREQUENCIES)}")
     for name in ("INTERVAL", "COUNT"):
