@@ -286,6 +286,49 @@ def test_fld_17_a_teams_meeting_may_name_another_and_is_ended_in_outlook_alone(w
     assert "end it in Outlook" in world.parked()["outlook", "Daily"]
 
 
+ZOOM = "https://us02web.zoom.us/j/123?pwd=a"
+
+
+def test_fld_17_another_services_meeting_that_outlook_shows_is_told_at_google(world: ProviderWorld) -> None:
+    body = {"contentType": "text", "content": "Agenda"}
+    world.outlook.create_raw(**OUTLOOK, subject="Sync", onlineMeetingUrl=ZOOM, body=body)
+    rounds(world, 2)
+    assert world.hub_event("Sync")[1].conference == Conference(ZOOM, "us02web.zoom.us")
+    assert world.google.raw("Sync")["description"] == f"Agenda\n\nJoin the meeting: {ZOOM}"
+    longer = f"Agenda, longer\n\nJoin the meeting: {ZOOM}"
+    world.google.update_raw(world.google.find("Sync"), description=longer)
+    rounds(world, 2)
+    shown = world.outlook.raw("Sync")
+    assert shown["onlineMeetingUrl"] == ZOOM and "Agenda, longer" in shown["body"]["content"]
+    assert "Join the meeting" not in shown["body"]["content"], "it is told there already"
+    assert world.hub_event("Sync")[1].conference == Conference(ZOOM, "us02web.zoom.us")
+    world.assert_quiet()
+
+
+def test_fld_17_a_meeting_of_an_add_on_of_google_is_told_in_outlook_and_kept(world: ProviderWorld) -> None:
+    data = {
+        "conferenceId": "123",
+        "conferenceSolution": {"key": {"type": "addOn"}, "name": "Zoom Meeting"},
+        "entryPoints": [
+            {"entryPointType": "phone", "uri": "tel:+49-30-1", "pin": "9"},
+            {"entryPointType": "video", "uri": ZOOM, "label": "us02web.zoom.us/j/123"},
+            {"entryPointType": "more", "uri": "https://zoom.us/u/1"},
+        ],
+        "notes": "Host key: none",
+    }
+    world.google.create_raw(**GOOGLE, summary="Sync", description="Agenda", conferenceData=data)
+    rounds(world, 2)
+    held = Conference(ZOOM, "Zoom Meeting", "us02web.zoom.us/j/123")
+    assert world.hub_event("Sync")[1].conference == held
+    assert world.outlook.by_title()["Sync"].conference == Conference(ZOOM)
+    world.outlook.update(world.outlook.find("Sync"), title="Sync!")
+    rounds(world, 2)
+    kept = world.google.raw("Sync!")["conferenceData"]
+    assert {name: kept[name] for name in data} == data
+    assert world.hub_event("Sync!")[1].conference == held
+    world.assert_quiet()
+
+
 def test_fld_17_a_day_of_a_teams_series_keeps_how_to_join(world: ProviderWorld) -> None:
     rule = {
         "pattern": {"type": "daily", "interval": 1},

@@ -54,7 +54,8 @@ _READ = (
           "written, own "
           "ones only if their guests are to be told."),
     Field("onlineMeeting.joinUrl", READ, ("conference",)),
-    Field("onlineMeetingUrl", READ, ("conference",), "Where there is no other."),
+    Field("onlineMeetingUrl", READ, ("conference",), "Another service's meeting, called by its "
+          "host, where there is none of Microsoft's."),
     Field("originalStartTimeZone", READ, ("when",), "The zone that people see a single event in."),
     Field("originalStart", READ, ("when",), "Which day of its series it is, where its name is not shown."),
     Field("cancelledOccurrences", READ, ("when", "version")),

@@ -12,6 +12,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from hub.plugin import rules
 from hub.plugin.errors import RefusedError
@@ -324,8 +325,18 @@ def _attachments(event: Event) -> tuple[Attachment, ...]:
 
 
 def _conference(event: Event) -> Conference | None:
-    url = (event.get("onlineMeeting") or {}).get("joinUrl") or event.get("onlineMeetingUrl")
-    return Conference(url, event.get("onlineMeetingProvider") or "unknown") if url else None
+    """Return Exchange's own online meeting, else another service's, which is called by its host."""
+    own, other = (event.get("onlineMeeting") or {}).get("joinUrl"), event.get("onlineMeetingUrl")
+    if own:
+        return Conference(own, event.get("onlineMeetingProvider") or "unknown")
+    return Conference(other, _host(other)) if other else None
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or "unknown"
+    except ValueError:
+        return "unknown"
 
 
 def _at(value: str | None) -> datetime | None:
@@ -356,11 +367,12 @@ def text_around(event: Event, before: str, content: EventContent) -> dict[str, A
     Raises:
         RefusedError: that could not stay.
     """
-    body, meeting = event.get("body"), _conference(event) if event.get("isOnlineMeeting") else None
+    body, meeting = event.get("body"), _conference(event)
+    is_own = bool((event.get("onlineMeeting") or {}).get("joinUrl"))
     wanted = replace(content, conference=None) if _is_same(content.conference, meeting) else content
     source = (body["content"] if body else "") or ""
     try:
-        written = around.rewritten(source, before, text_of(wanted), is_meeting=meeting is not None)
+        written = around.rewritten(source, before, text_of(wanted), is_meeting=is_own)
     except around.UnkeepableError as error:
         raise RefusedError(str(error)) from None
     return {"body": {"contentType": "html", "content": written}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -40,6 +41,7 @@ DEFAULTS: dict[str, Any] = {
     "importance": "normal",
     "reminderMinutesBeforeStart": 15,
     "isOnlineMeeting": False,
+    "onlineMeetingUrl": None,
     **FLAGS,
 }
 LISTED = frozenset(windows_tz.win_tz.values())
@@ -186,7 +188,7 @@ def _address(row: dict[str, Any]) -> str:
 
 def own(body: dict[str, Any]) -> dict[str, Any]:
     """Return what of an event only Outlook itself writes."""
-    return {name: body[name] for name in ("hasAttachments", "isDraft") if name in body}
+    return {name: body[name] for name in ("hasAttachments", "isDraft", "onlineMeetingUrl") if name in body}
 
 
 def stored_body(body: dict[str, Any]) -> dict[str, str]:

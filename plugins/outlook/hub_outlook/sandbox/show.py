@@ -114,7 +114,7 @@ def full(model: Model, item: Item, prefer: Preferences, day: date | None = None)
         "showAs": values["showAs"],
         "type": kind,
         "webLink": f"https://outlook.office365.com/owa/?itemid={model.event_id(item, False, day)}",
-        "onlineMeetingUrl": None,
+        "onlineMeetingUrl": values["onlineMeetingUrl"],
         "isOnlineMeeting": meets,
         "onlineMeetingProvider": "teamsForBusiness" if meets else "unknown",
         "onlineMeeting": _meeting(model, item) if meets else None,
