@@ -60,6 +60,10 @@ NEW_COPY: dict[str, Any] = {
 FIRST_VERSION = 1
 """Of a new event."""
 
+_TAKEN_BACK = (
+    "The provider took the hub's value, and shows the earlier one in a newer version: somebody has put it "
+    "back, or it was not kept. The earlier value stands, the hub's is kept here."
+)
 MOST_DELETIONS = 3
 """How often a deletion that was not kept is made again."""
 _OF_THE_EVENT = (
@@ -332,6 +336,7 @@ class Plan:
             copy.set(shown(remote, theirs) | seen)
             self.writes.unkept.append((copy["id"], event.id, lost))
             return
+        back = frozenset() if base is None else lost_later(copy["replaced"], base, theirs)
         copy.set({**shown(remote, theirs), **seen, "replaced": {}, "unkept": 0})
         if was_deleted and base is not None and not differing(base, theirs) and not was_removed:
             copy.set({"due_at": None})
@@ -344,6 +349,11 @@ class Plan:
             return
         if was_deleted:
             self._restore(event, copy)
+        # A person has put the earlier values back, or the write was not kept and they have edited something
+        # else since: nobody can tell.
+        for name in sorted((back & merged.taken) - {clash.field for clash in merged.clashes}):
+            values = value_of(event.content, name), value_of(theirs, name)
+            self._note(event, Clash(name, *values, "provider"), event.content, remote, _TAKEN_BACK)
         self._take(event, copy, merged, remote)
 
     def _delete_again(self, copy: Draft, event: EventDraft, remote: RemoteEvent, theirs: Plain) -> None:
@@ -461,7 +471,9 @@ class Plan:
             self._log("updated", event.id, event.version, differences(before, merged.content, merged.taken))
         self._touch(event)
 
-    def _note(self, event: EventDraft, clash: Clash, ours: Plain, remote: RemoteEvent) -> None:
+    def _note(
+        self, event: EventDraft, clash: Clash, ours: Plain, remote: RemoteEvent, reason: str | None = None
+    ) -> None:
         loser = "provider" if clash.kept == "hub" else "hub"
         # The hub's own value, whole: a busy-only calendar is shown less of it.
         hub_value = {"value": value_of(ours, clash.field)}
@@ -469,7 +481,7 @@ class Plan:
         if clash.field == "description":
             hub_value["html"] = ours.get("description_html")
             provider_value["html"] = remote.content.description_html
-        reason = (
+        reason = reason or (
             f"Both sides changed it; by the rule {self.terms.policy!r} the {clash.kept}'s value stands, "
             f"the {loser}'s is kept here."
         )

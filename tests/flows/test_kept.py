@@ -201,6 +201,30 @@ def test_our_own_write_seen_late_does_not_bring_a_deleted_event_back(world: Worl
     assert quiet(world)
 
 
+def test_a_change_that_was_not_kept_is_in_a_conflict_when_a_person_edits_something_else_first(
+    world: World,
+) -> None:
+    left, right = world.linked_pair()
+    world.person_creates("left", timed("First", NINE))
+    world.settle()
+    ((event_id, content),) = world.hub_events().items()
+    fault(world, "unkept", silent=True)
+    world.queue.lossy = True
+    world.api_updates(event_id, dataclasses.replace(content, title="Second"))
+    push_link(world.ports, left)
+    push_link(world.ports, right)
+    world.clock.advance(30)
+    ((right_id, shown),) = world.remote("right").items()
+    world.person_updates("right", right_id, dataclasses.replace(shown, categories=("Work",)))
+    pull_link(world.ports, right)
+    world.queue.lossy = False
+    world.wait(steps=3)
+    assert title_everywhere(world) == {"First"}
+    ((field, kept, hub_value),) = [(c.field, c.kept, c.hub_value["value"]) for c in world.conflicts()]
+    assert (field, kept, hub_value) == ("title", "provider", "Second")
+    assert quiet(world)
+
+
 def test_a_change_that_was_not_kept_does_not_bring_a_deleted_event_back(world: World) -> None:
     left, right = world.linked_pair()
     left_id = world.person_creates("left", timed("First", NINE))
