@@ -125,7 +125,7 @@ class NewEvent(NamedTuple):
     span: tuple[datetime, datetime | None]
     created_at: datetime
     updated_at: datetime
-    extra: Mapping[str, Any] = NOTHING
+    extra: dict[str, Any]
     deleted_at: datetime | None = None
 
 
@@ -582,7 +582,7 @@ class Plan:
         old_id, now = self._ids.new("evt"), self.terms.now
         uid = copy["uid"] or f"{copy['remote_id']}@{self.terms.provider}"
         times = span(_when(copy["base"]), self.terms.zone)
-        self.writes.new_events.append(NewEvent(old_id, uid, copy["base"], times, now, now, deleted_at=now))
+        self.writes.new_events.append(NewEvent(old_id, uid, copy["base"], times, now, now, {}, now))
         leftover = self._new_copy(
             old_id, {name: copy[name] for name in _OF_THE_EVENT} | {"wanted_version": FIRST_VERSION}
         )
