@@ -249,7 +249,7 @@ class Oracle:
                     self.fail(f"C2: the {name} that {e.place} gave event {mark} at {e.at:.3f} is lost")
         told = (mark, "deleted") in conflicts
         for deletion in self.ledger.deletions[mark]:
-            excused = deletion.void or (deletion.unsure and told)
+            excused = deletion.void or (deletion.unsure and told) or self._is_moved_away(deletion)
             if not excused and not self._unseen(mark, deletion):
                 self.fail(f"C3: event {mark}, deleted at {deletion.place} after its last edit, is back")
         sure = [d for d in self.ledger.deletions[mark] if not d.void and not self._may_be_ours(d, content)]
@@ -259,7 +259,18 @@ class Oracle:
     def _may_be_ours(self, deletion: Deletion, content: EventContent) -> bool:
         """Whether, after a fault, the hub may take a deletion for its own: it was to take the event away."""
         is_left_out = deletion.place in self.world.links and self.world.leaves_out(deletion.place, content)
-        return is_left_out and bool(self.world.faults.played)
+        return self._is_moved_away(deletion) or (is_left_out and bool(self.world.faults.played))
+
+    def _is_moved_away(self, deletion: Deletion) -> bool:
+        """Whether the event went to another calendar, so that it was to go from there anyway.
+
+        The hub hears of the move first, perhaps.
+        """
+        return (
+            deletion.mark in self.ledger.moved
+            and deletion.place in self.world.links
+            and self.world.place(deletion.place).hub != self.ledger.marks[deletion.mark]
+        )
 
     def _unseen(self, mark: str, deletion: Any) -> bool:
         """Whether an edit was made without knowledge of the deletion, or later."""
