@@ -188,7 +188,7 @@ def _sort_out(items: Iterable[Event], zone: str, place: _Place, since: datetime 
             changes.append(RemoteChange(item["id"]))
         elif item.get("recurrence"):
             masters[item["id"]] = item
-        elif "start" not in item:
+        elif not item.get("start"):
             # Of a deleted event no more than its id is promised (reference/events: status).
             place.waiting[item["id"]] = _Waiting()
         else:

@@ -106,7 +106,7 @@ class _Writer:
         if item.get("status") == "cancelled":
             # Google keeps the id of a deleted event for ever: it was made, and somebody has deleted it.
             raise GoneError("The event was deleted in Google Calendar.")
-        if item.get("extendedProperties", {}).get("private", {}).get(translate.TAG_KEY) != push.tag:
+        if translate.tag_of(item) != push.tag:
             raise RefusedError("Another event has this id.", code="duplicate")
         family = series.complete(self.client, self.calendar, item)
         found = series.whole(family, self.calendar)

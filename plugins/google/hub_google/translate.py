@@ -86,7 +86,7 @@ def from_remote(item: Event, instances: Iterable[Event], zone: str) -> RemoteEve
         version=version_of(item, instances),
         content=content,
         uid=item.get("iCalUID"),
-        tag=item.get("extendedProperties", {}).get("private", {}).get(TAG_KEY),
+        tag=tag_of(item),
         web_link=item.get("htmlLink"),
         created_at=values.read_instant(item.get("created")),
         updated_at=_updated_at(item, instances),
@@ -95,6 +95,11 @@ def from_remote(item: Event, instances: Iterable[Event], zone: str) -> RemoteEve
         partial_fields=_GUESTS if people.is_partly_shown(item) else _NO_FIELDS,
         notice=_notice(item, content.when),
     )
+
+
+def tag_of(item: Event) -> str | None:
+    """Return the hub's mark on an event."""
+    return ((item.get("extendedProperties") or {}).get("private") or {}).get(TAG_KEY)
 
 
 def _updated_at(item: Event, instances: list[Event]) -> datetime | None:
@@ -200,7 +205,7 @@ def _attachments(item: Event) -> tuple[Attachment, ...]:
     if "attachments" not in item:
         return ()
     files = (a for a in item["attachments"] if a.get("fileUrl"))
-    return tuple(Attachment(a["fileUrl"], a.get("title", ""), a.get("mimeType", "")) for a in files)
+    return tuple(Attachment(a["fileUrl"], a.get("title") or "", a.get("mimeType") or "") for a in files)
 
 
 def _when(item: Event, instances: Iterable[Event], zone: str) -> When:

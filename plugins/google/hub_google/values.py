@@ -62,7 +62,7 @@ def read_reminders(value: Reminders | None) -> tuple[Reminder, ...] | None:
     """Return the reminders; None for the calendar's own."""
     if value is None or value.get("useDefault", False):
         return None
-    return _ordered(Reminder(o["minutes"], o.get("method") or "popup") for o in value.get("overrides", ()))
+    return _ordered(Reminder(o["minutes"], o.get("method") or "popup") for o in value.get("overrides") or ())
 
 
 def _ordered(reminders: Iterable[Reminder]) -> tuple[Reminder, ...]:
@@ -74,7 +74,7 @@ def read_organizer(item: Event) -> Person | None:
     who = item.get("organizer") or {}
     if not who.get("email") or (who.get("self") and not item.get("attendees")):
         return None
-    return Person(who["email"], who.get("displayName", ""))
+    return Person(who["email"], who.get("displayName") or "")
 
 
 def read_attendees(item: Event) -> tuple[Attendee, ...]:
@@ -84,7 +84,7 @@ def read_attendees(item: Event) -> tuple[Attendee, ...]:
     found = (
         Attendee(
             a["email"],
-            a.get("displayName", ""),
+            a.get("displayName") or "",
             Role.RESOURCE if a.get("resource") else Role.OPTIONAL if a.get("optional") else Role.REQUIRED,
             _ANSWERS.get(a.get("responseStatus", ""), Answer.NEEDS_ACTION),
         )
@@ -110,13 +110,13 @@ def read_conference(item: Event) -> Conference | None:
     if "conferenceData" not in item and "hangoutLink" not in item:
         return None
     data = item.get("conferenceData") or {}
-    entries = [e for e in data.get("entryPoints", ()) if e.get("uri")]
+    entries = [e for e in data.get("entryPoints") or () if e.get("uri")]
     video = next((e for e in entries if e.get("entryPointType") == "video"), entries[0] if entries else {})
     url = video.get("uri") or item.get("hangoutLink")
     if not url:
         return None
-    name = data.get("conferenceSolution", {}).get("name") or MEET
-    return Conference(url, name, video.get("label", ""))
+    name = (data.get("conferenceSolution") or {}).get("name") or MEET
+    return Conference(url, name, video.get("label") or "")
 
 
 def read_instant(stamp: str | None) -> datetime | None:

@@ -9,6 +9,7 @@ import pytest
 
 from hub.plugin.errors import CursorExpiredError, GoneError, RetryLaterError
 from hub.plugin.testing import series, timed
+from hub.plugin.types import Attachment, Attendee, Conference, Person
 from hub_google import hooks
 from hub_google.testing import ANN, Google
 
@@ -122,7 +123,8 @@ def test_an_item_of_which_only_the_id_is_shown_is_read_by_itself(google: Google,
     else:
         google.control.update(ANN, ANN, event.remote_id, title="Brunch")
     shown = google.api("GET", google.events(f"/{event.remote_id}")).json()
-    google.control.fault("thin", keys=[key for key in shown if key != "id"], ids=[event.remote_id], times=1)
+    others = [key for key in shown if key != "id"]
+    google.control.fault("thin", keys=others, ids=[event.remote_id], path="/events$")
     (change,) = google.changes(cursor)[0]
     assert change.remote_id == event.remote_id and change.fault is None
     assert (change.event and change.event.content.title) == (None if what == "deleted" else "Brunch")
@@ -134,6 +136,36 @@ def test_null_is_nothing(google: Google) -> None:
         "summary", "description", "location", "attendees", "extendedProperties", "attachments", "source",
         "recurrence", "conferenceData", "organizer", "reminders", "colorId", "etag", "iCalUID",
     )  # fmt: skip
-    google.control.fault("odd", values=dict.fromkeys(keys), ids=[event.remote_id])
+    google.control.fault("odd", values=dict.fromkeys(keys), ids=[event.remote_id], path="/events$")
     (change,) = google.changes()[0]
     assert change.event and change.event.content.when == event.content.when
+    assert change.event.content.title == ""
+
+
+def test_null_is_nothing_within_a_value_either(google: Google) -> None:
+    event = google.create(timed("Lunch", MONDAY))
+    link = "https://meet.example.test/a"
+    odd = {
+        "organizer": {"email": "boss@example.test", "displayName": None},
+        "attendees": [{"email": "bob@example.test", "displayName": None, "responseStatus": None}],
+        "extendedProperties": {"private": None},
+        "reminders": {"useDefault": False, "overrides": None},
+        "attachments": [{"fileUrl": "https://files.example.test/a", "title": None, "mimeType": None}],
+        "conferenceData": {"entryPoints": None, "conferenceSolution": None},
+        "hangoutLink": link,
+    }
+    google.control.fault("odd", values=odd, ids=[event.remote_id], path="/events$")
+    (change,) = google.changes()[0]
+    assert change.event and change.event.tag is None
+    content = change.event.content
+    assert content.organizer == Person("boss@example.test") and content.reminders == ()
+    assert content.attendees == (Attendee("bob@example.test"),)
+    assert content.attachments == (Attachment("https://files.example.test/a"),)
+    assert content.conference == Conference(link, "Google Meet")
+
+
+def test_an_item_whose_start_is_null_is_read_by_itself(google: Google) -> None:
+    event = google.create(timed("Lunch", MONDAY))
+    google.control.fault("odd", values={"start": None, "end": None}, ids=[event.remote_id], path="/events$")
+    (change,) = google.changes()[0]
+    assert change.event and change.event.content == event.content
