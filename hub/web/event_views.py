@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import abort, redirect, render_template, request, url_for
@@ -250,17 +251,23 @@ def _done(start: date | datetime, note: str) -> Response:
 def _blank_form(calendars: list[Calendar], content: EventContent, error: str | None = None) -> str:
     values = values_of(content) | {"calendar": request.args.get("calendar", "")}
     if error is not None:
-        values |= {name: request.form.get(name, "") for name in values}
+        values = _filled_in(values) | {"calendar": request.form.get("calendar", "")}
     return render_template(
         "event.html", calendars=calendars, event=None, opened=None, details=None, v=values, error=error
     )
 
 
+def _filled_in(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of the form as it was sent; as they were, if another form of the page was sent."""
+    if "start_date" not in request.form:
+        return values
+    names = (*values, "repeat", "scope", "tell")
+    return {name: request.form.get(name, "") for name in names}
+
+
 def _page(session: Session, opened: Opened, error: str | None = None) -> str:
     shown = opened.shown
     values = values_of(shown)
-    if error is not None:
-        values |= {name: request.form.get(name, "") for name in values} | {"tell": _told_from()}
     labels = labels_of(ports())
     return render_template(
         "event.html",
@@ -276,7 +283,7 @@ def _page(session: Session, opened: Opened, error: str | None = None) -> str:
         content=shown,
         details=details_of(session, opened.event, shown, opened.zone, labels),
         whole=_whole(session, opened, labels),
-        v=values,
+        v=_filled_in(values) if error is not None else values,
         now=ports().clock.now(),
         error=error,
     )

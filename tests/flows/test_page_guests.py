@@ -12,7 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from hub.models import Link
+from hub.models import Calendar, Link
 from hub.plugin.testing import series, timed
 from hub.plugin.types import Answer, Attendee, EventContent, Person
 from tests.unit.api.hub_app import HubApp
@@ -139,5 +139,23 @@ def test_nothing_of_a_form_is_done_that_tells_from_elsewhere(hub: HubApp, ann: F
     assert refused.status_code == 422
     assert "The guests of this event are told from" in text and "Kept words" in text
     assert hub.world.hub_events()[event_id].title == "Review"
-    assert hub.submit(ann, f"{page}/delete", page=page, scope="all", **form).status_code == 422
+    refused = hub.submit(ann, f"{page}/delete", page=page, scope="all", version="1", tell="lnk_elsewhere")
+    assert refused.status_code == 422
+    assert 'name="title" value="Review"' in refused.get_data(as_text=True), "that form has no title to keep"
     assert event_id in hub.world.hub_events()
+
+
+def test_a_refused_form_keeps_what_was_chosen_in_it(hub: HubApp, ann: FlaskClient) -> None:
+    page = f"/events/{came(hub, DAILY)}?occurrence=2026-12-04T10:00:00"
+    form = {"version": "1", "occurrence": "2026-12-04T10:00:00", "scope": "all", "title": "Daily"}
+    form |= {"start_date": "", "end_date": "2026-12-04", "tell": list(offered(hub, ann, page))[1]}
+    refused = hub.submit(ann, page.partition("?")[0], page=page, **form)
+    text = refused.get_data(as_text=True)
+    assert refused.status_code == 422 and 'value="all" checked' in text and 'value="this" checked' not in text
+    change, deletion = re.findall(r'<select name="tell">(.*?)</select>', text, re.DOTALL)
+    assert "selected" in change and "selected" not in deletion
+    with hub.world.ports.db.reading() as session:
+        calendar = session.scalars(select(Calendar.id)).one()
+    new = {"calendar": calendar, "start_date": "", "end_date": "2026-12-04", "repeat": "weekly"}
+    text = hub.submit(ann, "/events", page="/events/new", **new).get_data(as_text=True)
+    assert '<option value="weekly" selected>' in text
