@@ -21,6 +21,11 @@ DEEPEST = 500
 _VOID = frozenset(
     {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"}
 )
+_INLINE = frozenset(
+    {"a", "abbr", "b", "big", "code", "em", "font", "i", "o:p", "s", "small", "span", "strong", "sub", "sup"}
+    | {"tt", "u"}
+)
+"""Elements that begin no line."""
 _BLANKS = re.compile(r"^ | (?= )")
 
 
@@ -28,20 +33,22 @@ class UnkeepableError(ValueError):
     """What Outlook keeps in the text could not stay; the message is a sentence for people."""
 
 
-def rewritten(source: str, before: str, text: str, *, is_meeting: bool) -> str:
+def rewritten(source: str, before: str, text: str, *, is_meeting: bool, is_optional: bool = False) -> str:
     """Return the HTML of a body with another text.
 
     Args:
         source: the HTML as it is.
         before: its text as the hub knows it, with `PICTURE` where a picture is.
         text: what it is to say, with `PICTURE` where one is to stay.
-        is_meeting: whether how to join an online meeting has to stay in it.
+        is_meeting: whether `before` lacks how to join an online meeting, which stays in the body. Of other
+            events such a block, which somebody has copied, is text like any.
+        is_optional: whether there may be no such block.
 
     Raises:
         UnkeepableError: it is not sure what would be kept where.
     """
-    read = _Reader(source)
-    if is_meeting and read.block is None:
+    read = _Reader(source, is_meeting=is_meeting)
+    if is_meeting and read.block is None and not is_optional:
         raise UnkeepableError(
             "How to join the online meeting was not found in this text in Outlook, and the meeting ends if "
             "that is lost: please change the text there."
@@ -79,7 +86,7 @@ class _Open(NamedTuple):
 class _Reader(HTMLParser):
     """Finds where people's text begins, its pictures, and where Exchange's block on how to join begins."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, *, is_meeting: bool) -> None:
         super().__init__(convert_charrefs=False)
         self.inner = 0
         """Where the inside of the body begins; 0 if there is no such element."""
@@ -89,9 +96,10 @@ class _Reader(HTMLParser):
         """Where the block begins: before every element that holds nothing else."""
         self._source = source
         self._lines = [0, *(found.end() for found in re.finditer("\n", source))]
-        self._joins = max((found.end() for found in JOINING.finditer(source)), default=0)
+        self._joins = max((found.end() for found in JOINING.finditer(source)), default=0) * is_meeting
         self._open: list[_Open] = []
         self._seen = 0
+        self._begins_line = True
         self._end = len(source)
         self._stray: list[int] = []
         self.feed(source)
@@ -114,6 +122,7 @@ class _Reader(HTMLParser):
         return self._lines[line - 1] + column
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._begins_line = tag != "img" and (self._begins_line or tag not in _INLINE)
         whole = self.get_starttag_text() or ""
         if tag == "body" and not self.inner:
             self.inner, self._seen, self._open = self._at + len(whole), 0, []
@@ -128,6 +137,7 @@ class _Reader(HTMLParser):
             self.handle_starttag(tag, attrs)
 
     def handle_endtag(self, tag: str) -> None:
+        self._begins_line = self._begins_line or tag not in _INLINE
         places = [n for n, one in enumerate(self._open) if one.tag == tag]
         if tag in ("body", "html"):
             self._end = min(self._end, self._at)
@@ -137,16 +147,24 @@ class _Reader(HTMLParser):
             self._stray.append(self._at)
 
     def handle_data(self, data: str) -> None:
-        found = LINE.search(data) if self.block is None and self._at < self._joins else None
-        if found:
-            around = [] if data[: found.start()].strip() else [o for o in self._open if o.seen == self._seen]
-            self.block = around[0].at if around else self._at + found.start()
+        if (
+            self.block is None
+            and self._at < self._joins
+            and self._begins_line
+            and LINE.fullmatch(data.strip())
+        ):
+            around = [o for o in self._open if o.seen == self._seen]
+            self.block = around[0].at if around else self._at + len(data) - len(data.lstrip())
             self._open = around
         self.pictures += [(self._at, PICTURE)] * data.count(PICTURE)
-        self._seen += bool(data.strip())
+        self._see(is_blank=not data.strip())
 
     def handle_entityref(self, name: str) -> None:
-        self._seen += name != "nbsp"
+        self._see(is_blank=name == "nbsp")
 
     def handle_charref(self, name: str) -> None:
-        self._seen += name not in ("160", "xA0", "xa0")
+        self._see(is_blank=name in ("160", "xA0", "xa0"))
+
+    def _see(self, *, is_blank: bool) -> None:
+        self._seen += not is_blank
+        self._begins_line = self._begins_line and is_blank

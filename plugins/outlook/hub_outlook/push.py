@@ -30,7 +30,7 @@ from hub_outlook.errors import About
 from hub_outlook.events import read_event, read_html, read_series, understood
 from hub_outlook.exceptions import instant, write_exceptions
 from hub_outlook.project import PICTURE, project
-from hub_outlook.translate import etag, from_remote, text_around, to_remote
+from hub_outlook.translate import etag, from_remote, text_around, to_remote, version_of
 from hub_outlook.wire import TAG_ID, Event
 
 WRITABLE = frozenset(CONTENT_FIELDS) - {
@@ -139,8 +139,7 @@ def _around(
     kept: dict[str, Any] = {}
     if refusal is None or "description" in texts:
         event = read_html(graph, push.remote_id)
-        if push.version and event.get("changeKey") != push.version.partition("~")[0]:
-            raise VersionMovedError("The event was changed in Outlook meanwhile.")
+        _refuse_another(event, push)
         try:
             kept = text_around(event, project(shown).content.description, wanted)
         except RefusedError as error:
@@ -169,10 +168,19 @@ def _guests(graph: Graph, push: PushUpdate) -> dict[str, Any]:
         return {}
     builder = graph.me.events.by_event_id(push.remote_id)
     shown = cast(Event, graph.get(builder, About.EVENT, prefer=AS_TEXT))
-    if push.version and shown.get("changeKey") != push.version.partition("~")[0]:
-        raise VersionMovedError("The event was changed in Outlook meanwhile.")
+    _refuse_another(shown, push)
     organizer = ((shown.get("organizer") or {}).get("emailAddress") or {}).get("address") or ""
     return {"attendees": people.guests(push.content.attendees, organizer, shown)}
+
+
+def _refuse_another(event: Event, push: PushUpdate) -> None:
+    """Check that what was read to be written around is the version that the hub knows.
+
+    Raises:
+        VersionMovedError: it is another.
+    """
+    if push.version and version_of(event) != push.version.partition("~")[0]:
+        raise VersionMovedError("The event was changed in Outlook meanwhile.")
 
 
 def _meeting_of(push: PushUpdate) -> dict[str, Any]:

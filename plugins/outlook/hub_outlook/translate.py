@@ -112,7 +112,7 @@ def _from_remote(event: Event) -> RemoteEvent:
         raise UnreadableError("Outlook shows a series without its rule.")
     return RemoteEvent(
         remote_id=event["id"],
-        version=version(event),
+        version=version_of(event),
         content=content,
         uid=event.get("iCalUId"),
         tag=tag_of(event),
@@ -132,7 +132,7 @@ def _updated_at(event: Event) -> datetime | None:
     return max(filter(None, (_at(row.get("lastModifiedDateTime")) for row in rows)), default=None)
 
 
-def version(event: Event) -> str:
+def version_of(event: Event) -> str:
     """Return the change key, and for a series with exceptions a digest of theirs.
 
     Occurrences share their master's etag, yet nothing promises that a change of one moves it.
@@ -372,7 +372,13 @@ def text_around(event: Event, before: str, content: EventContent) -> dict[str, A
     wanted = replace(content, conference=None) if _is_same(content.conference, meeting) else content
     source = (body["content"] if body else "") or ""
     try:
-        written = around.rewritten(source, before, text_of(wanted), is_meeting=is_own)
+        written = around.rewritten(
+            source,
+            before,
+            text_of(wanted),
+            is_meeting=bool(event.get("isOnlineMeeting")),
+            is_optional=not is_own,
+        )
     except around.UnkeepableError as error:
         raise RefusedError(str(error)) from None
     return {"body": {"contentType": "html", "content": written}}

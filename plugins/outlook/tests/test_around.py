@@ -53,6 +53,26 @@ def test_a_meeting_whose_block_is_not_found_is_left_alone(source: str) -> None:
         rewritten(source, "Old", "New", is_meeting=True)
 
 
+@pytest.mark.parametrize(
+    "old", [f"Name: {LINE} (sign)", f"<b>Name:</b> {LINE}<br>more", f"Name:&amp;{LINE}", f"{LINE} is a line"]
+)
+def test_a_line_to_be_filled_in_is_text_and_no_beginning_of_a_block(old: str) -> None:
+    source = f"{HEAD}<p>{old}</p>{BLOCK}</body></html>"
+    assert rewritten(source, "Old", "New", is_meeting=True) == f"{HEAD}<div>New</div>{BLOCK}</body></html>"
+
+
+def test_a_block_that_was_copied_into_another_event_is_text() -> None:
+    source = f"{HEAD}<p>Old</p>{BLOCK}{LOGO}</body></html>"
+    written = rewritten(source, f"Old\n{LINE} [picture]", "New [picture]", is_meeting=False)
+    assert written == f"{HEAD}<div>New {LOGO}</div></body></html>"
+
+
+def test_a_meeting_that_may_have_no_block_is_written_without() -> None:
+    source = f"{HEAD}<p>Old</p></body></html>"
+    written = rewritten(source, "Old", "New", is_meeting=True, is_optional=True)
+    assert written == f"{HEAD}<div>New</div></body></html>"
+
+
 def test_pictures_stay_in_their_order_and_none_is_lost() -> None:
     source = (
         f'{HEAD}<p>One {LOGO}, [picture], two <IMG SRC="CID:2"/><img src="https://x.test/spy.png"></p></body>'

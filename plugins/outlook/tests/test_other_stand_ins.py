@@ -443,6 +443,19 @@ def test_an_event_without_a_change_key_has_that_of_its_etag(ann: Connected, cal:
     )
 
 
+def test_a_text_is_written_around_its_picture_also_without_a_change_key(
+    ann: Connected, cal: RemoteCalendar
+) -> None:
+    body = {"contentType": "html", "content": '<html><body>Logo: <img src="cid:logo"></body></html>'}
+    event = ann.create(cal, timed("Fair", MONDAY))
+    ann.control.update_raw(PERSON, cal.remote_id, event.remote_id, {"body": body})
+    ann.control.fault("thin", keys=["changeKey"], times=10, path="events|delta")
+    before = ann.hooks.get_event(call=ann.call, calendar=cal, remote_id=event.remote_id)
+    after = ann.update(cal, before, replace(before.content, description="Here: [picture]"))
+    assert after.content.description == "Here: [picture]"
+    assert '<img src="cid:logo">' in shown(ann, cal, event.remote_id)["body"]["content"]
+
+
 @pytest.mark.parametrize(
     ("link", "is_own"),
     [

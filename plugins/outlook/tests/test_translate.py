@@ -32,7 +32,7 @@ from hub_outlook.sandbox.clock import Clock
 from hub_outlook.sandbox.control import ALL, WHOLE
 from hub_outlook.sandbox.model import Model
 from hub_outlook.sandbox.show import Preferences
-from hub_outlook.translate import UnreadableError, from_remote, to_remote, version
+from hub_outlook.translate import UnreadableError, from_remote, to_remote, version_of
 
 SAVED = Path(__file__).parent / "saved"
 PREFER = Preferences(immutable=True, text=True)
@@ -158,9 +158,9 @@ def test_an_all_day_event_is_read_by_its_dates() -> None:
 
 def test_the_version_moves_with_every_exception() -> None:
     data = saved("series")
-    before = version(data)
+    before = version_of(data)
     data["exceptionOccurrences"][0]["changeKey"] = "other"
-    assert version(data) != before and version(data).startswith(data["changeKey"] + "~")
+    assert version_of(data) != before and version_of(data).startswith(data["changeKey"] + "~")
 
 
 @pytest.mark.parametrize("broken", ["start", "recurrence", "id"])
