@@ -90,7 +90,8 @@ def _push_batch(ports: Ports, lease: Lease, batch: tuple[Work, ...], *, uncertai
         rest = batch[place:]
         outcome = _write(ports, lease, work)
         if isinstance(outcome, RetryLaterError) and outcome.scope == "writes":
-            return _put_off(ports, lease, batch[place - 1 :], outcome)
+            _put_off(ports, lease, batch[place - 1 :], outcome, goes_on=uncertain_only)
+            return not uncertain_only
         waiting = waiting + 1 if isinstance(outcome, RetryLaterError) else 0
         trouble_of_link = _concerns_link(outcome, waiting)
         has_written = has_written or not isinstance(outcome, Exception)
@@ -116,17 +117,23 @@ def _push_batch(ports: Ports, lease: Lease, batch: tuple[Work, ...], *, uncertai
     return False
 
 
-def _put_off(ports: Ports, lease: Lease, unwritten: tuple[Work, ...], error: RetryLaterError) -> bool:
-    """Let the link's writes wait, all alike, while what is read goes on; the run ends."""
+def _put_off(
+    ports: Ports, lease: Lease, unwritten: tuple[Work, ...], error: RetryLaterError, *, goes_on: bool
+) -> None:
+    """Let the link's writes wait, all alike, while what is read goes on.
+
+    Args:
+        goes_on: whether the run has something else to do, and keeps its lease.
+    """
     with ports.db.transaction() as session:
         link = held(session, ports, lease)
         outbox.not_sent(session, unwritten)
         outbox.put_off(session, ports, link, error)
-        give_back(session, ports, link, lease)
+        if not goes_on:
+            give_back(session, ports, link, lease)
     log.warning(
         "writes_paused", link_id=link.id, account_id=link.account_id, code=error.code, reason=error.message
     )
-    return True
 
 
 def _write(ports: Ports, lease: Lease, work: Work) -> Outcome:

@@ -292,6 +292,29 @@ def test_job_20_a_run_that_outlived_its_lease_neither_writes_nor_frees_the_next_
         held(session, memory.ports, b)
 
 
+def test_job_20_a_run_that_may_not_write_now_keeps_its_lease_while_it_reads(
+    memory: World, links: tuple[str, str]
+) -> None:
+    """The answer to a create was lost, and then the account's writes were paused for hours."""
+    left, _ = links
+    service = memory.services["left"]
+    service.faults.append(_Fault("reset_before", 1, "push_event", {}))
+    memory.api_creates(timed("New", NINE))
+    memory.settle()
+    paused = RetryLaterError("Writes are paused.", scope="writes", after=3600)
+    service.faults.append(_Fault("raise", 1000, "push_event", {"error": paused}))
+    taken: list[Lease | None] = []
+    service.before_listing = lambda: taken.append(claim(memory, left))
+    tried = calls(memory, "push_event")
+    memory.person_creates("left", timed("Read", NINE))
+    memory.settle()
+    assert taken == [None] and calls(memory, "push_event") <= tried + 1
+    assert memory.titles("right") == ["New", "Read"] and not owned(memory, left)
+    service.faults.clear()
+    memory.wait(3700)
+    assert memory.titles("left") == ["New", "Read"]
+
+
 @pytest.mark.parametrize("place", ["in a write", "between two writes"])
 def test_job_20_a_lost_lease_stops_a_run_before_its_next_write(
     memory: World, links: tuple[str, str], place: str
