@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from html import escape
-from html.parser import HTMLParser
+
+from hub.plugin.html import HtmlReader
 
 _BLOCKS = frozenset(
     {"p", "div", "ul", "ol", "li", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "table", "tr"}
@@ -38,7 +39,7 @@ _SCHEMES = ("http://", "https://", "mailto:", "tel:")
 _DEEPEST = 60
 
 
-class _Reader(HTMLParser, ABC):
+class _Reader(HtmlReader, ABC):
     """Walks through HTML as a browser would, without what is never seen."""
 
     def __init__(self) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import html
 import re
-from html.parser import HTMLParser
 
+from hub.plugin.html import HtmlReader
 from hub.plugin.text import clean, join_line, without_join_line
 
 _MARKUP = re.compile(r"</?[a-zA-Z][^<>]*>|<!--|&(?:#\d+|#[xX][0-9a-fA-F]+|[a-zA-Z][a-zA-Z0-9]*);")
@@ -66,7 +66,7 @@ def _own(text: str) -> str:
     return clean(_CONFERENCE_BLOCK.sub("\n\n", text).lstrip("\n") if "-::~" in text else text)
 
 
-class _Reader(HTMLParser):
+class _Reader(HtmlReader):
     """Collects text, with line breaks where a browser shows them."""
 
     def __init__(self) -> None:

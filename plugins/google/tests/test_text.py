@@ -23,6 +23,7 @@ def test_any_text_reads_back_as_it_was_written(text: str) -> None:
         ('<a href="https://example.test/">Agenda</a>', "Agenda (https://example.test/)"),
         ("plain < text > here & there", "plain < text > here & there"),
         ("&lt;script&gt;", "<script>"),
+        ("One<br><![x y]>two<![endif]>", "One\ntwo"),
     ],
 )
 def test_html_is_read_as_people_see_it(html: str, text: str) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import html
 import re
-from html.parser import HTMLParser
 from typing import NamedTuple
 
+from hub.plugin.html import HtmlReader
 from hub_outlook.project import PICTURE
 
 LINE = re.compile(r"_{20,}")
@@ -83,7 +83,7 @@ class _Open(NamedTuple):
     seen: int
 
 
-class _Reader(HTMLParser):
+class _Reader(HtmlReader):
     """Finds where people's text begins, its pictures, and where Exchange's block on how to join begins."""
 
     def __init__(self, source: str, *, is_meeting: bool) -> None:

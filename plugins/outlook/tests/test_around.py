@@ -24,6 +24,7 @@ LOGO = '<img width="10" src="cid:image001.png@01DB" alt="a > b">'
         f'{HEAD}<div class="WordSection1"><p>Old</p>{BLOCK}</div></body>\r\n</html>',
         f"{HEAD}<div><div>Old<br>{BLOCK}</div><p></p></div></body></html>",
         f"{HEAD}<table><tr><td>Old</td></tr></table>{BLOCK}</body></html>",
+        f"{HEAD}<p><![if !supportLists]>Old<![endif]> <![x y]></p>\r\n<![ z]>{BLOCK}</body></html>",
     ],
 )  # fmt: skip
 def test_how_to_join_stays_as_it_is(source: str) -> None:

@@ -25,6 +25,7 @@ from hub.domain.html import safe, text_of
         ("<head><style>p{}</style></head><body>seen<script>x()</script></body>", "seen"),
         ("<pre>a\n  b</pre>", "a\n  b"),
         ("1 &lt; 2 &amp; 3&nbsp;€", "1 < 2 & 3 €"),
+        ("<![if !mso]>for all<![endif]><![x y]>, and <![ 1]>so on", "for all, and so on"),
     ],
 )
 def test_html_is_read_as_a_browser_shows_it(html: str, text: str) -> None:
@@ -62,7 +63,7 @@ class _Watcher(HTMLParser):
 
 PIECES = st.sampled_from([
     "<", ">", "</", "<!--", "-->", "<script>", "<a href='", "'", '"', "javascript:", "<img src=x ", "onload=",
-    "&", "&lt;", "<svg/onload=x>", "<p>", "</p>", "<![CDATA[", "]]>", "<?", "\0", "text", "<style>",
+    "&", "&lt;", "<svg/onload=x>", "<p>", "</p>", "<![CDATA[", "]]>", "<![x ", "<?", "\0", "text", "<style>",
 ])  # fmt: skip
 
 
