@@ -274,10 +274,7 @@ def _page(session: Session, opened: Opened, error: str | None = None) -> str:
         event=opened.event,
         opened=opened,
         homes=[
-            (
-                place.link.id,
-                f"{place.calendar.name} of {place.account.email} ({labels[place.account.provider]})",
-            )
+            (place.link.id, _named(place, labels))
             for place in home.find_homes(session, ports(), opened.event)
         ],
         content=shown,
@@ -287,6 +284,12 @@ def _page(session: Session, opened: Opened, error: str | None = None) -> str:
         now=ports().clock.now(),
         error=error,
     )
+
+
+def _named(place: home.Place, labels: dict[str, str]) -> str:
+    """Return a calendar in words; one that is called by its account's address is not named twice."""
+    name, owner, provider = place.calendar.name, place.account.email, place.account.provider
+    return f"{name}{'' if name == owner else f' of {owner}'} ({labels.get(provider, provider)})"
 
 
 def _whole(session: Session, opened: Opened, labels: dict[str, str]) -> Details | None:

@@ -31,6 +31,8 @@ _FIELDS = {
     "description": "notes",
     "description_html": "formatting of the notes",
     "location": "place",
+    "attendees": "guests",
+    "url": "web address",
 }
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}|[a-zA-Z]{3,30}")
 CLOCK = "%a %-d %b %Y, %H:%M"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from html import unescape
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from hub.models import Calendar, Link
+from hub.models import Calendar, EventCopy, Link, RemoteCalendar
 from hub.plugin.testing import series, timed
 from hub.plugin.types import Answer, Attendee, EventContent, Person
 from tests.unit.api.hub_app import HubApp
@@ -83,6 +83,14 @@ def test_guests_are_told_only_if_the_form_says_so(hub: HubApp, ann: FlaskClient)
     assert hub.world.titles("right") == ["Review"]
 
 
+def test_a_calendar_that_is_called_by_its_address_is_not_named_twice(hub: HubApp, ann: FlaskClient) -> None:
+    page = f"/events/{came(hub, REVIEW)}"
+    with hub.world.ports.db.transaction() as session:
+        for calendar in session.scalars(select(RemoteCalendar)):
+            calendar.name = "ann@example.test"
+    assert list(offered(hub, ann, page).values())[1] == "all of them, from ann@example.test (Memory)"
+
+
 def test_a_person_chooses_where_guests_of_a_new_event_are_invited_from(hub: HubApp, ann: FlaskClient) -> None:
     hub.world.api_creates(REVIEW)
     hub.world.settle()
@@ -127,6 +135,16 @@ def test_nothing_is_asked_where_nobody_can_be_told(hub: HubApp, ann: FlaskClient
     for event_id in (lunch, invitation):
         assert offered(hub, ann, f"/events/{event_id}") == {}
     assert 'name="tell"' not in hub.get(ann, "/events/new").get_data(as_text=True)
+
+
+def test_an_event_that_waits_for_its_person_makes_no_link_late(hub: HubApp, ann: FlaskClient) -> None:
+    came(hub, REVIEW)
+    with hub.world.ports.db.transaction() as session:
+        copy = session.scalars(select(EventCopy)).first()
+        assert copy
+        copy.parked_at, copy.problem = hub.world.clock.now() - timedelta(days=3), "It has no words for this."
+    home = hub.get(ann, "/").get_data(as_text=True)
+    assert "It has no words for this." in home and "Behind</span>" in home and "days" not in home
 
 
 def test_nothing_of_a_form_is_done_that_tells_from_elsewhere(hub: HubApp, ann: FlaskClient) -> None:
