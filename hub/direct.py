@@ -46,6 +46,8 @@ class Form:
 
     def __init__(self, compiled: SQLCompiler, dialect: Dialect) -> None:
         self._compiled = compiled
+        # What is known of a statement ends with it (`Known`), so this must not keep it.
+        compiled.statement = compiled.compile_state = None
         self._places = tuple(
             _place(compiled, compiled.binds[name], dialect) for name in compiled.positiontup or ()
         )

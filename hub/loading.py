@@ -28,6 +28,8 @@ class _Whole:
     start: int
     end: int
     names: tuple[str, ...]
+    columns: frozenset[str]
+    """The same names."""
     key: tuple[int, ...]
     """Where the columns of its key are."""
     related: tuple[str, ...]
@@ -49,8 +51,9 @@ class _Whole:
             for name in self.related:
                 state._reset(here, name)
             state._commit_all(here, session.identity_map)
-        elif state.expired_attributes:
-            lacking = {n: v for n, v in zip(self.names, own, strict=True) if n in state.expired_attributes}
+        elif not here.keys() >= self.columns:
+            unloaded = state.unloaded
+            lacking = {n: v for n, v in zip(self.names, own, strict=True) if n in unloaded}
             here.update(lacking)
             state._commit(here, lacking)
         return found
@@ -90,8 +93,8 @@ class _Loads:
 
 def directly(session: Session, statement: Executable, given: Mapping[str, Any] | None) -> DirectResult | None:
     """Execute a statement of a session; None if that is left to SQLAlchemy."""
-    connection, values = session.connection(), given or {}
-    if not isinstance(connection, DirectConnection) or not connection.is_direct:
+    connection, values = session.connection(), {} if given is None else given
+    if not (isinstance(connection, DirectConnection) and isinstance(values, dict) and connection.is_direct):
         return None
     loads = _known.find(statement, values, connection.dialect)
     found = loads and connection.rows(loads.form, values)
@@ -140,7 +143,10 @@ def _whole(mapper: Mapper[Any], form: Form, start: int) -> _Whole | None:
     if set(names) != set(of_column.values()) or mapper.inherits or events.load or events.refresh:
         return None
     key = tuple([start + names.index(of_column[column]) for column in mapper.primary_key])
-    return _Whole(mapper, start, end, tuple(map(str, names)), key, tuple(mapper.relationships.keys()))
+    columns = frozenset(of_column.values())
+    return _Whole(
+        mapper, start, end, tuple(map(str, names)), columns, key, tuple(mapper.relationships.keys())
+    )
 
 
 _known = Known(_loads)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -137,3 +139,17 @@ def test_a_statement_made_of_another_is_one_of_its_own(db: Database) -> None:
         fewer = OF_IDS.where(User.external_id == "me_2")
         for _ in range(TIMES):
             assert session.connection().execute(fewer, {"ids": ["usr_1", "usr_2"]}).one()[0] == "usr_2"
+
+
+@pytest.mark.parametrize("what", [User, User.id])
+def test_what_is_known_of_a_statement_ends_with_it(db: Database, what: Any) -> None:
+    def execute() -> weakref.ref[Any]:
+        made = select(what).where(User.id.in_(bindparam("ids", expanding=True)))
+        with db.reading() as session:
+            for _ in range(TIMES):
+                assert len(session.execute(made, {"ids": ["usr_1", "usr_2"]}).all()) == 2
+        return weakref.ref(made)
+
+    made = [execute() for _ in range(TIMES)]
+    gc.collect()
+    assert sum(ref() is not None for ref in made) <= 1, "SQLAlchemy keeps one of all that are alike"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import bindparam, inspect, select
+from sqlalchemy import bindparam, inspect, select, update
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import aliased, selectinload
 
@@ -118,6 +118,37 @@ def test_what_was_forgotten_is_read_again(db: Database) -> None:
             assert session.scalars(OF_ID, FIRST).one() is row
             assert (row.title, row.uid) == (f"Lunch {n}", "evt_1")
             assert row not in session.dirty and not inspect(row).expired_attributes & {"title", "uid"}
+
+
+def test_what_was_set_on_a_forgotten_row_stays_when_the_rest_is_read(db: Database) -> None:
+    for n in range(TIMES):
+        with db.transaction() as session:
+            row = session.scalars(OF_ID, FIRST).one()
+            forget(session, Event)
+            row.title = f"Lunch {n}"
+            assert session.scalars(OF_ID, FIRST).one() is row
+            assert (row.title, row.uid) == (f"Lunch {n}", "evt_1") and row in session.dirty
+        with db.reading() as session:
+            assert session.get_one(Event, "evt_1").title == f"Lunch {n}"
+
+
+def test_what_a_new_row_was_made_without_is_read_as_it_is_there_now(db: Database) -> None:
+    for n in range(TIMES):
+        with db.transaction() as session:
+            row = an_event(f"new_{n}")
+            session.add(row)
+            session.flush()
+            session.connection().exec_driver_sql(f"UPDATE events SET part_of = 'evt_2' WHERE id = 'new_{n}'")
+            assert session.scalars(OF_ID, {"event_id": f"new_{n}"}).one().part_of == "evt_2"
+
+
+def test_many_rows_at_once_are_updated_as_ever(db: Database) -> None:
+    both = update(Event)
+    for n in range(TIMES):
+        with db.transaction() as session:
+            session.execute(both, [{"id": f"evt_{i}", "title": f"Call {n}"} for i in (1, 2)])
+        with db.reading() as session:
+            assert set(session.scalars(select(Event.title))) == {f"Call {n}"}
 
 
 def test_a_row_leaves_its_session_at_the_end_and_goes_back_with_a_failure(db: Database) -> None:
