@@ -60,10 +60,12 @@ NEW_COPY: dict[str, Any] = {
 FIRST_VERSION = 1
 """Of a new event."""
 
-_TAKEN_BACK = (
-    "The provider took the hub's value, and shows the earlier one in a newer version: somebody has put it "
-    "back, or it was not kept. The earlier value stands, the hub's is kept here."
+UNSEEN = (
+    "The provider took the hub's value, and before any listing had shown it there was another one in a newer "
+    "version: somebody has put it there, or left it there since the hub's was not kept. It stands, the hub's "
+    "is kept here."
 )
+"""Why a value stands that may have been given, or left, without knowledge of the hub's."""
 MOST_DELETIONS = 3
 """How often a deletion that was not kept is made again."""
 _OF_THE_EVENT = (
@@ -336,7 +338,8 @@ class Plan:
             copy.set(shown(remote, theirs) | seen)
             self.writes.unkept.append((copy["id"], event.id, lost))
             return
-        back = frozenset() if base is None else lost_later(copy["replaced"], base, theirs)
+        # What of our last write nobody has seen in a listing.
+        unseen = frozenset(copy["replaced"]) if base is not None else frozenset()
         copy.set({**shown(remote, theirs), **seen, "replaced": {}, "unkept": 0})
         if was_deleted and base is not None and not differing(base, theirs) and not was_removed:
             copy.set({"due_at": None})
@@ -349,11 +352,9 @@ class Plan:
             return
         if was_deleted:
             self._restore(event, copy)
-        # A person has put the earlier values back, or the write was not kept and they have edited something
-        # else since: nobody can tell.
-        for name in sorted((back & merged.taken) - {clash.field for clash in merged.clashes}):
+        for name in sorted((unseen & merged.taken) - {clash.field for clash in merged.clashes}):
             values = value_of(event.content, name), value_of(theirs, name)
-            self._note(event, Clash(name, *values, "provider"), event.content, remote, _TAKEN_BACK)
+            self._note(event, Clash(name, *values, "provider"), event.content, remote, UNSEEN)
         self._take(event, copy, merged, remote)
 
     def _delete_again(self, copy: Draft, event: EventDraft, remote: RemoteEvent, theirs: Plain) -> None:

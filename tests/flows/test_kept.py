@@ -201,8 +201,13 @@ def test_our_own_write_seen_late_does_not_bring_a_deleted_event_back(world: Worl
     assert quiet(world)
 
 
-def test_a_change_that_was_not_kept_is_in_a_conflict_when_a_person_edits_something_else_first(
-    world: World,
+@pytest.mark.parametrize(
+    ("edit", "title"),
+    [({"categories": ("Work",)}, "First"), ({"title": "Third"}, "Third")],
+    ids=["another field", "the same field"],
+)
+def test_a_change_that_was_not_kept_is_in_a_conflict_when_a_person_edits_the_event_before_it_is_listed(
+    world: World, edit: dict[str, Any], title: str
 ) -> None:
     left, right = world.linked_pair()
     world.person_creates("left", timed("First", NINE))
@@ -215,11 +220,11 @@ def test_a_change_that_was_not_kept_is_in_a_conflict_when_a_person_edits_somethi
     push_link(world.ports, right)
     world.clock.advance(30)
     ((right_id, shown),) = world.remote("right").items()
-    world.person_updates("right", right_id, dataclasses.replace(shown, categories=("Work",)))
+    world.person_updates("right", right_id, dataclasses.replace(shown, **edit))
     pull_link(world.ports, right)
     world.queue.lossy = False
     world.wait(steps=3)
-    assert title_everywhere(world) == {"First"}
+    assert title_everywhere(world) == {title}
     ((field, kept, hub_value),) = [(c.field, c.kept, c.hub_value["value"]) for c in world.conflicts()]
     assert (field, kept, hub_value) == ("title", "provider", "Second")
     assert quiet(world)

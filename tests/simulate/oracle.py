@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from hub.accounts.health import health_of
 from hub.domain.fingerprint import fingerprint
+from hub.domain.page import UNSEEN
 from hub.models import Conflict, Event, EventCopy, Link, ParkedChange
 from hub.models.content import content_of, load_exceptions
 from hub.plugin.types import CONTENT_FIELDS, EventContent, Push, PushCreate, PushDelete, PushUpdate
@@ -23,6 +25,7 @@ _PARKED = select(EventCopy.problem).where(EventCopy.parked_at.is_not(None))
 _UNREAD = select(ParkedChange.reason)
 _CONFLICTS = select(Conflict, Event).join(Event, Event.id == Conflict.event_id)
 _CONFLICT_FIELDS = select(Conflict.field)
+_BROUGHT_BACK = select(Event).join(Conflict, Conflict.event_id == Event.id).where(Conflict.field == "deleted")
 
 
 class Oracle:
@@ -90,13 +93,28 @@ class Oracle:
         with self.world.look() as session:
             events = session.scalars(_LIVE).all()
             load_exceptions(session, events)
-            contents = [content_of(event) for event in events]
+            twice = self._goes_on_twice(session)
+            homes = [(content_of(event), event.calendar_id) for event in events]
+        homes = [(c, home) for c, home in homes if self._is_home(mark_of(c), home, twice)]
+        contents = [content for content, _ in homes]
         self._check_unique("the hub", contents)
-        for content, event in zip(contents, events, strict=True):
-            mark, home = mark_of(content), event.calendar_id
+        for content, home in homes:
+            mark = mark_of(content)
             if self.ledger.marks.get(mark, home) != home:
                 self.fail(f"C1: the hub holds event {mark} in {home}, not in {self.ledger.marks[mark]}")
         return {mark_of(c): c for c in contents}
+
+    def _is_home(self, mark: str, home: str, twice: set[str]) -> bool:
+        return mark not in twice or self.ledger.marks[mark] == home
+
+    def _goes_on_twice(self, session: Session) -> set[str]:
+        """Return the events that were moved while somebody edited them where they had been.
+
+        The edit wins over the going, and is told: they go on in both calendars.
+        """
+        back = session.scalars(_BROUGHT_BACK).all()
+        load_exceptions(session, back)
+        return {mark_of(content_of(event)) for event in back} & self.ledger.moved
 
     def _check_unique(self, where: str, contents: list[EventContent]) -> None:
         for mark, count in Counter(mark_of(c) for c in contents).items():
@@ -127,6 +145,8 @@ class Oracle:
         return [f"C11: while {poisoned} does not answer, {v.partition(': ')[2]}" for v in others.violations]
 
     def _convergence(self, hub: dict[str, EventContent], names: list[str]) -> None:
+        with self.world.look() as session:
+            twice = self._goes_on_twice(session)
         for name in names:
             place = self.world.place(name)
             here = {
@@ -136,6 +156,7 @@ class Oracle:
             if place.detail != "full":
                 self._masks(name, list(here.values()), remote)
                 continue
+            remote = [content for content in remote if self._is_home(mark_of(content), place.hub, twice)]
             self._check_unique(name, remote)
             found = {mark_of(c): c for c in remote}
             for mark in sorted(here.keys() - found.keys() if place.direction != "import" else ()):
@@ -213,10 +234,12 @@ class Oracle:
         """Check what a conflict says: who disagreed, and whose value stands."""
         name = next(n for n, link_id in self.world.links.items() if link_id == conflict.link_id)
         policy, field = self.world.policies[name], conflict.field
-        if conflict.kept != policy != "newest":
-            self.fail(f"C2: by the rule of {name} the {policy}'s {field} of event {mark} should stand")
         edits = self.ledger.edits[mark, field]
         theirs = fingerprint(conflict.provider_value["value"])
+        if conflict.reason == UNSEEN and theirs in {e.replaced for e in edits}:
+            return  # It came back.
+        if conflict.kept != policy != "newest" and conflict.reason != UNSEEN:
+            self.fail(f"C2: by the rule of {name} the {policy}'s {field} of event {mark} should stand")
         if theirs not in {e.value for e in edits if e.place == name}:
             self.fail(f"C5: a conflict about the {field} of event {mark} that nobody at {name} has edited")
         stands = conflict.hub_value if conflict.kept == "hub" else conflict.provider_value

@@ -41,6 +41,8 @@ CALLS = 4
 """How many provider calls each step, edit and fault may cost, for each link (measured: 2.4 at most)."""
 CALLS_POISONED = 40
 """How many calls may be made in vain while a provider does not answer as it should."""
+TURNS = 30.0
+"""Seconds that two calls of a provider that hangs may take."""
 GLANCES = 2
 """How often somebody looks at what the hub tells of its links."""
 POISON = ("hangs", "throttled", "busy", "raises", "slow")
@@ -220,11 +222,18 @@ class _Run:
             self._isolation(plan.poison[0])
 
     def _isolation(self, poisoned: str) -> None:
-        """Check that the others are in step; what came from the poisoned one at this moment gets its time."""
-        if self.oracle.strays(poisoned):
-            self.kernel.run(self.kernel.now + 2.0)
-            for stray in self.oracle.strays(poisoned):
-                self.oracle.fail(stray)
+        """Check that the others are in step.
+
+        What came from the poisoned one at this moment gets its time, and where all is listed anew, one link
+        after the other, its turn may have to end first.
+        """
+        found = self.oracle.strays(poisoned)
+        is_new = any(link.imported_at is None for link in self.world.link_rows().values())
+        if found:
+            self.kernel.run(self.kernel.now + (TURNS if is_new else 2.0))
+            found = self.oracle.strays(poisoned)
+        for stray in found:
+            self.oracle.fail(stray)
 
     def _alone(self) -> frozenset[int]:
         """Return the steps that have nothing else near them, no fault, and no other link at rest."""

@@ -45,7 +45,7 @@ from tests.simulate.wire import SimHooks, Wire
 SWEEP = 30.0
 ANN = "ann@example.test"
 
-_LINKS = select(Link.id, Link.state, Link.held_at)
+_LINKS = select(Link.id, Link.state, Link.held_at, Link.imported_at)
 
 
 @dataclass(frozen=True)
@@ -304,14 +304,16 @@ class SimWorld:
         times = {"doubled": 2, "storm": 12}.get(fault or "", 1)
         for n in range(times):
             after = (50.0 if fault == "late" else 0.01) + 0.003 * n
-            self.kernel.spawn("notice", lambda: self._receive(notification), after)
+            self.kernel.spawn("notice", lambda: self._receive(notification, fault == "late"), after)
 
-    def _receive(self, notification: Notification) -> None:
+    def _receive(self, notification: Notification, is_late: bool) -> None:
         for pause in (2.0, 4.0, 8.0):
             there = self._newest(notification.channel_id)
             try:
                 if webhook.accept(self.ports, [notification]):
                     self.accepted.update(there)
+                elif is_late:
+                    self.silenced = True  # Its channel may have ended meanwhile.
                 return
             except SQLAlchemyError:
                 self.kernel.wait(pause)
@@ -360,7 +362,7 @@ class SimWorld:
         """Return what a place holds, by remote id."""
         return {e.remote_id: e.content for e in self.remote_calendar(name).events.values() if not e.deleted}
 
-    def link_rows(self) -> dict[str, Row[str, str, datetime | None]]:
+    def link_rows(self) -> dict[str, Row[str, str, datetime | None, datetime | None]]:
         """Return how the links stand, by place."""
         with self.look() as session:
             rows = {row.id: row for row in session.connection().execute(_LINKS)}
