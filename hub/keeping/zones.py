@@ -4,7 +4,8 @@ Comes when a worker begins, and by the beat. Wall times and rules are what is st
 windows are looked for by (`Event.starts_at`, `ends_at`) are derived from them, when an event is written. A
 country that changes its clocks moves those instants, and no provider tells of that, since nobody edits
 anything. It goes through all events in batches, each in a transaction of its own, and can end anywhere and
-go on later; an event that somebody writes meanwhile is left to that write.
+go on later; an event that somebody writes meanwhile is left to that write. Of two processes that compute with
+different zone data the one that begins later goes on alone.
 """
 
 from __future__ import annotations
@@ -61,9 +62,10 @@ def follow(ports: Ports) -> None:
     if row is None and not _is_first(ports):
         return
     log.info("zone_data_changed", before=row.release if row else None, now=release)
-    changed = 0
-    while (count := _batch(ports, release)) is not None:
+    changed, count = 0, _batch(ports, release, begins=True)
+    while count is not None:
         changed += count
+        count = _batch(ports, release)
     log.info("zone_data_followed", events=changed)
 
 
@@ -76,14 +78,20 @@ def _is_first(ports: Ports) -> bool:
     return True
 
 
-def _batch(ports: Ports, release: str) -> int | None:
-    """Go through some events; return how many of them changed, None if there are no more or others do it."""
+def _batch(ports: Ports, release: str, *, begins: bool = False) -> int | None:
+    """Go through some events; return how many of them changed, None if there are no more or others do it.
+
+    Args:
+        begins: whether what others do by another release is begun anew by this one.
+    """
     with ports.db.transaction() as session:
         claim = select(ZoneRelease).where(ZoneRelease.name == NAME).with_for_update(skip_locked=True)
         row = session.scalars(claim).one_or_none()
         if row is None or (row.release == release and row.reached is None):
             return None
         if row.release != release:
+            if not begins:
+                return None
             row.release, row.reached = release, ""
         events = session.execute(
             select(Event, Calendar.zone)
@@ -102,7 +110,13 @@ def _brought(session: Session, event: Event, zone: str) -> bool:
     starts_at, ends_at = span(content_of(event).when, zone)
     if (event.starts_at, event.ends_at) == (starts_at, ends_at):
         return False
-    same = (Event.id == event.id, Event.version == event.version)
+    same = (
+        Event.id == event.id,
+        Event.version == event.version,
+        # A calendar that gets another zone moves its floating events, which makes no new version of them.
+        Event.starts_at == event.starts_at,
+        Event.ends_at.is_not_distinct_from(event.ends_at),
+    )
     values = {"starts_at": starts_at, "ends_at": ends_at}
     session.execute(update(Event).where(*same).values(values).execution_options(synchronize_session=False))
     return True

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -98,7 +99,7 @@ def test_windows_follow_the_zone_data_in_batches_that_can_end_anywhere(
 
     window = "/events?start=2027-07-20T08:15:00Z&end=2027-07-20T08:45:00Z&expand=true"
     assert call(world, "GET", window)["items"] == []
-    zones._batch(world.ports, zones.installed())
+    zones._batch(world.ports, zones.installed(), begins=True)
     assert 0 < len(call(world, "GET", window)["items"]) < len(titles), "its process ends here"
     zones.follow(world.ports)
     found = call(world, "GET", window)["items"]
@@ -108,3 +109,30 @@ def test_windows_follow_the_zone_data_in_batches_that_can_end_anywhere(
     with world.ports.db.reading() as session:
         row = session.scalars(select(ZoneRelease)).one()
     assert (row.release, row.reached) == ("2099z", None)
+
+
+def test_of_two_workers_with_different_zone_data_the_one_that_begins_later_goes_on_alone(
+    world: ProviderWorld, change_rules: ChangeRules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zones, "BATCH", 2)
+    titles = ["Single", "Weekly", "Alone", "Moved", "Last"]
+    for title in titles:
+        world.api_creates(timed(title, SUMMER))
+    batch, made = zones._batch, []
+
+    def interrupted(*arguments: Any, **options: Any) -> int | None:
+        count = batch(*arguments, **options)
+        made.append(count)
+        if len(made) == 1:
+            change_rules("Europe/Berlin", "Etc/GMT-1")
+            zones.follow(world.ports)
+        return count
+
+    monkeypatch.setattr(zones, "_batch", interrupted)
+    zones.follow(world.ports)
+    window = "/events?start=2027-07-20T08:15:00Z&end=2027-07-20T08:45:00Z&expand=true"
+    assert sorted(item["title"] for item in call(world, "GET", window)["items"]) == sorted(titles)
+    with world.ports.db.reading() as session:
+        row = session.scalars(select(ZoneRelease)).one()
+    assert (row.release, row.reached) == ("2099z", None)
+    assert made[-1] is None, "the older one has noticed"
