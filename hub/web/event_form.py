@@ -44,7 +44,9 @@ def at_occurrence(content: EventContent, occurrence: Occurrence) -> EventContent
 def values_of(content: EventContent) -> dict[str, Any]:
     """Return the values that the form's fields show."""
     when = content.when
-    last = when.end if isinstance(when.end, datetime) else when.end - timedelta(days=1)
+    last = when.end
+    if when.all_day:
+        last = when.start if when.end <= when.start else when.end - timedelta(days=1)
     return {
         "title": content.title,
         "all_day": when.all_day,

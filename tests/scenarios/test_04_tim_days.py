@@ -170,6 +170,10 @@ def test_tim_18_events_at_the_ends_of_time_cost_no_other(world: ProviderWorld) -
     show(google, last, end={"dateTime": "9999-12-31T23:59:59-05:00"})
     birthday = replace(all_day("Birthday", date(1604, 2, 29)).when, recurrence=("RRULE:FREQ=YEARLY",))
     google.create(EventContent(title="Birthday", when=birthday))
+    far = datetime(9999, 12, 31, 23, 30)
+    moved = SeriesException(NOON + DAY, start=far, end=far + timedelta(minutes=15))
+    days = series("Days", NOON, "FREQ=DAILY;COUNT=2")
+    google.create(replace(days, when=replace(days.when, exceptions=(moved,))))
     google.create(timed("Good at Google", NOON))
     outlook.create(timed("Good in Outlook", NOON))
     world.sync()
@@ -177,6 +181,7 @@ def test_tim_18_events_at_the_ends_of_time_cost_no_other(world: ProviderWorld) -
         assert {"Good at Google", "Good in Outlook"} <= side.by_title().keys()
         link = world.get_link(side.link_id)
         assert (link.state, link.problem) == ("active", None)
+    assert world.hub_event("Days")[1].when.exceptions == (moved,)
     assert world.hub_event("Birthday")[1].when.start == date(1604, 2, 29)
     assert hub_spans(world, "For ever")[0][0] == at("2026-12-05T11:00")
 

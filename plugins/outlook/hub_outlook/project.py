@@ -241,7 +241,7 @@ def occurrence(master: EventContent, change: SeriesException) -> EventContent:
     """Return what a changed occurrence shows as a whole: its own values over those of its series."""
     when = master.when
     start = change.start if change.start is not None else change.original_start
-    end = change.end if change.end is not None else start + recurrence.length(when.start, when.end)
+    end = change.end if change.end is not None else recurrence.usual_end(start, when)
     own = When(start, end, when.start_zone, when.end_zone)
     return replace(
         master,
@@ -381,7 +381,7 @@ def _held_occurrence(
     held: EventContent, change: SeriesException, original: date | datetime, move: _Mover, asked: When
 ) -> EventContent:
     start = original if change.start is None else move(change.start, change.start_zone or asked.start_zone)
-    end = start + recurrence.length(held.when.start, held.when.end)
+    end = recurrence.usual_end(start, held.when)
     if change.end is not None:
         end = move(change.end, change.end_zone or change.start_zone or asked.end_zone)
     end = _ordered_end(start, end)

@@ -373,6 +373,14 @@ def first_start(line: str, start: date | datetime, start_zone: str | None) -> da
     return next(rules.fitting(line, start, start_zone), start)
 
 
+def usual_end(start: date | datetime, when: When) -> date | datetime:
+    """Return the end, by the clock, of an occurrence as long as its series' others; time may end before."""
+    try:
+        return start + length(when.start, when.end)
+    except OverflowError:
+        return start
+
+
 def length(start: date | datetime, end: date | datetime) -> timedelta:
     """Return how long an event lasts by the clock; both ends are of one kind."""
     return rules.at_midnight(end) - rules.at_midnight(start)

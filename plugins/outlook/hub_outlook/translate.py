@@ -397,7 +397,7 @@ def _series(event: Event, content: EventContent, zone: str | None) -> EventConte
     line = recurrence.from_graph(rule, zone)
     when = content.when
     first = recurrence.first_start(line, when.start, zone)
-    when = replace(when, start=first, end=first + recurrence.length(when.start, when.end), recurrence=(line,))
+    when = replace(when, start=first, end=recurrence.usual_end(first, when), recurrence=(line,))
     master = replace(content, when=when)
     # What is left out where the rule makes nothing (any more) means nothing.
     named = [_original(text, when) for text in event.get("cancelledOccurrences") or []]
