@@ -109,6 +109,9 @@ def lost_at_once(push: Push, shown: EventContent, answer: EventContent) -> froze
     if is_timed and _instants(answer) != _instants(shown):
         # Providers are known to store the digits of a time in another zone than was sent.
         lost.add("when")
+    if isinstance(push, PushCreate) and len(answer.when.exceptions) < len(shown.when.exceptions):
+        # Days of a series may be written one by one: the write of a change tells what is refused of them.
+        lost.add("when")
     return frozenset(lost)
 
 

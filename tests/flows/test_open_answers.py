@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -208,4 +209,22 @@ def test_what_is_too_long_for_outlook_is_said_and_stops_nothing_else(
     world.google.update(world.google.find(content.title), location=Location("R5"))
     world.sync()
     assert world.parked() == {} and sorted(world.outlook.by_title()) == sorted(["Short", content.title])
+    world.assert_quiet()
+
+
+def test_a_day_that_outlook_refuses_doubles_no_series_and_is_told_of(world: ProviderWorld) -> None:
+    world.outlook.control.switches(longest_subject=20)
+    daily = series("Daily", TEN, "FREQ=DAILY;COUNT=3")
+    other = SeriesException(TEN + DAY, title="Daily, for once with the whole team")
+    world.google.create(replace(daily, when=replace(daily.when, exceptions=(other,))))
+    world.sync()
+    later(world)
+    assert [list(side.by_title()) for side in world.sides.values()] == [["Daily"], ["Daily"]]
+    assert len(world.hub_events()) == 1
+    assert world.parked() == {("outlook", "Daily"): "At least one property failed validation: 35."}
+    world.outlook.control.switches(longest_subject=0)
+    world.google.update(world.google.find("Daily"), location=Location("R5"))
+    world.sync()
+    assert world.parked() == {}
+    assert world.outlook.by_title()["Daily"].when.exceptions == (other,)
     world.assert_quiet()

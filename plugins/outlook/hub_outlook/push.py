@@ -6,6 +6,7 @@ through /instances and written one by one.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, cast
 
@@ -78,7 +79,10 @@ def create(graph: Graph, calendar: RemoteCalendar, push: PushCreate) -> RemoteEv
     event = replace(from_remote(made), tag=push.tag)
     if not wanted.when.exceptions:
         return event
-    write_exceptions(graph, event, wanted)
+    with suppress(RefusedError):
+        # The series is made, and must not be taken for another's: what of its days is not there is written
+        # again as a change, which tells why it is refused.
+        write_exceptions(graph, event, wanted)
     return replace(read_series(graph, event.remote_id), tag=push.tag)
 
 
