@@ -10,6 +10,7 @@ import requests
 
 from hub.accounts.health import health_of
 from hub.plugin.testing import series, timed
+from hub.plugin.types import SeriesException
 from tests.provider_world import ANN, ProviderWorld
 
 TEN = datetime(2026, 12, 7, 10)
@@ -130,3 +131,33 @@ def test_a_calendar_that_may_only_be_read_from_now_on_is_known_as_such_after_the
     assert len(refused) == 1, "what may not be written is not tried again and again"
     assert world.parked().keys() == {("google", "New 0")}, "of the others no copies are wanted any more"
     assert list(world.google.by_title()) == ["Kept"] and len(world.outlook.events()) == 4
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (400, "Google refused the request as invalid."),
+        (404, "Google does not know this occurrence of the series."),
+    ],
+)
+def test_a_day_that_google_refuses_doubles_no_series_and_is_told_of(
+    world: ProviderWorld, status: int, reason: str
+) -> None:
+    daily = series("Daily", TEN, "FREQ=DAILY;COUNT=3")
+    other = SeriesException(TEN + timedelta(days=1), title="Daily, for once with all")
+    world.google.control.fault("status", status=status, method="PATCH", times=100)
+    world.outlook.create(
+        dataclasses.replace(daily, when=dataclasses.replace(daily.when, exceptions=(other,)))
+    )
+    world.sync()
+    rounds(world, 3)
+    assert [list(side.by_title()) for side in world.sides.values()] == [["Daily"], ["Daily"]]
+    assert len(world.hub_events()) == 1
+    assert world.parked() == {("google", "Daily"): reason}
+    world.google.control.clear_faults()
+    world.outlook.update(world.outlook.find("Daily"), description="On all days")
+    world.sync()
+    assert world.parked() == {}
+    shown = world.google.by_title()["Daily"].when.exceptions
+    assert [(e.original_start, e.title) for e in shown] == [(other.original_start, other.title)]
+    world.assert_quiet()

@@ -83,7 +83,12 @@ class _Writer:
         except GoneError:
             series.confirm_calendar(self.client, self.calendar)
             raise
-        return self._settle((item, []), wanted)
+        try:
+            return self._settle((item, []), wanted)
+        except RefusedError:
+            # The series is made, and must not be taken for another's: what of its days is not there is
+            # written again as a change, which tells why it is refused.
+            return self._alive(self._family(item["id"], item))
 
     def _insert(self, body: Event) -> Event:
         """Make an event; one whose meeting Google does not make comes without it."""
