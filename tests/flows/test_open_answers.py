@@ -228,3 +228,30 @@ def test_a_day_that_outlook_refuses_doubles_no_series_and_is_told_of(world: Prov
     assert world.parked() == {}
     assert world.outlook.by_title()["Daily"].when.exceptions == (other,)
     world.assert_quiet()
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_day_that_outlook_says_is_gone_is_no_series_that_is_gone(
+    world: ProviderWorld, is_known: bool
+) -> None:
+    daily = series("Daily", TEN, "FREQ=DAILY;COUNT=3")
+    other = SeriesException(TEN + DAY, title="Team")
+    changed = replace(daily.when, exceptions=(other,))
+    if is_known:
+        world.google.create(daily)
+        world.sync()
+    world.outlook.control.fault("status", status=404, method="PATCH", times=100)
+    if is_known:
+        world.google.update(world.google.find("Daily"), when=changed)
+    else:
+        world.google.create(replace(daily, when=changed))
+    world.sync()
+    later(world)
+    assert len(world.outlook.events()) == len(world.google.events()) == len(world.hub_events()) == 1
+    assert "no occurrence" in world.parked()["outlook", "Daily"]
+    world.outlook.control.clear_faults()
+    world.google.update(world.google.find("Daily"), location=Location("R5"))
+    world.sync()
+    assert world.parked() == {}
+    assert world.outlook.by_title()["Daily"].when.exceptions == (other,)
+    world.assert_quiet()

@@ -22,6 +22,8 @@ from hub_outlook.project import occurrence, project
 from hub_outlook.translate import holds_more, original_start, text_around, to_remote
 from hub_outlook.wire import Event
 
+NO_OCCURRENCE = "Outlook has no occurrence where this series changes one."
+
 
 def write_exceptions(graph: Graph, current: RemoteEvent, wanted: EventContent) -> int:
     """Bring the occurrences of a series to what is wanted; return how many were written.
@@ -60,12 +62,22 @@ def _write(
             _delete(graph, found["id"])
         return None
     if not found:
-        raise RefusedError("Outlook has no occurrence where this series changes one.")
+        raise RefusedError(NO_OCCURRENCE)
     # What the occurrence does not override has followed the master already.
     old, new = occurrence(wanted, before), occurrence(wanted, after)
     fields = changed_fields(old, new)
     body = to_remote(new, fields)
     body.pop("isAllDay", None)
+    try:
+        return _patch(graph, found, body, old, new)
+    except GoneError:
+        # The series is there: taken for gone, it would be made a second time.
+        raise RefusedError(NO_OCCURRENCE) from None
+
+
+def _patch(
+    graph: Graph, found: Event, body: dict[str, Any], old: EventContent, new: EventContent
+) -> str | None:
     refusal = None
     if "body" in body and holds_more(found):
         del body["body"]
