@@ -15,7 +15,8 @@ from types import MappingProxyType
 from sqlalchemy.orm import Session
 
 from hub.db import forget
-from hub.domain.page import Draft, Plan, Terms, is_leftover, plain_of
+from hub.domain.drafts import Draft, is_leftover, plain_of
+from hub.domain.page import Plan, Terms
 from hub.domain.plain import Plain
 from hub.domain.recurrence import fault_of, is_known_zone
 from hub.inbound import moves, rows, splits

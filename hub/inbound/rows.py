@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 from hub.db import table_of
-from hub.domain.page import FIRST_VERSION, Draft, EventDraft, NewEvent, Writes
+from hub.domain.drafts import FIRST_VERSION, Draft, EventDraft, NewEvent, Writes
 from hub.domain.plain import Plain
 from hub.many import Many
 from hub.models import (

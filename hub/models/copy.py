@@ -19,7 +19,7 @@ _NAMED = text("uid IS NOT NULL")
 class EventCopy(Base):
     """One event in one link. The outbox is every copy whose wanted version is ahead of its pushed one.
 
-    What is not known of a new copy is left to the database (`hub.domain.page.NEW_COPY` names the same):
+    What is not known of a new copy is left to the database (`hub.domain.drafts.NEW_COPY` names the same):
     pages bring thousands of them, and to hand over each of their values takes as long as to store them.
     """
 

@@ -15,8 +15,8 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from hub.domain.drafts import DELETED, lost_later
 from hub.domain.fingerprint import fingerprint
-from hub.domain.page import DELETED, lost_later
 from hub.domain.plain import frame
 from hub.domain.recurrence import instant
 from hub.log import get_logger

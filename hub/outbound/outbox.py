@@ -16,9 +16,9 @@ from typing import Any
 from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.orm import Session
 
+from hub.domain.drafts import lost, plain_of, shown
 from hub.domain.lens import pinned
 from hub.domain.merge import behind, in_step
-from hub.domain.page import lost, plain_of, shown
 from hub.domain.people import guests_differ
 from hub.models import Event, EventCopy, Link, LinkSignal
 from hub.models import content as contents

@@ -14,7 +14,7 @@ from sqlalchemy import and_, bindparam, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from hub.db import after_commit, forget, table_of
-from hub.domain.page import FIRST_VERSION, NewEvent
+from hub.domain.drafts import FIRST_VERSION, NewEvent
 from hub.domain.plain import is_meeting
 from hub.many import Many
 from hub.models import Account, Calendar, Direction, Event, EventCopy, Link, LinkSignal, LinkState

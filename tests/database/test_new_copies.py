@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from hub.db import Database, table_of
-from hub.domain.page import NEW_COPY
+from hub.domain.drafts import NEW_COPY
 from hub.models import Account, Calendar, Event, EventCopy, Link, RemoteCalendar, Tenant, User
 
 pytestmark = pytest.mark.both_databases

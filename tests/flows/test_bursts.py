@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.domain.page import Draft, Writes
+from hub.domain.drafts import Draft, Writes
 from hub.inbound.webhook import accept
 from hub.plugin.errors import RetryLaterError
 from hub.plugin.testing import timed

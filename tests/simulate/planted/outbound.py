@@ -216,7 +216,7 @@ BUGS = [
     ),
     Bug(
         "a write that a later listing shows undone is taken for a person's edit",
-        "hub.domain.page",
+        "hub.domain.drafts",
         "        if theirs.get(name) != base.get(name) and",
         "        if False and",
         ("C1", "C2", "C12"),

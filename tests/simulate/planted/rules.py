@@ -65,7 +65,7 @@ BUGS = [
     ),
     Bug(
         "the versions that a provider shows are not kept",
-        PAGE,
+        "hub.domain.drafts",
         '"remote_version": remote.version,',
         '"remote_version": "",',
         ("C2", "C5"),
