@@ -15,8 +15,8 @@ T = TypeVar("T")
 def quickly_made(cls: type[T]) -> type[T]:
     """Give a frozen dataclass with slots an `__init__` that assigns its fields; nothing else changes.
 
-    Defaults are values, not factories. While it runs, the instance is of a twin class that has the same slots
-    and is not frozen.
+    Defaults are values, not factories; a subclass has to be a dataclass itself. While it runs, the instance
+    is of a twin class that has the same slots and is not frozen.
     """
     known: tuple[Field[Any], ...] = fields(cls)  # type: ignore[arg-type]
     names: dict[str, Any] = {
