@@ -164,8 +164,10 @@ def _push(graph: Graph, calendar: RemoteCalendar, wish: Push) -> RemoteEvent | N
     if isinstance(wish, PushCreate):
         return push.create(graph, calendar, wish)
     if isinstance(wish, PushUpdate):
-        return push.update(graph, calendar, wish)
+        with push.telling_gone(graph, calendar, wish.remote_id):
+            return push.update(graph, calendar, wish)
     if isinstance(wish, PushAnswer):
         return people.answer(graph, calendar, wish)
-    push.delete(graph, wish)
+    with push.telling_gone(graph, calendar, wish.remote_id):
+        push.delete(graph, wish)
     return None

@@ -6,13 +6,14 @@ through /instances and written one by one.
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, cast
 
 from kiota_abstractions.method import Method
 
-from hub.plugin.errors import RefusedError, RetryLaterError, VersionMovedError
+from hub.plugin.errors import GoneError, RefusedError, RetryLaterError, VersionMovedError
 from hub.plugin.types import (
     CONTENT_FIELDS,
     Conference,
@@ -106,6 +107,20 @@ def _wished(conference: Conference | None) -> dict[str, Any]:
     if conference is None or conference.url or conference.provider not in MEETINGS:
         return {}
     return {"isOnlineMeeting": True, "onlineMeetingProvider": conference.provider}
+
+
+@contextmanager
+def telling_gone(graph: Graph, calendar: RemoteCalendar, remote_id: str) -> Iterator[None]:
+    """Tell an event that is gone from a lost calendar and an untrue answer, by one more read.
+
+    What is wrongly believed to be gone would be made a second time, or left behind.
+    """
+    try:
+        yield
+    except GoneError:
+        with suppress(RefusedError):  # It is there, and cannot be read.
+            read_event(graph, calendar.remote_id, remote_id)
+        raise RetryLaterError("Outlook says that an event is gone, and shows it.") from None
 
 
 def update(graph: Graph, calendar: RemoteCalendar, push: PushUpdate) -> RemoteEvent:

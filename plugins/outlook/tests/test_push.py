@@ -246,3 +246,19 @@ def test_a_deletion_without_a_version_deletes_what_is_there(ann: Connected, cal:
     ann.control.update(PERSON, cal.remote_id, event.remote_id, title="Newer")
     assert ann.hooks.push_event(call=ann.call, calendar=cal, push=PushDelete(event.remote_id, "")) is None
     assert ann.control.events(PERSON, cal.remote_id) == {}
+
+
+@pytest.mark.parametrize("status", [404, 410])
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+@pytest.mark.parametrize("content", [timed("Lunch", MONDAY), series("Lunch", MONDAY, RULE)])
+def test_an_event_that_is_said_to_be_gone_and_is_shown_is_not_made_again(
+    ann: Connected, cal: RemoteCalendar, content: EventContent, method: str, status: int
+) -> None:
+    event = ann.create(cal, content)
+    ann.control.fault("status", status=status, method=method)
+    with pytest.raises(RetryLaterError, match="shows it"):
+        if method == "PATCH":
+            ann.update(cal, event, replace(content, title="Brunch"))
+        else:
+            ann.hooks.push_event(call=ann.call, calendar=cal, push=PushDelete(event.remote_id, event.version))
+    assert [c.title for c in ann.control.events(PERSON, cal.remote_id).values()] == ["Lunch"]
