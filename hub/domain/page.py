@@ -75,6 +75,14 @@ def _as_kept(base: Plain, theirs: Plain, lost: frozenset[str]) -> Plain:
     return with_fields(base, values)
 
 
+def _unseen(replaced: Mapping[str, str]) -> frozenset[str]:
+    """Return the fields that our last write gave another value, which no listing has shown yet.
+
+    A first value is not among them: nobody has put another in its place who had not seen it.
+    """
+    return frozenset(name for name, before in replaced.items() if before != fingerprint(value_of({}, name)))
+
+
 def is_asked_for(notify_version: int, reply: Plain | None, ours: Plain, base: Plain) -> bool:
     """Whether somebody has asked for what only a person may ask for: to invite guests, or to answer."""
     return bool(reply) or (notify_version > 0 and guests_differ(ours, base))
@@ -162,8 +170,7 @@ class Plan:
             copy.set(shown(remote, theirs) | seen)
             self.writes.unkept.append((copy["id"], event.id, lost))
             return
-        # What of our last write nobody has seen in a listing.
-        unseen = frozenset(copy["replaced"]) if base is not None else frozenset()
+        unseen = frozenset() if base is None else _unseen(copy["replaced"])
         copy.set({**shown(remote, theirs), **seen, "replaced": {}, "unkept": 0})
         if was_deleted and base is not None and not differing(base, theirs) and not was_removed:
             copy.set({"due_at": None})
