@@ -29,8 +29,8 @@ from hub_google.wire import Event, EventList
 BUNDLE = 20
 """How many series one call reads at most, to stay within its deadline."""
 
-MOST_HELD = 5_000
-"""How many items of series a page token takes along; the series of others are read by themselves."""
+MOST_HELD = 4_000_000
+"""Characters of the items of series that a page token takes along; other series are read by themselves."""
 
 FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
 """The end of what a full listing covers: Google is asked without an upper bound."""
@@ -62,6 +62,8 @@ class _Place:
     """It did: it has begun anew with pages of Google's own size."""
     held: dict[str, Event] = field(default_factory=dict)
     """By id, the items of series that a full listing has shown so far: what belongs to one may come later."""
+    size: int = 0
+    """How many characters of them have been held."""
 
     def write(self) -> str:
         data = dataclasses.asdict(dataclasses.replace(self, held={}))
@@ -158,8 +160,9 @@ def _hold_series(items: list[Event], place: _Place) -> list[Event]:
     told = []
     for item in items:
         is_of_series = item.get("recurrence") or item.get("recurringEventId")
-        if is_of_series and len(place.held) < MOST_HELD:
+        if is_of_series and place.size < MOST_HELD:
             place.held[item["id"]] = item
+            place.size += len(json.dumps(item))
         else:
             told.append(item)
     return told
