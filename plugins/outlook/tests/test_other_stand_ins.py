@@ -206,8 +206,8 @@ def test_a_wait_that_makes_no_sense_is_no_wait_for_ever(
         (409, "Conflict", RetryLaterError),
         (409, "", RetryLaterError),
         (423, "Locked", RetryLaterError),
-        (404, "ErrorItemNotFound", GoneError),
-        (410, "Gone", GoneError),
+        (404, "ErrorItemNotFound", RetryLaterError),  # A read still shows it.
+        (410, "Gone", RetryLaterError),
         (400, "ErrorPropertyValidationFailure", RefusedError),
         (413, "", RefusedError),
         (507, "quotaLimitReached", RetryLaterError),
