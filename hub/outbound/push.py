@@ -24,7 +24,7 @@ from hub.plugin.errors import (
     RetryLaterError,
     VersionMovedError,
 )
-from hub.plugin.types import PushCreate, RemoteEvent
+from hub.plugin.types import RemoteEvent
 from hub.ports import Ports
 from hub.providers.manager import UnknownProviderError
 
@@ -168,7 +168,7 @@ def _note(session: Session, ports: Ports, link: Link, work: Work, outcome: Outco
         return
     if not isinstance(outcome, ProviderError):
         outbox.settled(session, ports, link, work, outcome)
-    elif isinstance(outcome, GoneError) and not isinstance(work.push, PushCreate):
+    elif isinstance(outcome, GoneError):
         outbox.gone(session, ports, link, work)
     else:
         outbox.failed(session, ports, link, work, outcome, park=isinstance(outcome, RefusedError))

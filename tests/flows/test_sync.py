@@ -191,20 +191,6 @@ def test_a_lost_answer_is_recognised_even_if_the_event_is_listed_before_the_retr
     assert len(world.remote("right")) == len(world.hub_events()) == len(world.remote("left")) == 1
 
 
-def test_a_create_that_is_answered_with_no_such_event_is_tried_seldom_and_told(world: World) -> None:
-    _, right = world.linked_pair()
-    gone = GoneError("There is no such event.")
-    world.services["right"].faults.append(_Fault("raise", 99, "push_event", {"error": gone}))
-    world.person_creates("left", lunch("First"))
-    world.settle()
-    world.wait(steps=3)
-    (copy,) = world.copies(right)
-    assert copy.problem and 1 <= copy.attempts < 9
-    world.services["right"].faults.clear()
-    world.wait(steps=9)
-    assert world.titles("right") == ["First"]
-
-
 def test_an_event_that_a_provider_refuses_is_parked_alone_and_goes_when_it_changes(world: World) -> None:
     _, right = world.linked_pair()
     refusal = {"error": RefusedError("The title is not allowed.")}
