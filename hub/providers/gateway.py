@@ -138,7 +138,7 @@ class ProviderGateway:
         return self._ask(loaded, hook, arguments)
 
     def call(self, account_id: str, hook: str, **arguments: Any) -> Any:
-        loaded, account, fresh = self._account(account_id)
+        loaded, account, fresh, used = self._account(account_id)
         self._throttle.take(loaded.info, account_id, self._clock.now())
         try:
             token = fresh or self.grants.access_token(account_id)
@@ -154,12 +154,19 @@ class ProviderGateway:
                 scope="account",
                 code=error.code,
             ) from error
+        except GrantLostError as error:
+            if self._is_lost(account_id, used, error):
+                raise
+            raise RetryLaterError(
+                f"{loaded.info.label} refused a sign-in of {account.email} that was replaced meanwhile.",
+                after=1,
+            ) from error
         except ProviderError as error:
             self._note(account_id, error)
             raise
 
-    def _account(self, account_id: str) -> tuple[LoadedProvider, RemoteAccount, str | None]:
-        """Return who is called for, and the access token if it lasts for a while yet.
+    def _account(self, account_id: str) -> tuple[LoadedProvider, RemoteAccount, str | None, str | None]:
+        """Return who is called for, the access token if it lasts for a while yet, and as it is stored.
 
         Read anew for each call, so that none is made for an account that has just been disconnected,
         or that the provider has asked to wait.
@@ -178,6 +185,7 @@ class ProviderGateway:
             self.loaded.get(account.provider),
             RemoteAccount(account.remote_id, account.email, account.name),
             self.grants.open_fresh(account_id, account.access_token, account.expires_at),
+            account.access_token,
         )
 
     def _with_call(
@@ -233,17 +241,27 @@ class ProviderGateway:
         assert isinstance(tokens, Tokens)
         return tokens
 
+    def _is_lost(self, account_id: str, used: str | None, error: GrantLostError) -> bool:
+        """Note that an account has to be connected again, unless that was done while the call was made.
+
+        Args:
+            used: the stored access token of when the call began.
+        """
+        with self._db.transaction() as session:
+            account = session.get(Account, account_id, with_for_update=True)
+            stored = session.scalar(select(Grant.access_token).where(Grant.account_id == account_id))
+            if account is not None and account.state == AccountState.CONNECTED:
+                if stored is not None and stored != used:
+                    return False
+                account.state = AccountState.NEEDS_RECONNECT
+                account.problem, account.problem_at = error.message, self._clock.now()
+        log.warning("account_needs_reconnect", account_id=account_id, reason=error.message)
+        return True
+
     def _note(self, account_id: str, error: ProviderError) -> None:
         """Keep what an error says about the whole account."""
         now = self._clock.now()
-        if isinstance(error, GrantLostError):
-            with self._db.transaction() as session:
-                account = session.get(Account, account_id)
-                if account is not None and account.state == AccountState.CONNECTED:
-                    account.state = AccountState.NEEDS_RECONNECT
-                    account.problem, account.problem_at = error.message, now
-            log.warning("account_needs_reconnect", account_id=account_id, reason=error.message)
-        elif isinstance(error, RetryLaterError) and error.scope == "account" and error.after:
+        if isinstance(error, RetryLaterError) and error.scope == "account" and error.after:
             with self._db.transaction() as session:
                 account = session.get(Account, account_id)
                 if account is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -14,7 +16,7 @@ from hub.accounts.disconnect import disconnect
 from hub.models import Account, Calendar, Channel, Consent, Grant, Link, RemoteCalendar
 from hub.outbound import linking
 from hub.plugin import hookimpl
-from hub.plugin.errors import RetryLaterError
+from hub.plugin.errors import GrantLostError, RetryLaterError
 from hub.plugin.types import ProviderInfo
 from tests.memory_provider import MemoryPlugin, _Fault, consent, revoke
 from tests.unit.api.hub_app import HubApp
@@ -144,6 +146,31 @@ def test_connecting_the_same_person_again_keeps_one_account(hub: HubApp) -> None
     assert len(accounts(hub)) == 1
     with hub.world.ports.db.reading() as session:
         assert len(session.scalars(select(RemoteCalendar)).all()) == 2
+
+
+def test_a_call_that_is_refused_after_a_new_consent_asks_for_no_other(
+    hub: HubApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, browser = hub.world, hub.browser()
+    come_back(hub, browser, begin(hub, browser))
+    (account,) = accounts(hub)
+    revoke(world.services["left"], "ann@example.test")
+    gateway: Any = world.ports.gateway
+    run = gateway._run
+
+    def late(work: Callable[[], Any], seconds: float) -> Any:
+        try:
+            return run(work, seconds)
+        except GrantLostError:
+            monkeypatch.undo()
+            come_back(hub, browser, begin(hub, browser, f"/connect/left?account={account.id}"))
+            raise
+
+    monkeypatch.setattr(gateway, "_run", late)
+    world.clock.advance(7200)
+    hub.submit(browser, f"/accounts/{account.id}/refresh")
+    (again,) = accounts(hub)
+    assert (again.state, again.problem) == ("connected", None)
 
 
 def test_reconnecting_keeps_links_and_sets_them_to_work_again(hub: HubApp) -> None:
