@@ -15,7 +15,7 @@ from types import MappingProxyType
 from sqlalchemy.orm import Session
 
 from hub.db import forget
-from hub.domain.drafts import Draft, is_leftover, plain_of
+from hub.domain.drafts import is_leftover, plain_of
 from hub.domain.page import Plan, Terms
 from hub.domain.plain import Plain
 from hub.domain.recurrence import fault_of, is_known_zone
@@ -141,7 +141,7 @@ class _Page:
             known = copies.get(change.remote_id)
             if known is None or (change.event is None and known.removed_at is not None):
                 continue
-            if change.event is not None and change.event.version == known.remote_version != "":
+            if _has_version(known.remote_version, change.event):
                 copy = rows.draft_of(known)
                 if not copy["replaced"] and not is_leftover(copy):
                     self.plan.seen(copy)
@@ -178,7 +178,7 @@ class _Page:
             self.plan.removed(copy, event)
             return
         theirs = plain_of(remote, copy["base"])
-        if _has_version(copy, remote) and theirs == copy["base"] and not is_leftover(copy):
+        if _has_version(copy["remote_version"], remote) and theirs == copy["base"] and not is_leftover(copy):
             self.plan.seen(copy)
         else:
             self.plan.changed(copy, event, remote, theirs)
@@ -250,9 +250,9 @@ class _Page:
         log.warning("remote_event_parked", link_id=self.link.id, remote_id=remote_id, reason=reason)
 
 
-def _has_version(copy: Draft, event: RemoteEvent | None) -> bool:
+def _has_version(version: str, event: RemoteEvent | None) -> bool:
     """Whether that is what we hold: a replay, an echo, or old news of a deleted event."""
-    return event is not None and event.version == copy["remote_version"] != ""
+    return event is not None and event.version == version != ""
 
 
 def _faults(changes: dict[str, RemoteChange]) -> dict[str, str]:
