@@ -1,4 +1,4 @@
-"""The world of both real providers, for the tests that want it."""
+"""The world of both real providers, and the page over a linked pair, for the tests that want them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flask.testing import FlaskClient
 
 pytest.register_assert_rewrite("tests.provider_world")
 
 from tests.provider_world import ProviderWorld, provider_world  # noqa: E402
+from tests.unit.api.hub_app import HubApp  # noqa: E402
 
 
 @pytest.fixture
@@ -24,3 +26,17 @@ def world(unlinked: ProviderWorld) -> ProviderWorld:
     """Both sandboxes, linked through the hub."""
     unlinked.link_both()
     return unlinked
+
+
+@pytest.fixture
+def hub(sqlite_url: str, tmp_path: Path) -> HubApp:
+    """The hub's app over two linked calendars, for people who sign in."""
+    hub = HubApp(sqlite_url, tmp_path, page_access="signed")
+    hub.world.linked_pair()
+    return hub
+
+
+@pytest.fixture
+def ann(hub: HubApp) -> FlaskClient:
+    """The browser of a person who has signed in."""
+    return hub.signed_in()

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import datetime
-from pathlib import Path
 
-import pytest
 from flask.testing import FlaskClient
 
 from hub.plugin.testing import series, timed
@@ -21,18 +19,6 @@ ASKED = {
 }
 REVIEW = timed("Review", TEN, **ASKED)
 DAILY = dataclasses.replace(series("Daily", TEN, "FREQ=DAILY;COUNT=3"), **ASKED)
-
-
-@pytest.fixture
-def hub(sqlite_url: str, tmp_path: Path) -> HubApp:
-    hub = HubApp(sqlite_url, tmp_path, page_access="signed")
-    hub.world.linked_pair()
-    return hub
-
-
-@pytest.fixture
-def ann(hub: HubApp) -> FlaskClient:
-    return hub.signed_in()
 
 
 def invited(hub: HubApp, content: EventContent) -> str:

@@ -6,9 +6,7 @@ import dataclasses
 import re
 from datetime import datetime, timedelta
 from html import unescape
-from pathlib import Path
 
-import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
@@ -22,18 +20,6 @@ GUESTS = (Attendee("bob@example.test", "Bob"), Attendee("cat@example.test"))
 REVIEW = dataclasses.replace(timed("Review", TEN), attendees=GUESTS)
 DAILY = dataclasses.replace(series("Daily", TEN, "FREQ=DAILY;COUNT=4"), attendees=GUESTS)
 BOB, CAT = ("left", "bob@example.test"), ("left", "cat@example.test")
-
-
-@pytest.fixture
-def hub(sqlite_url: str, tmp_path: Path) -> HubApp:
-    hub = HubApp(sqlite_url, tmp_path, page_access="signed")
-    hub.world.linked_pair()
-    return hub
-
-
-@pytest.fixture
-def ann(hub: HubApp) -> FlaskClient:
-    return hub.signed_in()
 
 
 def came(hub: HubApp, content: EventContent) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,18 +12,6 @@ from flask.testing import FlaskClient
 from hub.plugin.testing import series
 from hub.web import words
 from tests.unit.api.hub_app import HubApp, an_event
-
-
-@pytest.fixture
-def hub(sqlite_url: str, tmp_path: Path) -> HubApp:
-    hub = HubApp(sqlite_url, tmp_path, page_access="signed")
-    hub.world.linked_pair()
-    return hub
-
-
-@pytest.fixture
-def ann(hub: HubApp) -> FlaskClient:
-    return hub.signed_in()
 
 
 def at(day: int, hour: int = 12) -> str:
