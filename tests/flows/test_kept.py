@@ -38,6 +38,24 @@ def one_event(world: World) -> tuple[str, str, EventContent]:
     return left_id, event_id, content
 
 
+def renamed_before_a_listing(world: World, kind: str, **options: Any) -> tuple[str, str, str]:
+    """Have the hub write another title to both, at `right` with a fault, and see no listing of it yet.
+
+    Returns:
+        The two links, and the event's id at `left`.
+    """
+    left, right = world.linked_pair()
+    left_id = world.person_creates("left", timed("First", NINE))
+    world.settle()
+    ((event_id, content),) = world.hub_events().items()
+    world.queue.lossy = True
+    world.api_updates(event_id, dataclasses.replace(content, title="Second"))
+    push_link(world.ports, left)
+    fault(world, kind, **options)
+    push_link(world.ports, right)
+    return left, right, left_id
+
+
 def title_everywhere(world: World) -> set[str]:
     return {*world.titles("left"), *world.titles("right"), *world.hub_titles()}
 
@@ -182,15 +200,7 @@ def test_a_listing_that_shows_an_older_state_for_a_while_undoes_nothing(world: W
 
 
 def test_our_own_write_seen_late_does_not_bring_a_deleted_event_back(world: World) -> None:
-    left, right = world.linked_pair()
-    left_id = world.person_creates("left", timed("First", NINE))
-    world.settle()
-    ((event_id, content),) = world.hub_events().items()
-    world.queue.lossy = True
-    world.api_updates(event_id, dataclasses.replace(content, title="Second"))
-    push_link(world.ports, left)
-    fault(world, "reset_after")
-    push_link(world.ports, right)
+    left, right, left_id = renamed_before_a_listing(world, "reset_after")
     world.person_deletes("left", left_id)
     pull_link(world.ports, left)
     world.clock.advance(60)
@@ -209,15 +219,7 @@ def test_our_own_write_seen_late_does_not_bring_a_deleted_event_back(world: Worl
 def test_a_change_that_was_not_kept_is_in_a_conflict_when_a_person_edits_the_event_before_it_is_listed(
     world: World, edit: dict[str, Any], title: str
 ) -> None:
-    left, right = world.linked_pair()
-    world.person_creates("left", timed("First", NINE))
-    world.settle()
-    ((event_id, content),) = world.hub_events().items()
-    fault(world, "unkept", silent=True)
-    world.queue.lossy = True
-    world.api_updates(event_id, dataclasses.replace(content, title="Second"))
-    push_link(world.ports, left)
-    push_link(world.ports, right)
+    _, right, _ = renamed_before_a_listing(world, "unkept", silent=True)
     world.clock.advance(30)
     ((right_id, shown),) = world.remote("right").items()
     world.person_updates("right", right_id, dataclasses.replace(shown, **edit))
@@ -231,15 +233,7 @@ def test_a_change_that_was_not_kept_is_in_a_conflict_when_a_person_edits_the_eve
 
 
 def test_a_change_that_was_not_kept_does_not_bring_a_deleted_event_back(world: World) -> None:
-    left, right = world.linked_pair()
-    left_id = world.person_creates("left", timed("First", NINE))
-    world.settle()
-    ((event_id, content),) = world.hub_events().items()
-    fault(world, "unkept", silent=True)
-    world.queue.lossy = True
-    world.api_updates(event_id, dataclasses.replace(content, title="Second"))
-    push_link(world.ports, left)
-    push_link(world.ports, right)
+    left, right, left_id = renamed_before_a_listing(world, "unkept", silent=True)
     world.person_deletes("left", left_id)
     pull_link(world.ports, left)
     pull_link(world.ports, right)
