@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -12,7 +11,7 @@ from sqlalchemy.orm import aliased, selectinload
 
 from hub.db import Database, forget
 from hub.direct import DirectResult
-from hub.models import Calendar, Event, SeriesExceptionRow, Tenant, User
+from hub.models import Calendar, Event, SeriesExceptionRow
 
 pytestmark = pytest.mark.both_databases
 
@@ -34,25 +33,15 @@ FIRST = {"event_id": "evt_1"}
 
 
 @pytest.fixture
-def db(database_url: str) -> Iterator[Database]:
-    db = Database(database_url)
-    with db.transaction() as session:
-        session.add(Tenant(id="tnt_1", name="Tests", created_at=NOW))
-        session.flush()
-        session.add(User(id="usr_1", tenant_id="tnt_1", external_id="me", created_at=NOW))
-        session.flush()
-        session.add(
-            Calendar(id="cal_1", tenant_id="tnt_1", user_id="usr_1", name="Work", zone="UTC", created_at=NOW)
-        )
-        session.flush()
+def db(with_calendar: Database) -> Database:
+    with with_calendar.transaction() as session:
         session.add_all(an_event(f"evt_{n}") for n in (1, 2))
         session.flush()
         start = datetime(2026, 5, 6, 9)
         session.add(
             SeriesExceptionRow(event_id="evt_2", original_start=start, cancelled=True, content={"a": 1})
         )
-    yield db
-    db.engine.dispose()
+    return with_calendar
 
 
 def an_event(event_id: str) -> Event:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import selectinload
 from sqlalchemy.orm.exc import StaleDataError
 
 from hub.db import Database
-from hub.models import Calendar, Change, Event, SeriesExceptionRow, Tenant, User
+from hub.models import Change, Event, SeriesExceptionRow
 
 pytestmark = pytest.mark.both_databases
 
@@ -21,20 +21,10 @@ NOW = datetime(2026, 5, 4, 9, tzinfo=UTC)
 
 
 @pytest.fixture
-def db(database_url: str) -> Iterator[Database]:
-    db = Database(database_url)
-    with db.transaction() as session:
-        session.add(Tenant(id="tnt_1", name="Tests", created_at=NOW))
-        session.flush()
-        session.add(User(id="usr_1", tenant_id="tnt_1", external_id="me", created_at=NOW))
-        session.flush()
-        session.add(
-            Calendar(id="cal_1", tenant_id="tnt_1", user_id="usr_1", name="Work", zone="UTC", created_at=NOW)
-        )
-        session.flush()
+def db(with_calendar: Database) -> Database:
+    with with_calendar.transaction() as session:
         session.add_all(an_event(f"evt_{n}") for n in range(1, 4))
-    yield db
-    db.engine.dispose()
+    return with_calendar
 
 
 def an_event(event_id: str) -> Event:
