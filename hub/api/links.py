@@ -18,7 +18,7 @@ from hub.api.errors import Problem, fault, invalid
 from hub.api.idempotency import idempotent
 from hub.api.paging import page
 from hub.api.schemas.calendars import LinkPatchSchema, LinkQuery, LinkSchema, MoveSchema, SyncSchema
-from hub.models import Link
+from hub.models import Calendar, Link
 from hub.outbound import linking
 
 blp = resource("links", "Links between calendars and remote calendars")
@@ -38,7 +38,7 @@ class Links(MethodView):
     @query_of(blp, LinkQuery)
     @blp.response(200, page_of(LinkSchema))
     def get(self, query: dict[str, Any]) -> dict[str, Any]:
-        """List links with their health, oldest first."""
+        """List links with their health, oldest first; those of one user, calendar or account."""
         wanted = (
             select(Link)
             .where(Link.tenant_id == tenant_id(), Link.deleted_at.is_(None))
@@ -47,6 +47,9 @@ class Links(MethodView):
         for name in ("calendar_id", "account_id"):
             if name in query:
                 wanted = wanted.where(getattr(Link, name) == query[name])
+        if "user_id" in query:
+            own = select(Calendar.id).where(Calendar.user_id == query["user_id"])
+            wanted = wanted.where(Link.calendar_id.in_(own))
         with ports().db.reading() as session:
             rows, cursor = page(
                 session, wanted, Link.created_at, Link.id, cursor=query["cursor"], limit=query["limit"]

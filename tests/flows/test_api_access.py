@@ -135,9 +135,9 @@ def test_another_tenants_ids_in_a_body_or_query_are_refused(hub: HubApp) -> None
     assert hub.call("GET", "/v1/events?calendar_id=cal_1", key=stranger).status_code == 404
     for path in ("users", "accounts", "calendars", "links", "events", "changes", "conflicts"):
         assert hub.call("GET", f"/v1/{path}", key=stranger).get_json()["items"] == []
-    assert (
-        hub.call("GET", f"/v1/links?account_id={ids['account_id']}", key=stranger).get_json()["items"] == []
-    )
+    for name, value in (("account_id", ids["account_id"]), ("user_id", "usr_1")):
+        assert hub.call("GET", f"/v1/links?{name}={value}").get_json()["items"] != []
+        assert hub.call("GET", f"/v1/links?{name}={value}", key=stranger).get_json()["items"] == []
 
 
 def test_a_key_stops_working_when_it_expires_or_is_revoked(hub: HubApp) -> None:

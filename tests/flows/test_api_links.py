@@ -41,6 +41,20 @@ def linked(hub: HubApp, **options: Any) -> dict[str, Any]:
     return dict(answer.get_json())
 
 
+def test_links_are_listed_of_one_user_calendar_or_account(hub: HubApp) -> None:
+    link = linked(hub)
+    someone = hub.call("POST", "/v1/users", {"external_id": "someone"}).get_json()["id"]
+    for name, of_it, of_another in (
+        ("user_id", "usr_1", someone),
+        ("calendar_id", "cal_1", "cal_2"),
+        ("account_id", "acc_left_ann", "acc_right_ann"),
+    ):
+        listed = hub.call("GET", f"/v1/links?{name}={of_it}").get_json()["items"]
+        assert [each["id"] for each in listed] == [link["id"]]
+        assert hub.call("GET", f"/v1/links?{name}={of_another}").get_json()["items"] == []
+    assert hub.call("GET", f"/v1/links?user_id={someone}&calendar_id=cal_1").get_json()["items"] == []
+
+
 def test_a_link_says_all_that_it_does(hub: HubApp) -> None:
     link = linked(hub)
     assert {name: link[name] for name in USUAL} == USUAL

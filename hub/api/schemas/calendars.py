@@ -180,8 +180,9 @@ class LinkPatchSchema(Strict):
 
 
 class LinkQuery(PageQuery):
-    calendar_id = fields.String()
-    account_id = fields.String()
+    user_id = fields.String(metadata={"description": "only links between calendars of this user"})
+    calendar_id = fields.String(metadata={"description": "only links of this calendar"})
+    account_id = fields.String(metadata={"description": "only links to calendars of this account"})
 
 
 class MoveSchema(Strict):
