@@ -24,6 +24,7 @@ from hub.plugin import types as border
 from hub.plugin.control import SandboxControl
 from hub.providers.manager import HOOKS, Providers
 from hub.settings import Settings
+from hub.web import words
 from hub_google.sandbox import state as google
 from hub_outlook.sandbox import switches as outlook
 from tests.unit.api.hub_app import HubApp
@@ -358,6 +359,25 @@ def test_decisions_are_numbered_without_gaps_and_say_what_was_decided() -> None:
 def test_the_changelog_tells_of_this_version() -> None:
     version = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     assert version and f"## [{version[1]}]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+AMERICAN = re.compile(
+    r"\b(?:organiz|recogniz|synchroniz|summariz|customiz|color|favor|behavior|neighbor|honor|center|cancele|canceling|"
+    r"gray\b)\w*",
+    re.IGNORECASE,
+)
+NOT_PROSE = re.compile(r"^```.*?^```|`[^`]*`|\"[^\"]*\"|\]\([^)]*\)", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_prose_has_one_spelling_and_names_of_fields_their_own(page: Path) -> None:
+    assert AMERICAN.findall(NOT_PROSE.sub("", page.read_text())) == []
+
+
+def test_the_page_calls_each_field_by_a_word_of_that_spelling() -> None:
+    templates = (ROOT / "hub" / "web" / "templates").glob("*.html")
+    texts = [re.sub(r"{[{%].*?[%}]}|<[^>]*>", " ", path.read_text(), flags=re.DOTALL) for path in templates]
+    assert texts and AMERICAN.findall(" ".join([*texts, *map(words.field, border.CONTENT_FIELDS)])) == []
 
 
 MACHINES = re.compile(

@@ -90,7 +90,7 @@ def _facts(content: EventContent, zone: str) -> list[tuple[str, str]]:
         ("Elsewhere", _elsewhere(content.when, zone)),
         ("Repeats", words.repeats(content.when.recurrence)),
         ("Address", _address(content)),
-        ("Organizer", _person(content.organizer.name, content.organizer.email) if content.organizer else ""),
+        ("Organiser", _person(content.organizer.name, content.organizer.email) if content.organizer else ""),
         ("Your answer", words.value("status", content.own_answer) if content.own_answer else ""),
         ("Shown as", words.value("show_as", content.show_as) if content.show_as != "busy" else ""),
         ("Status", "tentative" if content.status == "tentative" else ""),

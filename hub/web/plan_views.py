@@ -17,12 +17,12 @@ from hub.planning import intent
 from hub.planning.actions import does_nothing
 from hub.planning.applying import PlanNotReadyError, PlanOutdatedError, apply_plan
 from hub.plugin.errors import ProviderError
+from hub.web import words
 from hub.web.site import blp, ports, visitor
 
 SHOWN = 8
 """Events that are named of each kind."""
 LONGEST = 80
-FIELDS = {"when": "time", "show_as": "busy or free", "description": "notes"}
 WORDS = {
     ("hub", "create"): "{n} {events} would come into the hub",
     ("hub", "change"): "{n} {events} of the hub would change",
@@ -92,7 +92,7 @@ def _page(plan_id: str, *, errors: list[str] | None = None) -> str:
             targets=[names.get(one.remote_calendar_id, "") for one in planned],
             names=names,
             errors=errors or [],
-            fields=FIELDS,
+            field=words.field,
         )
 
 
@@ -114,10 +114,10 @@ def _groups(session: Session, plan: LinkPlan, names: Mapping[str, str]) -> list[
     counts = sorted(plan.summary["counts"], key=lambda line: order.index((line["side"], line["kind"])))
     groups = []
     for line in counts:
-        words = WORDS[line["side"], line["kind"]]
+        told = WORDS[line["side"], line["kind"]]
         there = f"“{names.get(line['remote_calendar_id'], '')}”"
         n = line["count"]
-        sentence = words.format(
+        sentence = told.format(
             n=n, events="event" if n == 1 else "events", are="is" if n == 1 else "are", there=there
         )
         examples = select(PlannedAction).where(
@@ -141,7 +141,7 @@ def _example(action: PlannedAction) -> Example:
 
 
 def _difference(name: str, value: Mapping[str, Any]) -> str:
-    label = FIELDS.get(name, name)
+    label = words.field(name)
     if "kept" in value:
         winner = "the hub's" if value["kept"] == "hub" else "the provider's"
         return f"{label}: {_short(value['hub'])} here, {_short(value['provider'])} there; {winner} wins"

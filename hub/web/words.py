@@ -31,7 +31,9 @@ _FIELDS = {
     "description": "notes",
     "description_html": "formatting of the notes",
     "location": "place",
+    "organizer": "organiser",
     "attendees": "guests",
+    "color": "colour",
     "url": "web address",
 }
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}|[a-zA-Z]{3,30}")

@@ -97,7 +97,7 @@ TABLE: tuple[Row, ...] = (
     Row(403, "accessNotConfigured", MisconfiguredError, "The Calendar API is not enabled for this project."),
     Row(403, "SERVICE_DISABLED", MisconfiguredError, "The Calendar API is not enabled for this project."),
     Row(403, None, RetryLaterError, _BUSY, domain="usageLimits", more=_ACCOUNT),
-    Row(403, "forbiddenForNonOrganizer", RefusedError, "Only the organizer may change this."),
+    Row(403, "forbiddenForNonOrganizer", RefusedError, "Only the organiser may change this."),
     Row(
         403,
         "requiredAccessLevel",

@@ -51,7 +51,7 @@ _READ = (
     Field("organizer.email", READ, ("organizer",)),
     Field("organizer.displayName", READ, ("organizer",)),
     Field("organizer.self", READ, ("read_only",), "Others' meetings are not written; an own event without "
-          "guests has no organizer."),
+          "guests has no organiser."),
     Field("conferenceData.conferenceSolution", READ, ("conference",)),
     Field("conferenceData.entryPoints", READ, ("conference",), "Video first; one event's meeting is never "
           "written "
@@ -82,12 +82,12 @@ _READ = (
 _LEFT = (
     Field("kind", KEPT, (), "Always the same."),
     Field("sequence", KEPT, (), "Google counts it itself."),
-    Field("creator", KEPT, (), "Whoever typed it in; the organizer is what counts."),
+    Field("creator", KEPT, (), "Whoever typed it in; the organiser is what counts."),
     Field("organizer.id", KEPT, (), "An id at Google."),
     Field("attendees.id", KEPT, (), "An id at Google."),
-    Field("attendees.organizer", KEPT, (), "Said by the organizer already."),
+    Field("attendees.organizer", KEPT, (), "Said by the organiser already."),
     Field("attendees.asyncOperation", KEPT, (), "How far Google has come with its own work."),
-    Field("attendees.comment", LOST, (), "A guest's note to the organizer belongs to the invitation."),
+    Field("attendees.comment", LOST, (), "A guest's note to the organiser belongs to the invitation."),
     Field("attendees.additionalGuests", LOST, (), "Nobody else counts guests of guests."),
     Field("extendedProperties.shared", KEPT, (), "Other programs' marks."),
     Field("conferenceData.conferenceId", KEPT, (), "An id at Google; the address is what people need."),
@@ -121,7 +121,7 @@ HOLDS = (
     Held("show_as", Extent.PART, "Free or busy."),
     Held("visibility", Extent.PART, "Default, public or private: personal and confidential are private."),
     Held("reminders", Extent.PART, "Five, within four weeks before the start, or the calendar's default."),
-    Held("organizer", Extent.READ, "The calendar itself becomes the organizer of what the hub writes."),
+    Held("organizer", Extent.READ, "The calendar itself becomes the organiser of what the hub writes."),
     Held("attendees", Extent.READ, "Mirrors carry no guests; the hub invites only when the consumer asks."),
     Held("own_answer", Extent.READ, "A copy is nobody's invitation."),
     Held("conference", Extent.PART, "The address, on the last line of the text; a wish for Google's own is "

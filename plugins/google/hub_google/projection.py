@@ -187,7 +187,7 @@ def _losses(content: EventContent, fitted: EventContent, shown: EventContent) ->
 def _dropped(content: EventContent) -> Iterator[Loss]:
     """Yield the fields that are never written, where they hold something."""
     if content.organizer:
-        yield Loss("organizer", "The calendar itself becomes the organizer.")
+        yield Loss("organizer", "The calendar itself becomes the organiser.")
     if content.attendees:
         yield Loss("attendees", "Guests are not copied, so that nobody is invited twice.")
     if content.own_answer:

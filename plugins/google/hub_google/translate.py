@@ -64,7 +64,7 @@ _TYPES = {
 
 
 GUEST_FIELDS = frozenset({"reminders", "color", "show_as", "visibility"})
-"""What a guest may change of a meeting in the own copy; the organizer's and the others' stay as they are."""
+"""What a guest may change of a meeting in the own copy; the organiser's and the others' stay as they are."""
 _GUESTS = frozenset({"attendees"})
 _NO_FIELDS: frozenset[str] = frozenset()
 
@@ -165,7 +165,7 @@ def _read_only(item: Event, is_guest_copy: bool) -> str | None:
     if kind != "default":
         return _TYPES.get(kind, f"a special event of Google Calendar ({kind})")
     if item.get("locked"):
-        return "locked by its organizer"
+        return "locked by its organiser"
     if is_guest_copy:
         return "organised by someone else"
     return "hidden from this account but for its time" if is_hidden(item) else None

@@ -70,7 +70,7 @@ def _ordered(reminders: Iterable[Reminder]) -> tuple[Reminder, ...]:
 
 
 def read_organizer(item: Event) -> Person | None:
-    """Return the organizer where it tells something: of a meeting, or if it is somebody else."""
+    """Return the organiser where it tells something: of a meeting, or if it is somebody else."""
     who = item.get("organizer") or {}
     if not who.get("email") or (who.get("self") and not item.get("attendees")):
         return None

@@ -36,7 +36,7 @@ WRITABLE = frozenset(
     ]
 )
 TOLD_TO_GUESTS = ("summary", "description", "location", "start", "end", "recurrence")
-"""What the organizer decides for all."""
+"""What the organiser decides for all."""
 SHARED_FLAGS = frozenset({"guestsCanInviteOthers", "guestsCanModify", "guestsCanSeeOtherGuests"})
 _CHOICES = {
     "status": ("confirmed", "tentative", "cancelled"),

@@ -237,7 +237,7 @@ class Events:
             )
 
     def _bring_answer(self, record: Record) -> None:
-        """Put a guest's answer into the organizer's event, from where all guests see it."""
+        """Put a guest's answer into the organiser's event, from where all guests see it."""
         home = self.state.calendars.get(record.organizer.get("email", ""))
         if home is None:
             return

@@ -16,7 +16,7 @@ _ANSWER = ("responseStatus", "comment", "additionalGuests")
 def follow(
     state: State, calendar: CalendarState, record: Record, mails: str, before: dict[str, Any] | None = None
 ) -> None:
-    """Carry an organizer's event to its guests after it was made or changed.
+    """Carry an organiser's event to its guests after it was made or changed.
 
     Args:
         before: what it held before the change.
@@ -68,7 +68,7 @@ def with_answer(old: list[dict[str, Any]], rows: Any, reader: str) -> list[dict[
 def tell_organizer(
     state: State, calendar: CalendarState, record: Record, mails: str, old: dict[str, Any]
 ) -> bool:
-    """Mail a guest's new answer to the organizer; return whether there is one."""
+    """Mail a guest's new answer to the organiser; return whether there is one."""
     rows = [_own_row(d, calendar.id) for d in (old, render.merged(calendar, record))]
     organizer = record.organizer.get("email", "")
     if rows[0] == rows[1] or organizer == calendar.id:
