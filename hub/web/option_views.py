@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Any
 
@@ -135,7 +136,7 @@ def _one_of(kinds: type[StrEnum], name: str) -> str:
 
 def _days(name: str) -> int:
     value = request.form.get(name, "")
-    if not value.isdigit() or int(value) > MOST_DAYS:
+    if not re.fullmatch(r"[0-9]{1,4}", value) or int(value) > MOST_DAYS:
         raise FormError(f"Days are a number from 0 to {MOST_DAYS}.")
     return int(value)
 

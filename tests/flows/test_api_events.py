@@ -115,14 +115,19 @@ def test_all_faults_are_named_at_once_with_their_pointers(hub: HubApp) -> None:
         ({"title": "a\0b"}, ["/title"]),
         ({"title": "x" * 1001, "description": "x" * 100_001}, ["/description", "/title"]),
         (
-            {"metadata": {"deep": {"er": "1"}, "number": 1, "a b": "c"}},
+            {"metadata": {"deep": {"er": "1"}, "number": 1, "a b": "c", "half": "\ud83d"}},
             [
                 "/metadata/a b",
                 "/metadata/deep",
+                "/metadata/half",
                 "/metadata/number",
             ],
         ),
         ({"metadata": {str(i): "x" for i in range(51)}}, ["/metadata"]),
+        (
+            {"location": {"name": "", "latitude": "NaN", "longitude": 10**400}, "priority": 10**400},
+            ["/location/latitude", "/location/longitude", "/priority"],
+        ),
         (
             {
                 "recurrence": ["RRULE:FREQ=DAILY"],
@@ -296,6 +301,9 @@ def test_the_change_log_tells_who_changed_what_in_order(hub: HubApp) -> None:
         (b"{", "application/json", 400),
         (b"[]", "application/json", 400),
         (b'{"title": NaN}', "application/json", 400),
+        (b'{"location": {"name": "Here", "latitude": -Infinity}}', "application/json", 400),
+        (b'{"metadata": {"number": 1e999}}', "application/json", 400),
+        (b'{"priority": -1' + b"0" * 5000 + b"}", "application/json", 400),
         (b"[" * 100_000, "application/json", 400),
         (b'{"a":' * 40 + b"1" + b"}" * 40, "application/json", 400),
         (b"title=x", "application/x-www-form-urlencoded", 415),
@@ -310,3 +318,20 @@ def test_a_body_that_is_not_plain_json_is_refused_in_words(
     assert answer.status_code == status
     assert answer.content_type == "application/problem+json"
     assert answer.get_json()["request_id"] == answer.headers["X-Request-Id"]
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e400"])
+def test_a_number_without_end_is_named_and_nothing_of_its_request_is_kept(hub: HubApp, number: str) -> None:
+    event = make(hub, metadata={"ticket": "A-1"})
+    body = '{"title": "Changed", "metadata": {"ticket": %s}, "location": {"name": "", "latitude": %s}}'
+    headers = {"Authorization": f"Bearer {hub.key}"}
+    answer = hub.app.test_client().patch(
+        f"/v1/events/{event['id']}",
+        data=body % (number, number),
+        content_type="application/json",
+        headers=headers,
+    )
+    assert (answer.status_code, answer.get_json()["type"]) == (400, "urn:coordinoter:problem:invalid_json")
+    assert answer.get_json()["detail"].startswith(f"{number} is no number")
+    stored = hub.call("GET", f"/v1/events/{event['id']}").get_json()
+    assert (stored["version"], stored["title"], stored["metadata"]) == (1, "Lunch", {"ticket": "A-1"})

@@ -169,6 +169,9 @@ def test_the_options_of_a_link_are_seen_and_changed_after_a_plan(hub: HubApp, an
     [
         {"busy_title": "{title}"},
         {"past_days": "-1"},
+        {"past_days": "²"},
+        {"future_days": "9" * 5000},
+        {"future_days": "NaN"},
         {"detail": "secret"},
         {"direction": ""},
         {"unholdable": "drop"},

@@ -16,7 +16,7 @@ Path = tuple[str | int, ...]
 GARBAGE: tuple[Any, ...] = (
     None, "", "x", 0, -1, 2**70, 1.5, True, [], {}, [None], [[]], {"x": 1}, ["x"], "\x00", "\ud800",
     "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.9999999Z", "2027-02-30T00:00:00", "20270101T000000Z",
-    "newEnumValue", "RRULE:FREQ=SECONDLY", "1601-01-01", float("nan"), "x" * 1_000_000,
+    "newEnumValue", "RRULE:FREQ=SECONDLY", "1601-01-01", float("nan"), float("-inf"), "NaN", "x" * 1_000_000,
 )  # fmt: skip
 DROP, RENAME = object(), object()
 BENDS = (*GARBAGE, DROP, RENAME)

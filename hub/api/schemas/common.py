@@ -29,9 +29,14 @@ class Text(fields.String):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = str(super()._deserialize(value, attr, data, **kwargs))
-        if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
+        if unstorable(text):
             raise ValidationError("must not hold NUL characters or lone surrogates")
         return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def unstorable(text: str) -> bool:
+    """Whether a text holds what no database and no calendar takes."""
+    return "\0" in text or any("\ud800" <= c <= "\udfff" for c in text)
 
 
 class Choice(fields.String):

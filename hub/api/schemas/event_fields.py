@@ -9,7 +9,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
-from hub.api.schemas.common import Choice, Strict, Text, http_url
+from hub.api.schemas.common import Choice, Strict, Text, http_url, unstorable
 from hub.api.schemas.event_parts import (
     MOST_EXCEPTIONS,
     MOST_TEXT,
@@ -40,8 +40,8 @@ def _metadata(value: dict[str, Any]) -> None:
             faults[key] = ["a key has 1 to 100 letters, digits or _ . : -"]
         elif item is not None and not isinstance(item, str):
             faults[key] = ["must be a text, or null to take it away"]
-        elif item is not None and (len(item) > 2000 or "\0" in item):
-            faults[key] = ["must have 2000 characters at most and no NUL"]
+        elif item is not None and (len(item) > 2000 or unstorable(item)):
+            faults[key] = ["must have 2000 characters at most, no NUL and no lone surrogate"]
     if faults:
         raise ValidationError(faults)
 

@@ -126,10 +126,14 @@ def _ask(settings: Mapping[str, str], form: dict[str, str], now: datetime, scope
         data, error = {}, None
     if answer.status_code != 200 or "access_token" not in data:
         raise _error(answer, error, now)
+    try:
+        expires_at = now + timedelta(seconds=float(data.get("expires_in", 3600)))
+    except (TypeError, ValueError, OverflowError):
+        raise _error(answer, error, now) from None
     granted = data.get("scope", "").split()
     return Tokens(
         access_token=data["access_token"],
-        expires_at=now + timedelta(seconds=float(data.get("expires_in", 3600))),
+        expires_at=expires_at,
         scopes=tuple(s.removeprefix(_PREFIX) for s in granted) or scopes,
         refresh_token=data.get("refresh_token"),
     )

@@ -90,6 +90,15 @@ def test_a_token_service_in_trouble_costs_no_grant(google: Google, status: int) 
         refresh(google)
 
 
+@pytest.mark.parametrize("lives", ["NaN", "Infinity", "1e999", '"soon"', "[]", "99999999999999"])
+def test_a_token_whose_end_makes_no_sense_costs_no_grant(google: Google, lives: str) -> None:
+    body = f'{{"access_token": "t", "expires_in": {lives}}}'
+    google.control.fault("status", status=200, path="/token", body=body)
+    with pytest.raises(RetryLaterError):
+        refresh(google)
+    assert refresh(google).access_token
+
+
 def test_a_token_service_that_is_not_there_costs_no_grant(google: Google) -> None:
     with pytest.raises(RetryLaterError):
         refresh(google, TOKEN_URL="http://127.0.0.1:9/token")

@@ -123,7 +123,7 @@ def _tokens(answer: dict[str, Any], asked: tuple[str, ...], now: datetime) -> To
     try:
         expires_at = now + timedelta(seconds=float(answer["expires_in"]))
         access_token = str(answer["access_token"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise RetryLaterError("Microsoft answered without a token.") from None
     granted = short_scopes(str(answer.get("scope") or " ".join(asked)))
     refresh_token = answer.get("refresh_token")

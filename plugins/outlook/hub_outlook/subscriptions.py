@@ -155,7 +155,7 @@ def receive(request: ProviderRequest) -> Reception:
         return Reception(answer=HttpAnswer(200, token, "text/plain"))
     try:
         items = json.loads(request.body)["value"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return Reception()
     if not isinstance(items, list):
         return Reception()

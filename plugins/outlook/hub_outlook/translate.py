@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from math import isfinite
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -308,14 +309,25 @@ def _location(event: Event) -> Location | None:
         name = "; ".join(filter(None, names))
     address = shown.get("address") or {}
     at = shown.get("coordinates") or {}
-    known = at.get("latitude") is not None and at.get("longitude") is not None
+    latitude, longitude = _degrees(at.get("latitude")), _degrees(at.get("longitude"))
+    known = latitude is not None and longitude is not None
     held = Location(
         name,
         one_line(", ".join(str(address[part]).strip() for part in ADDRESS_PARTS if address.get(part))),
-        float(at["latitude"]) if known else None,
-        float(at["longitude"]) if known else None,
+        latitude if known else None,
+        longitude if known else None,
     )
     return held if held != Location("") else None
+
+
+def _degrees(value: Any) -> float | None:
+    """Return a coordinate; None for what is no number, such as "NaN", which is how OData writes such a
+    double (OData JSON format 4.01, section 7.1): the event has a place without a position."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if isfinite(number) else None
 
 
 def _attachments(event: Event) -> tuple[Attachment, ...]:

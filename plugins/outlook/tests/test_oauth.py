@@ -101,6 +101,15 @@ def test_a_refresh_token_dies_of_ninety_idle_days(hooks: Any, ann: Connected) ->
         refreshed(hooks, ann)
 
 
+@pytest.mark.parametrize("lives", ["NaN", "Infinity", "1e999", '"soon"', "[]", "99999999999999"])
+def test_a_token_whose_end_makes_no_sense_costs_no_grant(hooks: Any, ann: Connected, lives: str) -> None:
+    body = f'{{"access_token": "t", "expires_in": {lives}}}'
+    ann.control.fault("status", status=200, path="/token", body=body)
+    with pytest.raises(RetryLaterError):
+        refreshed(hooks, ann)
+    assert refreshed(hooks, ann).access_token
+
+
 def test_a_sign_in_service_that_cannot_be_reached_is_tried_later(hooks: Any, ann: Connected) -> None:
     ann.settings["TOKEN_URL"] = "http://127.0.0.1:9/token"
     with pytest.raises(RetryLaterError):

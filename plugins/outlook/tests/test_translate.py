@@ -52,6 +52,14 @@ def shown_after_writing(content: EventContent) -> EventContent:
     return from_remote(event).content  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("number", ["NaN", "INF", "-INF", float("nan"), float("inf"), "north", [], 10**400])
+def test_a_place_whose_position_is_no_number_is_a_place_without_one(number: Any) -> None:
+    event = saved("meeting") | {"location": {"displayName": "Room", "coordinates": {"longitude": 13.4}}}
+    for latitude, expected in ((number, Location("Room")), (52.5, Location("Room", "", 52.5, 13.4))):
+        event["location"]["coordinates"]["latitude"] = latitude
+        assert from_remote(event | {"locations": []}).content.location == expected
+
+
 def test_each_loss_is_named() -> None:
     content = replace(
         timed("Talk", datetime(2027, 1, 7, 12), zone="Europe/Madrid"),
