@@ -26,6 +26,8 @@ from hub.models import (
     LinkState,
     ParkedChange,
 )
+from hub.models.content import load_exceptions
+from hub.outbound import advice
 from hub.outbound.owed import DOUBTED
 from hub.ports import Ports
 
@@ -61,15 +63,7 @@ _OWED = (
     .group_by(EventCopy.link_id)
 )
 _PARKED_COPIES = (
-    select(
-        EventCopy.link_id,
-        EventCopy.remote_id,
-        EventCopy.problem,
-        EventCopy.parked_at,
-        Event.id,
-        Event.title,
-        Event.updated_at,
-    )
+    select(EventCopy, Event)
     .join(Event, Event.id == EventCopy.event_id)
     .where(EventCopy.link_id.in_(_IDS), EventCopy.parked_at.is_not(None))
     .order_by(EventCopy.parked_at.desc())
@@ -96,6 +90,8 @@ class Parked:
     remote_id: str | None
     title: str
     reason: str
+    advice: str
+    """What helps, for people."""
     at: datetime
 
 
@@ -142,7 +138,7 @@ def health_of(session: Session, ports: Ports, links: Sequence[Link]) -> dict[str
     account_ids = sorted({link.account_id for link in links})
     signals = {row.link_id: row for row in connection.execute(_SIGNALS, {"ids": ids})}
     accounts = {row.id: row for row in connection.execute(_ACCOUNTS, {"ids": account_ids})}
-    owed, parked = _owed(connection, ids), _parked(connection, ids)
+    owed, parked = _owed(connection, ids), _parked(session, ports, ids)
     channels = connection.execute(_LIVE, {"ids": account_ids, "now": ports.clock.now()})
     live = {link_id or account_id for link_id, account_id in channels}  # Links, and whole accounts.
     return {
@@ -163,14 +159,18 @@ def _owed(connection: Connection, ids: list[str]) -> dict[str, _Owed]:
     return {row[0]: _Owed(*row[1:]) for row in connection.execute(_OWED, {"ids": ids})}
 
 
-def _parked(connection: Connection, ids: list[str]) -> dict[str, list[Parked]]:
+def _parked(session: Session, ports: Ports, ids: list[str]) -> dict[str, list[Parked]]:
     found: dict[str, list[Parked]] = {}
-    for row in connection.execute(_PARKED_COPIES, {"ids": ids}):
-        reason = row.problem or "It was refused."
-        at = row.parked_at or row.updated_at
-        found.setdefault(row.link_id, []).append(Parked(row.id, row.remote_id, row.title, reason, at))
-    for change in connection.execute(_PARKED_CHANGES, {"ids": ids}):
-        unread = Parked(None, change.remote_id, "", change.reason, change.at)
+    rows = session.execute(_PARKED_COPIES, {"ids": ids}).all()
+    load_exceptions(session, [event for _, event in rows if event.has_exceptions])
+    for copy, event in rows:
+        reason, at = copy.problem or "It was refused.", copy.parked_at or event.updated_at
+        helps = advice.on_copy(session, ports, copy, event)
+        found.setdefault(copy.link_id, []).append(
+            Parked(event.id, copy.remote_id, event.title, reason, helps, at)
+        )
+    for change in session.connection().execute(_PARKED_CHANGES, {"ids": ids}):
+        unread = Parked(None, change.remote_id, "", change.reason, advice.CHANGE_THERE, change.at)
         found.setdefault(change.link_id, []).append(unread)
     return found
 
@@ -235,7 +235,7 @@ def _explain_parked(count: int) -> str | None:
     if count == 0:
         return None
     what = "One event does not travel" if count == 1 else f"{count} events do not travel"
-    return f"{what}: see the reason below, change the event, or sync again."
+    return f"{what}: see below why, and what helps."
 
 
 def _behind_since(ports: Ports, link: Link, signal: _Signal | None, owed: _Owed) -> datetime | None:

@@ -23,7 +23,7 @@ from hub.api.schemas.guests import AnswerSchema, NotifyQuery
 from hub.api.versions import expected_version
 from hub.models import Calendar, Event, EventCopy, Link
 from hub.models.content import content_of
-from hub.outbound import edit, home, losses
+from hub.outbound import advice, edit, home, losses
 from hub.outbound.edit import StaleVersionError
 from hub.plugin import types
 
@@ -45,7 +45,10 @@ def _shown(session: Session, events: Sequence[Event], *, with_losses: bool = Fal
         state |= {"web_link": copy.web_link, "problem": copy.problem, "notice": copy.notice}
         state |= {"read_only": copy.read_only, "updated_at": copy.shown_at}
         if with_losses:
-            state["losses"] = losses.of_copy(session, ports(), copy, known[copy.event_id])
+            event = known[copy.event_id]
+            parked = copy.parked_at is not None
+            state["losses"] = losses.of_copy(session, ports(), copy, event)
+            state["advice"] = advice.on_copy(session, ports(), copy, event) if parked else None
         copies.setdefault(copy.event_id, []).append(state)
     halves: dict[str, list[str]] = {}
     split = select(Event.split_from, Event.id).where(

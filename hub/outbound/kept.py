@@ -161,10 +161,7 @@ def not_kept(
     copy.wanted_version = event.version
     copy.replaced = {}
     copy.unkept += 1
-    copy.problem = (
-        f"The provider said yes to what the hub wrote and did not keep it ({', '.join(names)}). "
-        "Change the event or sync again to have it tried again."
-    )
+    copy.problem = f"The provider said yes to what the hub wrote and did not keep it ({', '.join(names)})."
     now = ports.clock.now()
     copy.due_at = now + timedelta(seconds=backoff(ports, copy.unkept))
     if copy.unkept > TRIES:

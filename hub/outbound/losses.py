@@ -10,7 +10,7 @@ from hub.models import Account, Event, EventCopy, Link, RemoteCalendar
 from hub.models.content import plain_of
 from hub.models.view import lens_of
 from hub.plugin.codec import content_from_json
-from hub.plugin.types import Loss
+from hub.plugin.types import EventContent, Loss
 from hub.ports import Ports
 from hub.providers.manager import UnknownProviderError
 
@@ -26,13 +26,18 @@ def of_copy(session: Session, ports: Ports, copy: EventCopy, event: Event) -> li
     return [Loss(name, told.get(name, f"“{place}” keeps its own value of this.")) for name in names]
 
 
+def wanted_there(link: Link, copy: EventCopy, event: Event) -> EventContent:
+    """Return what the hub wants to be seen of an event in a link, before projection."""
+    is_ours = copy.is_ours or copy.remote_id is None
+    seen = lens_of(link).shown(pinned(plain_of(event), link.calendar.zone), copy.base, is_ours=is_ours)
+    return content_from_json(seen)
+
+
 def _told(session: Session, ports: Ports, link: Link, copy: EventCopy, event: Event) -> dict[str, str]:
     """Return by field what the provider says that it cannot hold."""
-    lens = lens_of(link)
-    seen = lens.shown(pinned(plain_of(event), link.calendar.zone), copy.base, is_ours=copy.is_ours)
     provider = session.get_one(Account, link.account_id).provider
     try:
-        projection = ports.gateway.plain(provider, "project", content=content_from_json(seen))
+        projection = ports.gateway.plain(provider, "project", content=wanted_there(link, copy, event))
     except UnknownProviderError:
         return {}
     return {loss.field: loss.reason for loss in projection.losses}

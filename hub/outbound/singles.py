@@ -35,6 +35,10 @@ MOST = 400
 EVERY = timedelta(days=1)
 """How often the window is moved on."""
 IN_PLACE = "It stands there as single events, since its rule cannot be held there."
+INSTEAD = (
+    "Its occurrences can stand there as single events instead: choose that under the options of the link "
+    "(`unholdable`: `singles`)."
+)
 
 Start = date | datetime
 
@@ -59,22 +63,47 @@ def reason(ports: Ports, provider: str, link: Link, content: EventContent) -> st
     return IN_PLACE if _parts(ports, provider, link, content) is not None else None
 
 
+def remedy(ports: Ports, provider: str, link: Link, content: EventContent) -> str | None:
+    """Return what helps a series that is held back, if its occurrences could stand there as single events.
+
+    One of them is tried for all: what a provider holds of one, it holds of the others but for odd exceptions.
+    """
+    if link.unholdable == Unholdable.SINGLES or not content.when.is_series:
+        return None
+    found = _in_window(ports, provider, link, content)
+    if not found or _refused(ports, provider, content) is None:
+        return None
+    return INSTEAD if _refused(ports, provider, _alone(content, found[0])) is None else None
+
+
 def _parts(
     ports: Ports, provider: str, link: Link, content: EventContent
 ) -> dict[Start, EventContent] | None:
     """Return what stands for a series in the link's window, by original start; None: nothing but itself."""
-    if ports.gateway.plain(provider, "project", content=content).refusal is None:
+    if _refused(ports, provider, content) is None:
         return None
+    found = _in_window(ports, provider, link, content)
+    if found is None:
+        return None
+    parts = {o.original_start: _alone(content, o) for o in found}
+    refused = (_refused(ports, provider, part) for part in parts.values())
+    return None if next(refused, None) is not None else parts
+
+
+def _refused(ports: Ports, provider: str, content: EventContent) -> str | None:
+    """Return why a provider cannot hold an event; None if it can."""
+    refusal: str | None = ports.gateway.plain(provider, "project", content=content).refusal
+    return refusal
+
+
+def _in_window(ports: Ports, provider: str, link: Link, content: EventContent) -> list[Occurrence] | None:
+    """Return a series' occurrences in the link's window; None if they are too many, or make no sense."""
     start, end = _window(ports, provider, link)
     try:
         found = occurrences(content.when, start, end, link.calendar.zone, limit=MOST + 1)
     except rules.RecurrenceError:
         return None
-    parts = {o.original_start: _alone(content, o) for o in found}
-    if len(found) > MOST:
-        return None
-    refused = (ports.gateway.plain(provider, "project", content=part).refusal for part in parts.values())
-    return None if next(refused, None) is not None else parts
+    return found if len(found) <= MOST else None
 
 
 def _window(ports: Ports, provider: str, link: Link) -> tuple[datetime, datetime]:

@@ -33,6 +33,7 @@ from hub.models import (
 )
 from hub.models.content import plain_of
 from hub.models.view import lens_of
+from hub.outbound import singles
 from hub.outbound.lease import border_calendar
 from hub.outbound.outbox import Work, plan_push
 from hub.outbound.owed import UNWRITTEN
@@ -40,7 +41,7 @@ from hub.outbound.window import window_of
 from hub.planning.rehearsal import Rehearsed
 from hub.plugin import types
 from hub.plugin.codec import from_json, to_json
-from hub.plugin.types import ChangePage, EventContent, Loss, PushDelete, PushUpdate
+from hub.plugin.types import ChangePage, EventContent, Loss, PushCreate, PushDelete, PushUpdate
 
 BATCH = 500
 
@@ -207,6 +208,9 @@ class _Reader:
         remote_id: str | None,
     ) -> Action:
         refusal = work.refusal
+        if refusal and isinstance(work.push, PushCreate):
+            helps = singles.remedy(self.rehearsed.ports, provider, link, work.content)
+            refusal = f"{refusal} {helps}" if helps else refusal
         if not calendar.writable:
             refusal = f"{calendar.name!r} is read-only for this account."
         fields: dict[str, Any] = {}

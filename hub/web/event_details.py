@@ -13,8 +13,10 @@ from sqlalchemy.orm import Session
 from hub.domain.html import safe
 from hub.domain.recurrence import instant
 from hub.models import Account, Event, EventCopy, Link, RemoteCalendar
+from hub.outbound import advice
 from hub.plugin.types import EventContent, SeriesException, When
 from hub.web import words
+from hub.web.site import ports
 
 MOST_EXCEPTIONS = 60
 
@@ -28,6 +30,8 @@ class CopyLine:
     state: str
     web_link: str | None
     notice: str | None
+    advice: str | None
+    """What helps, if it waits for a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +176,14 @@ def _copies(session: Session, event: Event, labels: dict[str, str]) -> list[Copy
         .order_by(EventCopy.id)
     )
     return [
-        CopyLine(name, labels.get(provider, provider), _state(copy), _web_link(copy), copy.notice)
+        CopyLine(
+            name,
+            labels.get(provider, provider),
+            _state(copy),
+            _web_link(copy),
+            copy.notice,
+            advice.on_copy(session, ports(), copy, event) if copy.parked_at is not None else None,
+        )
         for copy, name, provider in rows
     ]
 

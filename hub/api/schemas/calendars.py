@@ -47,6 +47,7 @@ class ParkedSchema(Schema):
     remote_id = fields.String(allow_none=True)
     title = fields.String()
     reason = fields.String()
+    advice = fields.String(metadata={"description": "what helps, in words for people"})
     at = Instant()
 
 

@@ -50,6 +50,9 @@ class CopyStateSchema(Schema):
     problem = fields.String(
         allow_none=True, metadata={"description": "why it is not as wanted, or not there at all"}
     )
+    advice = fields.String(
+        allow_none=True, metadata={"description": "what helps if it is parked; not told in lists"}
+    )
     notice = fields.String(
         allow_none=True, metadata={"description": "what of it could not be understood there, if anything"}
     )
