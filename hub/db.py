@@ -21,6 +21,7 @@ from typing import Any, ClassVar, TypeVar, cast
 import orjson
 from sqlalchemy import (
     JSON,
+    Connection,
     DateTime,
     Engine,
     ExceptionContext,
@@ -33,9 +34,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.engine import Dialect
+from sqlalchemy.engine import Dialect, RootTransaction
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -178,7 +179,6 @@ class Database:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
         self.engine = _engine(url)
-        self._sessions = sessionmaker(self.engine, class_=HubSession, expire_on_commit=False, autoflush=False)
         self._writer = threading.Lock()
 
     @property
@@ -197,7 +197,7 @@ class Database:
             yield session
             for callback in session.info.pop("before_commit", ()):
                 callback()
-            session.commit()
+            session.flush()
         for callback in session.info.pop("after_commit", ()):
             callback()
 
@@ -229,19 +229,19 @@ class Database:
 
     @contextmanager
     def _open(self, *, writing: bool) -> Iterator[Session]:
-        with self._sessions() as session:
-            session.info["writing"] = writing
-            if self.is_sqlite:
-                _begin_now(session, writing=writing)
-            before = _blocks.set(_blocks.get() + 1)
-            try:
+        """Yield a session in a transaction of its own."""
+        blocks = _blocks.set(_blocks.get() + 1)
+        try:
+            with (
+                self.engine.connect() as connection,
+                _begin_now(connection, writing=writing) as transaction,
+                HubSession(connection) as session,
+            ):
                 yield session
-            except BaseException:
-                session.rollback()
-                session.info.clear()
-                raise
-            finally:
-                _blocks.reset(before)
+                if not writing:
+                    transaction.rollback()
+        finally:
+            _blocks.reset(blocks)
 
     def look_after(self, session: Session, look: Callable[[Session], _T], use: Callable[[_T], None]) -> None:
         """Hand what `look` finds to `use` when the session's transaction has committed.
@@ -322,10 +322,10 @@ _only_reads: ContextVar[bool] = ContextVar("only_reads", default=False)
 """Whether the transaction that begins now is one of `reading`."""
 
 
-def _begin_now(session: Session, *, writing: bool) -> None:
+def _begin_now(connection: Connection, *, writing: bool) -> RootTransaction:
     before = _only_reads.set(not writing)
     try:
-        session.connection()
+        return connection.begin()
     finally:
         _only_reads.reset(before)
 

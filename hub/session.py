@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from sqlalchemy import ClauseElement, Connection, Select, Table, bindparam, inspect, select, update
 from sqlalchemy.exc import NoResultFound
-from sqlalchemy.orm import InstanceState, Mapper, Session, SessionTransaction
+from sqlalchemy.orm import InstanceState, Mapper, Session
 from sqlalchemy.orm.exc import StaleDataError
 
 from hub.loading import directly
@@ -41,20 +41,19 @@ class _Model:
 
 
 class HubSession(Session):
-    """Writes itself what was only updated; what is new, deleted or newly related, as SQLAlchemy does."""
+    """Writes itself what was only updated; what is new, deleted or newly related, as SQLAlchemy does.
 
-    _current: tuple[SessionTransaction, Connection] | None = None
-    """The transaction that was last asked for its connection, and that connection."""
+    Args:
+        connection: in a transaction, which whoever began it ends, too.
+    """
 
-    def connection(self, *options: Any, **named: Any) -> Connection:
-        """Return the transaction's connection; the first time that begins it."""
-        current = self._current
-        if current and current[0] is self._transaction and current[0].is_active and not (options or named):
-            return current[1]
-        connection = super().connection(*options, **named)
-        if self._transaction is not None:
-            self._current = self._transaction, connection
-        return connection
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection, expire_on_commit=False, autoflush=False)
+        self._own = connection
+
+    def connection(self, *_options: Any, **_named: Any) -> Connection:
+        """Return the connection in whose transaction the session is."""
+        return self._own
 
     def execute(self, statement: Any, params: Any = None, **options: Any) -> Any:
         """Execute a statement, straight if it can be."""

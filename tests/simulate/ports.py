@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
 from hub.db import Base, Database
@@ -141,12 +141,10 @@ class SimDatabase(Database):
         self.url = "sqlite://"
         self.is_sqlite = True
         self.engine = engine
-        # No two actors are within a transaction at once, so that one connection serves all of them.
-        connection = engine.connect()
-        self._raw: Any = connection.connection.driver_connection
-        self._sessions = sessionmaker(connection, class_=HubSession, expire_on_commit=False, autoflush=False)
-        self._kept: Session | None = None
-        """The session that all blocks share in turn: for SQLAlchemy it is in one transaction all the time."""
+        # No two actors are within a transaction at once, so that one connection serves all of them: for
+        # SQLAlchemy it is in one transaction all the time.
+        self._connection = engine.connect()
+        self._raw: Any = self._connection.connection.driver_connection
         self.kernel: Kernel
         self.faults: Faults
 
@@ -156,38 +154,18 @@ class SimDatabase(Database):
 
     @contextmanager
     def _open(self, *, writing: bool) -> Iterator[Session]:
-        """Begin at the driver, in a fifth of the time; a session in which something failed is left."""
+        """Begin and end at the driver, in a fifth of the time."""
         is_within = self._raw.in_transaction
-        kept, self._kept = self._kept, None
-        session = kept or self._sessions()
-        if kept is not None:
+        if not self._connection.in_transaction():
+            self._connection.begin()
+        elif not is_within:
             self._raw.execute("BEGIN")
         try:
-            session.connection()
-            yield session
-        except BaseException:
-            session.rollback()
-            session.info.clear()
-            session.close()
-            raise
-        if is_within:
-            session.close()
-            return
-        if self._raw.in_transaction:
-            self._raw.execute("ROLLBACK")
-        self._forget(session)
-        self._kept = session
-
-    @staticmethod
-    def _forget(session: Session) -> None:
-        """Leave nothing of a block to the next one."""
-        session.expunge_all()
-        session.info.clear()
-        transaction = session.get_transaction()
-        assert transaction is not None
-        for noted in (transaction._new, transaction._dirty, transaction._deleted, transaction._key_switches):
-            if noted:
-                noted.clear()
+            with HubSession(self._connection) as session:
+                yield session
+        finally:
+            if self._raw.in_transaction and not is_within:
+                self._raw.execute("ROLLBACK")
 
     def _commit(self, session: Session) -> None:
         session.flush()
@@ -202,8 +180,6 @@ class SimDatabase(Database):
                 callback()
             fault = self.faults.at("db.commit") if self.kernel.actor else None
             if fault in ("refused", "die_before"):
-                session.rollback()
-                session.info.clear()
                 self._fail(fault)
             self._commit(session)
             callbacks = session.info.pop("after_commit", ())
