@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from demo.stage import Stage, running_hub
 from hub.plugin.testing import timed
@@ -188,6 +190,45 @@ def test_a_person_connects_links_and_sees_events_arrive_live(page: Page, stage: 
     expect(page.locator("[data-link][data-state=paused]")).to_have_count(1)
     page.get_by_role("button", name="Resume").click()
     expect(page.locator("[data-link][data-state=in_sync]")).to_have_count(2, timeout=30_000)
+
+
+def test_a_page_fetched_in_a_moment_that_was_over_at_once_is_fetched_again(page: Page, stage: Stage) -> None:
+    """The server looks from time to time: what is as before when it looks again is not worth a word to it."""
+    page.goto(stage.url)
+    signatures: list[str] = []
+
+    def between(route: Route) -> None:
+        """Answer the first fetch of the page's script as if something had been on its way just then."""
+        answer = route.fetch()
+        html, found = answer.text(), re.search('data-signature="(.*?)"', answer.text())
+        assert found is not None
+        signatures.append(found[1])
+        if len(signatures) == 1:
+            html = html.replace(found[0], 'data-signature="between"')
+        route.fulfill(response=answer, body=html)
+
+    page.route(lambda url: urlsplit(url).path == "/", between)
+    stage.api("POST", "/calendars", {"user_id": stage.me()["id"], "name": "Last change", "zone": "UTC"})
+    expect(page.locator("[data-signature=between]")).to_have_count(1, timeout=15_000)
+    expect(page.locator("[data-signature=between]")).to_have_count(0, timeout=15_000)
+    assert len(signatures) == 2
+    assert page.locator("[data-live]").get_attribute("data-signature") == signatures[1] == signatures[0]
+
+
+def test_a_page_whose_stream_was_refused_asks_for_another(page: Page, stage: Stage) -> None:
+    """As it is behind a proxy, while the server starts again."""
+    refused: list[str] = []
+
+    def refuse(route: Route) -> None:
+        refused.append(route.request.url)
+        route.fulfill(status=502) if len(refused) == 1 else route.continue_()
+
+    page.route("**/live?*", refuse)
+    page.goto(stage.url)
+    before = page.locator("[data-live]").get_attribute("data-signature") or ""
+    stage.api("POST", "/calendars", {"user_id": stage.me()["id"], "name": "While away", "zone": "UTC"})
+    expect(page.locator("[data-live]")).not_to_have_attribute("data-signature", before, timeout=25_000)
+    assert len(refused) == 2
 
 
 def test_the_page_fits_a_phone_in_light_and_dark(browser: Browser, stage: Stage) -> None:

@@ -1,11 +1,16 @@
-/* Keeps the page up to date: the server says that something moved, the page fetches itself and swaps. */
+/* Keeps the page up to date: the server says the signature of how things are; a page that shows another fetches
+   itself and swaps, until it shows what was said last. */
 "use strict";
 
 (function () {
   const root = () => document.querySelector("[data-live]");
   if (!root()) return;
+  const SOON = 500;
+  const LATEST = 8000;
+  const LONGEST = 20000;
+  let said = root().dataset.signature;
+  let pause = SOON;
   let busy = false;
-  let again = false;
 
   function busyTyping() {
     const active = document.activeElement;
@@ -47,30 +52,50 @@
     }
   }
 
+  /* A page may be fetched in a moment that is over when the server looks next: what it shows was then never said. */
+  function follow() {
+    if (root().dataset.signature === said) pause = SOON;
+    else swap();
+  }
+
   async function swap() {
-    if (busy || busyTyping()) {
-      again = true;
-      return;
-    }
+    if (busy || busyTyping()) return;
     busy = true;
+    const fresh = await read();
+    busy = false;
+    setTimeout(follow, pause);
+    pause = Math.min(2 * pause, LATEST);
+    if (!fresh || busyTyping()) return;
+    const kept = remember();
+    root().replaceWith(document.adoptNode(fresh));
+    restore(kept);
+  }
+
+  /* What the server shows now; null if it is away or takes too long. */
+  async function read() {
+    const url = new URL(location.href);
+    url.searchParams.delete("note");
     try {
-      const url = new URL(location.href);
-      url.searchParams.delete("note");
-      const answer = await fetch(url, { headers: { Accept: "text/html" } });
-      if (answer.status === 401) return location.reload();
-      if (!answer.ok) return;
-      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-live]");
-      if (!fresh) return;
-      const kept = remember();
-      root().replaceWith(document.adoptNode(fresh));
-      restore(kept);
-    } finally {
-      busy = false;
-      if (again) {
-        again = false;
-        setTimeout(swap, 300);
-      }
+      const answer = await fetch(url, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(LONGEST) });
+      if (answer.status === 401) location.reload();
+      const text = answer.ok ? await answer.text() : "";
+      return new DOMParser().parseFromString(text, "text/html").querySelector("[data-live]");
+    } catch {
+      return null;
     }
+  }
+
+  /* A stream that ends comes again by itself; one that is refused, as by a proxy while the server starts, does not. */
+  function listen() {
+    const place = root().dataset;
+    said = place.signature;
+    const source = new EventSource(place.url + "?since=" + encodeURIComponent(said));
+    source.addEventListener("moved", (event) => {
+      said = event.data;
+      pause = SOON;
+      follow();
+    });
+    source.addEventListener("error", () => source.readyState === EventSource.CLOSED && setTimeout(listen, LATEST));
   }
 
   function scrollToDay() {
@@ -79,9 +104,8 @@
   }
 
   scrollToDay();
-  const source = new EventSource(root().dataset.url + "?since=" + encodeURIComponent(root().dataset.signature));
-  source.addEventListener("moved", swap);
-  document.addEventListener("focusout", () => again && setTimeout(swap, 100));
+  listen();
+  document.addEventListener("focusout", () => setTimeout(follow, 100));
   /* "12 s ago" grows old by itself. */
   setInterval(() => document.visibilityState === "visible" && swap(), 30000);
   document.addEventListener("click", (event) => {
