@@ -111,7 +111,8 @@ PLAIN: dict[str, str] = {
 
 NO_MAILBOX = (
     "This Microsoft account has no Outlook mailbox that can be reached: it may have no licence, be a guest "
-    "in another organisation, or be too new. Connect an account with a mailbox."
+    "in another organisation, or be too new. Connect an account with a mailbox; try a new one again in a "
+    "quarter of an hour."
 )
 
 

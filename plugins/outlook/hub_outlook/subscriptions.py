@@ -29,6 +29,7 @@ from hub_outlook.errors import About, ConflictError
 RESOURCE = "me/events"
 LONGEST_MINUTES = 10_000
 """Documentation says 10,080 minutes, the service refuses more than 10,070."""
+SHORTEST_MINUTES = 60
 LONGEST = timedelta(minutes=LONGEST_MINUTES)
 LONGEST_TOKEN = 4096
 KINDS = {
@@ -57,8 +58,8 @@ def subscribe(graph: Graph, calendar: RemoteCalendar, request: SubscribeRequest)
             made = graph.write(Method.POST, graph.sdk.subscriptions, About.SUBSCRIPTION, body)
             return Subscription(request.channel_id, made["id"], _end(made, expires_at))
         except RefusedError as error:
-            shorter = _allowed_minutes(error)
-            if shorter is None or shorter >= minutes:
+            shorter = _shorter(minutes, error)
+            if shorter is None:
                 raise _unvalidated(error) from None
             minutes = shorter
         except ConflictError as error:
@@ -79,8 +80,8 @@ def renew(graph: Graph, subscription: Subscription, request: SubscribeRequest) -
             made = graph.write(Method.PATCH, builder, About.SUBSCRIPTION, body)
             return Subscription(subscription.channel_id, subscription.remote_id, _end(made, expires_at))
         except RefusedError as error:
-            shorter = _allowed_minutes(error)
-            if shorter is None or shorter >= minutes:
+            shorter = _shorter(minutes, error)
+            if shorter is None:
                 raise
             minutes = shorter
 
@@ -128,11 +129,15 @@ def _end(made: dict[str, Any], asked: datetime) -> datetime:
     return end.astimezone(UTC) if end > asked - LONGEST else asked
 
 
-def _allowed_minutes(error: ProviderError) -> int | None:
-    """Return the limit that a refusal names: "Subscription expiration can only be 10070 minutes …"."""
-    found = re.search(r"can only be (\d+) minutes", error.message)
-    # A minute less, since the service's clock may be ahead of ours.
-    return int(found[1]) - 1 if found else None
+def _shorter(minutes: int, error: ProviderError) -> int | None:
+    """Return for how long to ask after a refusal, which names the limit if the time was too long:
+    "Subscription expiration can only be 10070 minutes …". None: it was refused for something else."""
+    found = re.search(r"can only be (\d{1,9}) minutes", error.message)
+    if found is None or minutes <= SHORTEST_MINUTES:
+        return None
+    named = int(found[1]) - 1  # Clocks are never quite the same.
+    # Where less was asked for already, the service's clock is behind ours.
+    return named if named < minutes else minutes // 2
 
 
 def _unvalidated(error: RefusedError) -> ProviderError:

@@ -85,6 +85,27 @@ def test_nothing_is_told_while_a_subscription_waits_to_be_reauthorised(
     assert wire("POST", "subscriptions/none/reauthorize").status_code == 404
 
 
+def test_a_warning_that_nobody_heeds_comes_again(ann: Connected, wire: Wire, hearer: Hearer) -> None:
+    watch = watching(wire, hearer, minutes=12 * 60 + 5).json()
+    ann.control.advance(600)
+    for count in (1, 2):
+        assert len(hearer.wait(count)) == count
+        ann.control.advance(900)
+    assert {note["lifecycleEvent"] for note in hearer.wait(3)} == {"reauthorizationRequired"}
+    assert wire("POST", f"subscriptions/{watch['id']}/reauthorize").status_code == 204
+    ann.control.advance(900)
+    assert len(hearer.wait(4, seconds=1.5)) == 3, "it was heeded"
+
+
+def test_a_switch_lets_a_warning_come_once(ann: Connected, wire: Wire, hearer: Hearer) -> None:
+    ann.control.switches(warn_again_seconds=0)
+    watching(wire, hearer, minutes=12 * 60 + 5)
+    ann.control.advance(600)
+    assert len(hearer.wait(1)) == 1
+    ann.control.advance(1800)
+    assert len(hearer.wait(2, seconds=1.5)) == 1
+
+
 def test_a_switch_lets_notices_come_while_it_waits(ann: Connected, wire: Wire, hearer: Hearer) -> None:
     ann.control.switches(extra_updates=0, pause_while_pending=False)
     watching(wire, hearer, minutes=12 * 60 + 5)

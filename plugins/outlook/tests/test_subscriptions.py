@@ -54,6 +54,14 @@ def test_the_limit_that_a_refusal_names_is_taken_at_once(ann: Connected, cal: Re
     assert renewed.channel_id == made.channel_id
 
 
+def test_a_service_whose_clock_is_behind_is_asked_for_less(ann: Connected, cal: RemoteCalendar) -> None:
+    ann.control.advance(-2 * 3600)  # By its clock, less than seven days of ours are too many.
+    made = subscribe(ann, cal, "c" * 32, 30)
+    assert ann.now + timedelta(days=3) < made.expires_at < ann.now + timedelta(minutes=10_000)
+    renewed = ann.hooks.renew(call=ann.call, calendar=cal, subscription=made, request=request(ann))
+    assert renewed.remote_id == made.remote_id
+
+
 def test_a_full_mailbox_is_polled(ann: Connected, cal: RemoteCalendar) -> None:
     ann.control.switches(subscriptions_per_mailbox=0)
     with pytest.raises(PollOnlyError):

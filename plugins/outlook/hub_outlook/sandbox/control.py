@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -138,6 +138,8 @@ class Control:
         person = known or self.model.add_person(email, str(self._body.get("name") or ""), mailbox)
         person.mailbox = self._body.get("mailbox", person.mailbox)
         person.zone = self._body.get("zone", person.zone)
+        if "ready_after" in self._body:
+            person.ready_at = self.model.clock.now() + timedelta(seconds=float(self._body["ready_after"]))
         names = {f.name for f in self.model.folders_of(person)}
         for wanted in self._body.get("calendars") or []:
             if wanted["name"] not in names:

@@ -229,7 +229,8 @@ class Call:
             raise GraphError(403, "ErrorAccessDenied", "Access is denied. Check credentials and try again.")
 
     def _check_mailbox(self) -> None:
-        if self.person.mailbox == "unlicensed":
+        ready_at = self.person.ready_at
+        if self.person.mailbox == "unlicensed" or (ready_at and self.model.clock.now() < ready_at):
             raise GraphError(
                 404, "MailboxNotEnabledForRESTAPI", "REST API is not yet supported for this mailbox."
             )

@@ -43,6 +43,8 @@ class Person:
     """What the mailbox's settings name as its time zone; None or empty: none was ever set."""
     mailbox: str = "enabled"
     """enabled, unlicensed, guest, or personal: the account of a person at home."""
+    ready_at: datetime | None = None
+    """Until then the mailbox is being made, or moved, and answers as one that has none."""
     links: int = 0
     """How many deltaLinks were given out."""
     expired_links: int = 0

@@ -156,14 +156,22 @@ class Notifier:
             for watch in list(self.subscriptions.watches.values()):
                 if watch.expires_at <= now:
                     del self.subscriptions.watches[watch.id]
-                elif watch.expires_at - now < WARN_BEFORE and not watch.warned:
-                    watch.warned = True
+                elif watch.expires_at - now < WARN_BEFORE and self._is_to_be_warned(watch):
+                    watch.warned_at = now
                     if watch.lifecycle_url:
-                        watch.pending_since = now
+                        watch.pending_since = watch.pending_since or now
                     self.lifecycle(watch, "reauthorizationRequired")
                 if watch.missed and self.endpoints.state(watch.url) != "drop":
                     watch.missed = False
                     self.lifecycle(watch, "missed")
+
+    def _is_to_be_warned(self, watch: Watch) -> bool:
+        """Whether a subscription that ends soon is to be told so: once, and again while nobody heeds it."""
+        if watch.warned_at is None:
+            return True
+        again = timedelta(seconds=float(self.model.switches["warn_again_seconds"]))
+        is_over = self.model.clock.now() - watch.warned_at >= again
+        return bool(again) and is_over and watch.pending_since is not None
 
     def _put(self, watch: Watch, url: str, item: dict[str, Any]) -> None:
         switches, state = self.model.switches, self.endpoints.state(url)

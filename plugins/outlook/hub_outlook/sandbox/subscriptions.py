@@ -39,7 +39,8 @@ class Watch:
     expires_at: datetime
     immutable: bool
     resource: str
-    warned: bool = False
+    warned_at: datetime | None = None
+    """When it was last told that it is to be reauthorised; None: not since it was made or prolonged."""
     pending_since: datetime | None = None
     """Since when it waits to be reauthorised."""
     folder: str | None = None
@@ -91,7 +92,7 @@ class Subscriptions:
                 return 204, None
             if method == "PATCH":
                 watch.expires_at = self._expiry(body)
-                watch.warned, watch.pending_since = False, None
+                watch.warned_at, watch.pending_since = None, None
             if method == "DELETE":
                 del self.watches[watch.id]
                 self.stopped[watch.id] = watch

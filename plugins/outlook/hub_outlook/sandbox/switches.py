@@ -33,6 +33,7 @@ SWITCHES: dict[str, Any] = {
     "slow_after": 10.0,  # an answer to a notice that takes longer counts as slow
     "endpoint_sample": 20,  # from so many answers within ten minutes on an address may count as slow
     "slow_delay": 10.0,  # so much later a slow address is told
+    "warn_again_seconds": 900.0,  # so often a subscription is told again to be reauthorised; 0: once
     "pause_while_pending": True,  # nothing is told of a subscription that waits to be reauthorised
     "calendar_subscriptions": True,  # False: only all events of a mailbox can be watched
     "http_callbacks": True,  # False: only https addresses are told
