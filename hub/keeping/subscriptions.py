@@ -209,6 +209,15 @@ def _claim(ports: Ports) -> tuple[str, str] | None:
     return None if taken is None else (taken.id, taken.state)
 
 
+def _claimed(session: Session, channel_id: str, state: str) -> Channel | None:
+    """Return a channel as it was claimed; None if somebody was done with it meanwhile.
+
+    That is a keeper that outlived its own claim, the run that opened it, or a person who has disconnected.
+    """
+    channel: Channel | None = session.get(Channel, channel_id)
+    return channel if channel is not None and channel.state == state else None
+
+
 def _links_of(channel: Channel) -> ColumnElement[bool]:
     if channel.link_id is not None:
         return Link.id == channel.link_id
@@ -218,7 +227,9 @@ def _links_of(channel: Channel) -> ColumnElement[bool]:
 def _open_anew(ports: Ports, channel_id: str) -> None:
     """Replace a channel whose opening failed or never ended."""
     with ports.db.transaction() as session:
-        channel = session.get_one(Channel, channel_id)
+        channel = _claimed(session, channel_id, ChannelState.OPENING)
+        if channel is None:
+            return
         failures = channel.failures
         links = session.scalars(select(Link.id).where(_links_of(channel), Link.deleted_at.is_(None))).all()
         session.delete(channel)
@@ -240,7 +251,9 @@ def _open_anew(ports: Ports, channel_id: str) -> None:
 
 def _renew(ports: Ports, channel_id: str) -> None:
     with ports.db.transaction() as session:
-        channel = session.get_one(Channel, channel_id)
+        channel = _claimed(session, channel_id, ChannelState.LIVE)
+        if channel is None:
+            return
         link_id = session.scalar(
             select(Link.id)
             .where(_links_of(channel), Link.deleted_at.is_(None), Link.state != LinkState.STOPPED)
@@ -293,7 +306,9 @@ def _close_later(ports: Ports, channel: Channel, after: timedelta = timedelta(0)
 def _close(ports: Ports, channel_id: str) -> None:
     """End a subscription at the provider, as far as that is possible, and forget it."""
     with ports.db.reading() as session:
-        channel = session.get_one(Channel, channel_id)
+        channel = _claimed(session, channel_id, ChannelState.CLOSING)
+        if channel is None:
+            return
         given_up = channel.failures >= MOST_FAILURES_TO_CLOSE
         over = channel.expires_at is not None and channel.expires_at < ports.clock.now()
         subscription = Subscription(

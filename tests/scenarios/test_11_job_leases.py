@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event, select
 
+from hub.accounts.disconnect import disconnect
 from hub.accounts.health import health_of
 from hub.clock import SystemClock
 from hub.db import Database
 from hub.ids import SystemIds
 from hub.inbound.pull import pull_link
-from hub.models import Channel, Grant, Link, LinkSignal
+from hub.keeping.subscriptions import keep_channels
+from hub.models import Channel, ChannelState, Grant, Link, LinkSignal
 from hub.outbound import linking
 from hub.outbound.lease import Lease, LeaseLostError, find_free, held, prolong, release, take
 from hub.outbound.push import push_link
@@ -346,6 +348,49 @@ def test_job_20_a_lost_lease_stops_a_run_before_its_next_write(
     memory.wait(LEASE + 1)
     memory.wait(20)
     assert memory.titles("right") == [f"Event {n}" for n in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("state", "meanwhile"),
+    [("opening", "renewed"), ("live", "renewed"), ("live", "closed"), ("closing", "disconnected")],
+)
+def test_job_20_a_keeper_that_outlived_its_claim_leaves_the_channel_to_those_who_went_on(
+    memory: World, links: tuple[str, str], state: str, meanwhile: str
+) -> None:
+    """Its process is frozen between the claim of a channel and the first look at it."""
+    left, _ = links
+    with memory.ports.db.transaction() as session:
+        channel = session.scalars(select(Channel).where(Channel.link_id == left)).one()
+        channel.state, channel.due_at = ChannelState(state), memory.clock.now()
+    process = dataclasses.replace(memory.ports, db=Database(memory.ports.db.url))
+    frozen = []
+
+    def go_on() -> None:
+        if meanwhile == "disconnected":
+            disconnect(memory.ports, "acc_left_ann")
+            return
+        for _ in range(2 if meanwhile == "closed" else 1):
+            memory.clock.advance(61)
+            keep_channels(memory.ports)
+
+    def freeze(*_: object) -> None:
+        if not frozen:
+            frozen.append(channel.id)
+            other = threading.Thread(target=go_on)
+            other.start()
+            other.join()
+
+    event.listen(process.db.engine, "checkin", freeze)
+    keep_channels(process)
+    process.db.engine.dispose()
+    memory.wait(125)
+    expected = 0 if meanwhile == "disconnected" else 1
+    assert frozen and [c.state for c in channels_of(memory, left)] == [ChannelState.LIVE] * expected
+
+
+def channels_of(world: World, link_id: str) -> list[Channel]:
+    with world.ports.db.reading() as session:
+        return list(session.scalars(select(Channel).where(Channel.link_id == link_id)))
 
 
 def test_job_21_every_claim_has_an_end(memory: World, links: tuple[str, str]) -> None:
