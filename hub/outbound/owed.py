@@ -84,7 +84,8 @@ _WILL_BRING_MORE = and_(
 )
 """The link was written to, so that it may hear an echo; a sibling that was not is notified, too."""
 _IS_HINTED = EventCopy.attempts == 0
-"""A wish is hinted when it is made; that the time for another try has come is for the sweep to find."""
+"""A wish is hinted when it is made; that the time for another try has come, of a wish or of a link that has
+failed, is for the sweep to find."""
 _IS_BUSY = or_(
     _owes_push(Link, _IS_HINTED),
     exists().where(
@@ -92,7 +93,11 @@ _IS_BUSY = or_(
         _Sibling.id != Link.id,
         or_(
             _Sibling.lease_until >= _NOW,
-            and_(*_can_run(_Sibling), or_(_owes_push(_Sibling, _IS_HINTED), _WILL_BRING_MORE)),
+            and_(
+                *_can_run(_Sibling),
+                _Sibling.failures == 0,
+                or_(_owes_push(_Sibling, _IS_HINTED), _WILL_BRING_MORE),
+            ),
         ),
     ),
 )

@@ -180,9 +180,9 @@ def test_a_change_that_waits_for_another_calendar_waits_no_longer_than_for_a_bea
     assert world.titles("right") == world.titles("left") == ["Dinner", "Lunch"]
 
 
-def test_a_change_does_not_wait_for_a_calendar_whose_next_try_is_for_the_sweep_to_find(
-    database_url: str, tmp_path: Path
-) -> None:
+@pytest.fixture
+def star(tmp_path: Path, database_url: str) -> tuple[World, str]:
+    """Three linked calendars, and the third one's link, which is written to first."""
     world = World(database_url, tmp_path, *(MemoryPlugin(name) for name in ("left", "right", "third")))
     links = {}
     for name in ("third", "left", "right"):
@@ -190,11 +190,18 @@ def test_a_change_does_not_wait_for_a_calendar_whose_next_try_is_for_the_sweep_t
         links[name] = world.link(world.connect(name))
         world.clock.advance(1)  # So that they are written to in this order.
     world.wait()
+    return world, links["third"]
+
+
+def test_a_change_does_not_wait_for_a_calendar_whose_next_try_is_for_the_sweep_to_find(
+    star: tuple[World, str],
+) -> None:
+    world, third = star
     busy = _Fault("raise", 1000, "push_event", {"error": RetryLaterError("503")})
     world.services["third"].faults.append(busy)
     world.api_creates(timed("Breakfast", NINE))
     world.settle()
-    (copy,) = world.copies(links["third"])
+    (copy,) = world.copies(third)
     assert copy.due_at is not None
     world.clock.at = copy.due_at - timedelta(seconds=0.3)
 
@@ -215,6 +222,25 @@ def test_a_change_does_not_wait_for_a_calendar_whose_next_try_is_for_the_sweep_t
 
     assert world.titles("left") == world.titles("right") == ["Breakfast", "Lunch", "Supper"]
     assert world.titles("third") == []
+
+
+def test_a_change_does_not_wait_for_a_calendar_that_has_failed_and_is_for_the_sweep_to_try_again(
+    star: tuple[World, str],
+) -> None:
+    world, third = star
+    world.services["third"].faults.append(_Fault("raise", 1000, "", {"error": RetryLaterError("503")}))
+    world.person_creates("third", timed("Unread", NINE))
+    world.settle()
+    next_try = world.get_link(third).due_at
+    assert next_try is not None
+    world.clock.at = next_try - timedelta(seconds=0.3)
+    world.person_creates("right", timed("Lunch", NINE))
+    world.settle()
+    world.clock.advance(0.5)
+    world.person_creates("right", timed("Supper", NINE))
+    world.settle()
+
+    assert world.titles("left") == world.titles("right") == ["Lunch", "Supper"]
 
 
 def test_what_a_page_held_is_gone_with_it_and_waits_for_no_search_for_garbage(world: World) -> None:
