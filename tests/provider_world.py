@@ -301,7 +301,7 @@ class ProviderWorld(HubWorld):
         assert self.hub_events() == before
         assert self.disagreements() == []
         assert len(self.conflicts()) == conflicts
-        for side in self.sides.values():
+        for side in self.linked:
             link = self.get_link(side.link_id)
             assert (link.state, link.problem) == ("active", None)
 

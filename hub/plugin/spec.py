@@ -156,7 +156,11 @@ def get_event(call: Call, calendar: RemoteCalendar, remote_id: str) -> RemoteEve
 
 @hookspec(firstresult=True)
 def push_event(call: Call, calendar: RemoteCalendar, push: Push) -> RemoteEvent | None:
-    """Write one event; return it as the provider now shows it (None after a deletion).
+    """Write one event; return it as this push has left it at the provider (None after a deletion).
+
+    Where that takes several calls, a person may edit the event between them: what is read again at the end
+    is not to be taken for the push's own doing (`hub.plugin.between` tells them apart), or the edit would
+    never reach the hub.
 
     Nobody is mailed: the event's guests are data, which no copy carries; only a push with `notify` is told
     to them. May be repeated after a crash: a `PushCreate` by its `create_id`, a `PushAnswer` by what is

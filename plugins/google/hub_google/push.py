@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
+from hub.plugin.between import as_left, touched_days
 from hub.plugin.errors import GoneError, RefusedError, RetryLaterError, VersionMovedError
 from hub.plugin.types import (
     Call,
@@ -41,6 +42,10 @@ def push(call: Call, calendar: RemoteCalendar, push: Push) -> RemoteEvent | None
     if isinstance(push, PushAnswer):
         return writer.answer(push, call)
     return writer.create(push) if isinstance(push, PushCreate) else writer.update(push)
+
+
+def _held(content: EventContent) -> EventContent:
+    return project(content).content
 
 
 def _fitted(content: EventContent) -> EventContent:
@@ -83,12 +88,13 @@ class _Writer:
         except GoneError:
             series.confirm_calendar(self.client, self.calendar)
             raise
-        try:
-            return self._settle((item, []), wanted)
-        except RefusedError:
-            # The series is made, and must not be taken for another's: what of its days is not there is
-            # written again as a change, which tells why it is refused.
-            return self._alive(self._family(item["id"], item))
+        made = series.whole((item, []), self.calendar)
+        # The series is made, and must not be taken for another's: what of its days is not there is
+        # written again as a change, which tells why it is refused.
+        with suppress(RefusedError, VersionMovedError):
+            if not self._write_occurrences((item, []), made.content, wanted):
+                return made
+        return self._as_left(item, made.content, wanted)
 
     def _insert(self, body: Event) -> Event:
         """Make an event; one whose meeting Google does not make comes without it."""
@@ -131,7 +137,9 @@ class _Writer:
         fields &= translate.FIELD_KEYS.keys()
         meeting = translate.changed_meeting(push) | self._guests(push)
         if not fields and not meeting:
-            return series.whole(self._family(push.remote_id), self.calendar)
+            family = self._family(push.remote_id)
+            self._check_version(family, push.version)
+            return series.whole(family, self.calendar)
         with self._telling_gone(push.remote_id):
             if ("conferenceData" in meeting or "when" in fields) and (
                 base.when.is_series or wanted.when.is_series
@@ -141,8 +149,7 @@ class _Writer:
             item = self._run(
                 self.events.patch, translate.etag_of(push.version), eventId=push.remote_id, body=body
             )
-        family = self._family(push.remote_id, item) if item.get("recurrence") else (item, [])
-        return self._alive(family)
+        return self._as_left(item, push.base, wanted) if item.get("recurrence") else self._alive((item, []))
 
     def _guests(self, push: PushUpdate) -> Event:
         """Return the patch that changes who is invited; Google's own list is read for it."""
@@ -164,18 +171,23 @@ class _Writer:
         """Write rule, times and exceptions: the master first, then the occurrences that differ."""
         family = self._family(push.remote_id)
         self._check_version(family, push.version)
-        shown = series.whole(family, self.calendar).content
+        item, shown = family[0], series.whole(family, self.calendar).content
         body = self._patch_body(fields, wanted) | meeting
-        if not self._lines_differ(family[0], shown, wanted):
+        if not self._lines_differ(item, shown, wanted):
             for key in translate.FIELD_KEYS["when"]:
                 body.pop(key, None)  # type: ignore[misc]
+        current = shown
         if body:
-            etag = family[0].get("etag", "") if push.version else ""
+            etag = item.get("etag", "") if push.version else ""
             item = self._run(self.events.patch, etag, eventId=push.remote_id, body=body)
             if not wanted.when.is_series:
                 return self._alive((item, []))
             family = self._family(push.remote_id, item)
-        return self._settle(family, wanted)
+            current = series.whole(family, self.calendar).content
+            if touched_days(current, shown, wanted, _held):
+                raise VersionMovedError("A day of the series was changed meanwhile.")
+        written = self._write_occurrences(family, current, wanted)
+        return self._as_left(item, shown, wanted, None if written else family)
 
     @staticmethod
     def _lines_differ(master: Event, shown: EventContent, wanted: EventContent) -> bool:
@@ -194,22 +206,31 @@ class _Writer:
         _, left_out = recurrence.read_lines(master.get("recurrence") or (), b.start, b.start_zone)
         return bool(set(left_out) & {e.original_start for e in a.exceptions if e.cancelled} - off)
 
-    def _settle(self, family: series.Family, wanted: EventContent) -> RemoteEvent:
-        """Write the occurrences that are not as wanted; return the series whole.
+    def _write_occurrences(self, family: series.Family, shown: EventContent, wanted: EventContent) -> int:
+        """Write the occurrences of a series that are not as wanted; return how many.
 
         It starts from what is there, so doing it twice, or after a crash in the middle, does no harm.
         """
-        event = self._alive(family)
-        now = {e.original_start: e for e in project(event.content).content.when.exceptions}
+        now = {e.original_start: e for e in _held(shown).when.exceptions}
         then = {e.original_start: e for e in wanted.when.exceptions}
         differing = [d for d in now.keys() | then.keys() if now.get(d) != then.get(d)]
-        if not differing:
-            return event
         etags = {i["id"]: i.get("etag", "") for i in family[1]}
         for original in sorted(differing, key=times.at_midnight):
             exception = then.get(original, SeriesException(original))
             self._write_occurrence(family[0]["id"], exception, now.get(original), wanted, etags)
-        return self._alive(self._family(family[0]["id"], family[0]))
+        return len(differing)
+
+    def _as_left(
+        self, item: Event, before: EventContent, wanted: EventContent, family: series.Family | None = None
+    ) -> RemoteEvent:
+        """Return a series as this push has left it.
+
+        Args:
+            item: the master, as its own write was answered.
+            family: the series as it was read after the last write; None: it is read now.
+        """
+        seen = self._alive(family or self._family(item["id"], item))
+        return as_left(seen, series.whole((item, []), self.calendar), before, wanted, _held)
 
     def _write_occurrence(
         self,

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from kiota_abstractions.method import Method
 
-from hub.plugin.errors import GoneError, RefusedError
+from hub.plugin.errors import GoneError, RefusedError, VersionMovedError
 from hub.plugin.paging import START
 from hub.plugin.types import EventContent, RemoteEvent, SeriesException, When, changed_fields
 from hub_outlook import zones
@@ -30,6 +30,7 @@ def write_exceptions(graph: Graph, current: RemoteEvent, wanted: EventContent) -
 
     Raises:
         RefusedError: an occurrence cannot be restored or moved that far.
+        VersionMovedError: somebody has changed the series meanwhile.
     """
     shown = project(current.content).content
     is_now = {e.original_start: e for e in shown.when.exceptions}
@@ -57,22 +58,26 @@ def _write(
     if before.cancelled:
         raise RefusedError("Outlook cannot bring a cancelled occurrence of a series back.")
     found = instance_of(graph, master_id, wanted.when, before)
-    if after.cancelled:
-        if found:
-            _delete(graph, found["id"])
-        return None
-    if not found:
+    if not found and not after.cancelled:
         raise RefusedError(NO_OCCURRENCE)
+    if not found:
+        return None
     # What the occurrence does not override has followed the master already.
     old, new = occurrence(wanted, before), occurrence(wanted, after)
     fields = changed_fields(old, new)
     body = to_remote(new, fields)
     body.pop("isAllDay", None)
     try:
-        return _patch(graph, found, body, old, new)
+        if not after.cancelled:
+            return _patch(graph, found, body, old, new)
+        graph.write(Method.DELETE, graph.me.events.by_event_id(found["id"]), About.EVENT)
     except GoneError:
         # The series is there: taken for gone, it would be made a second time.
-        raise RefusedError(NO_OCCURRENCE) from None
+        if instance_of(graph, master_id, wanted.when, before):
+            raise VersionMovedError("The days of the series have other ids than a moment ago.") from None
+        if not after.cancelled:
+            raise RefusedError(NO_OCCURRENCE) from None
+    return None
 
 
 def _patch(
@@ -89,13 +94,6 @@ def _patch(
         builder = graph.me.events.by_event_id(found["id"])
         graph.write(Method.PATCH, builder, About.EVENT, body, prefer=AS_TEXT)
     return refusal
-
-
-def _delete(graph: Graph, remote_id: str) -> None:
-    try:
-        graph.write(Method.DELETE, graph.me.events.by_event_id(remote_id), About.EVENT)
-    except GoneError:
-        pass  # An earlier try got this far.
 
 
 def instance_of(graph: Graph, master_id: str, when: When, change: SeriesException) -> Event | None:

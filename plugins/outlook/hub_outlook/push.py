@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from kiota_abstractions.method import Method
 
+from hub.plugin.between import as_left, touched_days
 from hub.plugin.errors import GoneError, RefusedError, RetryLaterError, VersionMovedError
 from hub.plugin.types import (
     CONTENT_FIELDS,
@@ -80,11 +81,12 @@ def create(graph: Graph, calendar: RemoteCalendar, push: PushCreate) -> RemoteEv
     event = replace(from_remote(made), tag=push.tag)
     if not wanted.when.exceptions:
         return event
-    with suppress(RefusedError):
+    with suppress(RefusedError, VersionMovedError):
         # The series is made, and must not be taken for another's: what of its days is not there is written
         # again as a change, which tells why it is refused.
         write_exceptions(graph, event, wanted)
-    return replace(read_series(graph, event.remote_id), tag=push.tag)
+    seen = read_series(graph, event.remote_id)
+    return replace(as_left(seen, event, event.content, wanted, _shown), tag=push.tag)
 
 
 def _post(
@@ -177,7 +179,10 @@ def _written(
     if wanted.when.is_series or push.base.when.is_series:
         return _update_series(graph, calendar, push, fields, wanted, more)
     if not fields and not more:
-        return read_event(graph, calendar.remote_id, push.remote_id)
+        shown = read_event(graph, calendar.remote_id, push.remote_id)
+        if push.version and shown.version != push.version:
+            raise VersionMovedError("The event was changed in Outlook meanwhile.")
+        return shown
     return understood(_patch(graph, push.remote_id, to_remote(wanted, fields) | more, push.version))
 
 
@@ -295,14 +300,22 @@ def _update_series(
         body |= to_remote(wanted, {"when"})
         if not wanted.when.is_series:
             body["recurrence"] = None
+    own, seen = shown, None
     if body:
-        _patch(graph, push.remote_id, body, push.version)
+        own = understood(_patch(graph, push.remote_id, body, push.version))
     if wanted.when.is_series and (body or "when" in fields):
         # A changed occurrence may hold its own copy of what the master has just changed.
         current = read_series(graph, push.remote_id) if body else shown
+        if touched_days(current.content, shown.content, wanted, _shown):
+            raise VersionMovedError("A day of the series was changed in Outlook meanwhile.")
         if write_exceptions(graph, current, wanted) == 0 and body:
-            return current
-    return read_event(graph, calendar.remote_id, push.remote_id)
+            seen = current
+    seen = seen or read_event(graph, calendar.remote_id, push.remote_id)
+    return as_left(seen, own, shown.content, wanted, _shown)
+
+
+def _shown(content: EventContent) -> EventContent:
+    return project(content).content
 
 
 def _frame(when: When) -> When:
