@@ -115,6 +115,24 @@ def test_a_token_that_ends_between_two_pages_is_renewed_and_the_listing_goes_on(
     world.assert_quiet()
 
 
+def test_a_calendar_whose_full_listings_take_google_too_long_is_linked_by_smaller_pages(
+    unlinked: ProviderWorld,
+) -> None:
+    world = unlinked
+    world.connect("google")
+    titles = [f"Event {n}" for n in range(5)]
+    for title in titles:
+        world.google.create(timed(title, TEN))
+    world.google.control.switches(page_limit=2)
+    world.google.control.fault("status", status=504, query="maxResults=2500.*timeMin", times=1000)
+    world.link_both()
+    assert sorted(world.outlook.by_title()) == titles
+    world.assert_quiet()
+    world.outlook.update(world.outlook.find("Event 3"), title="Renamed")
+    world.sync()
+    assert "Renamed" in world.google.by_title()
+
+
 def test_a_calendar_that_may_only_be_read_from_now_on_is_known_as_such_after_the_first_refusal(
     world: ProviderWorld,
 ) -> None:

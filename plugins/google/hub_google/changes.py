@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, TypeGuard
 
-from hub.plugin.errors import CursorExpiredError, GoneError, RetryLaterError
+from hub.plugin.errors import CursorExpiredError, GoneError, RetryLaterError, TooHeavyError
 from hub.plugin.paging import START, Circle
 from hub.plugin.types import Call, ChangePage, RemoteCalendar, RemoteChange, Scope, Window
 from hub_google import series, times
@@ -59,11 +59,16 @@ class _Place:
     circle: Circle = START
     """What the pages so far held, since a listing may run in circles."""
     plain: bool = False
-    """It did: it has begun anew with pages of Google's own size."""
+    """It did, or took too long: it has begun anew with pages of Google's own size, which are smaller."""
     held: dict[str, Event] = field(default_factory=dict)
     """By id, the items of series that a full listing has shown so far: what belongs to one may come later."""
     size: int = 0
     """How many characters of them have been held."""
+
+    def begin_plainly(self) -> None:
+        """Begin the listing anew, with pages of Google's own size (250 of an event list, sheet 3.1)."""
+        self.token, self.circle, self.plain = None, START, True
+        self.held, self.size = {}, 0
 
     def write(self) -> str:
         data = dataclasses.asdict(dataclasses.replace(self, held={}))
@@ -121,7 +126,13 @@ def _list(
     else:
         query["timeMin"] = window.start.astimezone(UTC).isoformat()
     about = About.CHANGES if cursor else About.CALENDAR
-    answer: EventList = client.run(client.events.list(pageToken=place.token, **query), about)
+    try:
+        answer: EventList = client.run(client.events.list(pageToken=place.token, **query), about)
+    except TooHeavyError:
+        if cursor or place.plain:
+            raise
+        place.begin_plainly()
+        return []
     items = [i for i in answer.get("items") or () if isinstance(i, dict) and is_id(i.get("id"))]
     _go_on(place, answer, [item["id"] for item in items])
     zone = answer.get("timeZone") or calendar.zone or "UTC"
@@ -147,7 +158,7 @@ def _go_on(place: _Place, answer: EventList, ids: list[str]) -> None:
     if place.circle.is_closed:
         if place.plain:
             raise CursorExpiredError("Google shows the same pages of this calendar again and again.")
-        place.token, place.circle, place.plain, place.held = None, START, True, {}
+        place.begin_plainly()
 
 
 def _hold_series(items: list[Event], place: _Place) -> list[Event]:

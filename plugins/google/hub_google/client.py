@@ -20,11 +20,11 @@ import requests
 from googleapiclient.discovery import build_from_document  # type: ignore[import-untyped]
 from googleapiclient.errors import HttpError  # type: ignore[import-untyped]
 
-from hub.plugin.errors import RetryLaterError
+from hub.plugin.errors import ProviderError, RetryLaterError, TooHeavyError
 from hub.plugin.paging import START
 from hub.plugin.text import clean_json
 from hub.plugin.types import Call
-from hub_google.errors import About, error_for
+from hub_google.errors import LISTS, About, error_for
 
 API_URL = "https://www.googleapis.com/calendar/v3/"
 _SERVICE_PATH = "/calendar/v3"
@@ -72,6 +72,10 @@ def _resources(api_url: str) -> Mapping[str, Any]:
     }
 
 
+class SilentError(ProviderError):
+    """Google took a request and did not answer it in time."""
+
+
 class Client:
     """Calls Google for one account until the deadline of one hook call."""
 
@@ -92,6 +96,8 @@ class Client:
             request.headers["If-Match"] = if_match
         try:
             answer = request.execute(http=self, num_retries=0)
+        except SilentError as e:
+            raise (TooHeavyError if about in LISTS else RetryLaterError)(e.message) from None
         except HttpError as e:
             raise error_for(int(e.resp.status), e.content, dict(e.resp), about, self.call.now) from None
         except (ValueError, UnicodeDecodeError) as e:
@@ -134,6 +140,8 @@ class Client:
                 timeout=left,
                 allow_redirects=False,
             )
+        except requests.ReadTimeout:
+            raise SilentError("Google did not answer in time.") from None
         except requests.RequestException as e:
             raise RetryLaterError(f"Google could not be reached ({type(e).__name__}).") from None
         info = {k.lower(): v for k, v in answer.headers.items()} | {"status": str(answer.status_code)}

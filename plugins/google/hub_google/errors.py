@@ -26,6 +26,7 @@ from hub.plugin.errors import (
     RefusedError,
     RetryLaterError,
     TokenExpiredError,
+    TooHeavyError,
     VersionMovedError,
 )
 
@@ -63,7 +64,7 @@ _ALONE = {"scope": "calendar", "after": 3600.0}
 _READ_ONLY = {"scope": "calendar"}
 _WRITES = frozenset({About.WRITE})
 _EVENTS = frozenset({About.EVENT, About.WRITE})
-_LISTS = frozenset({About.CALENDAR, About.CHANGES})
+LISTS = frozenset({About.CALENDAR, About.CHANGES})
 _CHANGES = frozenset({About.CHANGES})
 _CHANNELS = frozenset({About.CHANNEL})
 _BUSY = "Google Calendar is busy or throttling."
@@ -114,15 +115,15 @@ TABLE: tuple[Row, ...] = (
         _WRITES,
         more=_READ_ONLY,
     ),
-    Row(403, None, CalendarLostError, "The calendar is out of reach.", _LISTS | _CHANNELS),
+    Row(403, None, CalendarLostError, "The calendar is out of reach.", LISTS | _CHANNELS),
     Row(403, None, RefusedError, "Google refused the request."),
-    Row(404, None, CalendarLostError, "The calendar is gone or out of reach.", _LISTS),
+    Row(404, None, CalendarLostError, "The calendar is gone or out of reach.", LISTS),
     Row(404, None, GoneError, "Google does not know it any more."),
-    Row(410, None, CursorExpiredError, _TOO_OLD, _LISTS),
+    Row(410, None, CursorExpiredError, _TOO_OLD, LISTS),
     Row(410, "deleted", GoneError, "The event was deleted."),
     Row(410, None, GoneError, "Google does not know it any more."),
-    Row(400, "invalid", CursorExpiredError, _TOO_OLD, _LISTS, said="sync token"),
-    Row(400, "invalid", CursorExpiredError, _TOO_OLD, _LISTS, said="page token"),
+    Row(400, "invalid", CursorExpiredError, _TOO_OLD, LISTS, said="sync token"),
+    Row(400, "invalid", CursorExpiredError, _TOO_OLD, LISTS, said="page token"),
     Row(
         400, "eventTypeRestriction", RefusedError, "Events of this kind cannot be changed like that.", _EVENTS
     ),
@@ -144,6 +145,9 @@ def error_for(
     told = read_error(content)
     row = next((r for r in TABLE if _fits(r, status, told, about)), None)
     code = told.reason or str(status)
+    if status == 504 and about in LISTS and retry_after(headers, now) is None:
+        # It names no time to come back, and may give up over this listing each time.
+        return TooHeavyError(_FAILED, code=code)
     if row is None and (status >= 500 or status < 400):
         return RetryLaterError(_FAILED, after=retry_after(headers, now), code=code)
     if row is None:

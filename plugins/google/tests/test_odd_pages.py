@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
-from hub.plugin.errors import CursorExpiredError, GoneError, RetryLaterError
+from hub.plugin.errors import CursorExpiredError, GoneError, RetryLaterError, TooHeavyError
 from hub.plugin.testing import series, timed
-from hub.plugin.types import Attachment, Attendee, Conference, Person
+from hub.plugin.types import Attachment, Attendee, Conference, Person, RemoteChange
 from hub_google import hooks
-from hub_google.testing import ANN, Google
+from hub_google.testing import ANN, WINDOW, Google
 
 MONDAY = datetime(2027, 1, 4, 9)
 
@@ -29,6 +31,41 @@ def test_pages_that_repeat_under_new_tokens_are_asked_for_in_another_size(google
     changes, cursor = google.changes()
     assert {c.remote_id for c in changes} == ids
     assert google.changes(cursor) == ([], google.changes(cursor)[1])
+
+
+def sizes(google: Google) -> list[bool]:
+    """Return of each listing that was asked for whether a size of its pages was named."""
+    calls = google.control.ledger()["calls"]
+    return [
+        "maxResults" in c["query"] for c in calls if c["path"].endswith("/events") and c["method"] == "GET"
+    ]
+
+
+@pytest.mark.parametrize("fault", [{"kind": "status", "status": 504}, {"kind": "hang", "seconds": 3}])
+@pytest.mark.parametrize("page", ["first", "later"])
+def test_a_full_listing_that_takes_google_too_long_is_asked_for_in_smaller_pages(
+    google: Google, fault: dict[str, Any], page: str
+) -> None:
+    ids = fill(google, 7)
+    google.control.switches(page_limit=3)
+    google.control.fault(**fault, query="maxResults=2500" if page == "first" else "pageToken", times=1)
+    google.control.clear_ledger()
+    call, calendar = replace(google.call, deadline=1.0), google.calendar
+    found: list[RemoteChange] = []
+    answer = hooks.fetch_changes(call, calendar, None, None, WINDOW)
+    while answer.next_cursor is None:
+        found += answer.changes
+        answer = hooks.fetch_changes(call, calendar, None, answer.next_page, WINDOW)
+    assert {c.remote_id for c in [*found, *answer.changes]} == ids
+    asked = sizes(google)
+    assert asked == sorted(asked, reverse=True) and asked[-3:] == [False] * 3
+    google.control.fault("status", status=504, query="syncToken", times=100)
+    with pytest.raises(TooHeavyError):
+        google.changes(answer.next_cursor)
+    google.control.clear_faults()
+    google.control.fault("status", status=504, query="timeMin", times=100)
+    with pytest.raises(TooHeavyError):
+        google.changes()
 
 
 @pytest.mark.parametrize("listing", ["full", "of changes"])

@@ -85,7 +85,7 @@ def _read_page(
     try:
         answer = _ask(graph, calendar, token)
     except TooHeavyError:
-        smaller = None if token.link else _smaller(token)
+        smaller = _smaller(token)
         if smaller is None:
             raise
         return smaller

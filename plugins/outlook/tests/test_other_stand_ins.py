@@ -18,6 +18,7 @@ from hub.plugin.errors import (
     RefusedError,
     RetryLaterError,
     TokenExpiredError,
+    TooHeavyError,
     VersionMovedError,
 )
 from hub.plugin.testing import PERSON, Connected, latest, series, timed
@@ -143,7 +144,7 @@ def test_a_page_without_a_place_to_go_on_from_is_no_end(
         ann.list_all(cal)
 
 
-@pytest.mark.parametrize("status", [500, 502, 503, 504, 429, 423, 409, 412, 408, 509])
+@pytest.mark.parametrize("status", [500, 502, 503, 429, 423, 409, 412, 408, 509])
 def test_a_page_in_the_middle_that_fails_is_asked_for_again(
     ann: Connected, cal: RemoteCalendar, status: int
 ) -> None:
@@ -158,6 +159,19 @@ def test_a_page_in_the_middle_that_fails_is_asked_for_again(
     third = ann.hooks.fetch_changes(page=second.next_page, **ask)
     found = {c.remote_id for page in (first, second, third) for c in page.changes}
     assert found == ids and third.next_cursor
+
+
+def test_a_page_in_the_middle_that_takes_outlook_too_long_each_time_is_read_in_smaller_parts(
+    ann: Connected, cal: RemoteCalendar
+) -> None:
+    ids = {ann.control.create(PERSON, cal.remote_id, timed(f"E{n}", MONDAY)) for n in range(5)}
+    ann.control.switches(page_limit=2)
+    ann.control.fault("status", status=504, path="calendarView/delta", query="skiptoken", times=2)
+    changes, cursor, _ = ann.list_all(cal)
+    assert set(latest(changes)) == ids and cursor
+    ann.control.fault("status", status=504, path="calendarView/delta", query="token", times=100)
+    with pytest.raises(TooHeavyError):
+        ann.list_all(cal, cursor)
 
 
 @pytest.mark.parametrize(
