@@ -218,6 +218,12 @@ class Database:
             yield session
 
     @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """Yield a session for reading in which all is of one moment, as on SQLite it always is."""
+        with self._open(writing=False, isolation="REPEATABLE READ") as session:
+            yield session
+
+    @contextmanager
     def _turn(self) -> Iterator[None]:
         """Let the threads of this process write in turn on SQLite, so that only one of them contends."""
         mine = self.is_sqlite and self._writer.acquire(timeout=BUSY_SECONDS)
@@ -228,12 +234,12 @@ class Database:
                 self._writer.release()
 
     @contextmanager
-    def _open(self, *, writing: bool) -> Iterator[Session]:
-        """Yield a session in a transaction of its own."""
+    def _open(self, *, writing: bool, isolation: str | None = None) -> Iterator[Session]:
+        """Yield a session in a transaction of its own; `isolation` is for databases that know several."""
         blocks = _blocks.set(_blocks.get() + 1)
         try:
             with (
-                self.engine.connect() as connection,
+                self._connect(isolation) as connection,
                 _begin_now(connection, writing=writing) as transaction,
                 HubSession(connection) as session,
             ):
@@ -242,6 +248,12 @@ class Database:
                     transaction.rollback()
         finally:
             _blocks.reset(blocks)
+
+    def _connect(self, isolation: str | None) -> Connection:
+        connection = self.engine.connect()
+        if isolation and not self.is_sqlite:
+            connection.execution_options(isolation_level=isolation)
+        return connection
 
     def look_after(self, session: Session, look: Callable[[Session], _T], use: Callable[[_T], None]) -> None:
         """Hand what `look` finds to `use` when the session's transaction has committed.

@@ -8,10 +8,23 @@ from datetime import timedelta
 from hashlib import sha256
 
 from flask import Response, request
-from sqlalchemy import func, select
+from sqlalchemy import BindParameter, ColumnExpressionArgument, Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
-from hub.models import Account, Calendar, Conflict, Event, EventCopy, Link, LinkSignal, Tenant, User
+from hub.models import (
+    Account,
+    Calendar,
+    Channel,
+    Conflict,
+    Event,
+    EventCopy,
+    Link,
+    LinkSignal,
+    ParkedChange,
+    Tenant,
+    User,
+)
+from hub.outbound.owed import DOUBTED
 from hub.ports import Ports
 from hub.web.site import blp, ports, visitor
 
@@ -20,52 +33,71 @@ LOOK_EVERY = 0.3
 _streams = threading.Semaphore(24)
 """Each stream holds a thread of the server: beyond this, pages ask again every few seconds instead."""
 
+_USER: BindParameter[str] = bindparam("user_id")
+_OWN_LINKS = select(Link.id).join(Account, Account.id == Link.account_id).where(Account.user_id == _USER)
 
-def signature(session: Session, user: User) -> str:
-    """Return a short text that changes whenever something that the page shows has changed."""
-    seq = session.scalar(select(Tenant.change_seq).where(Tenant.id == user.tenant_id))
-    accounts = select(Account.id, Account.state, Account.problem, Account.calendars_at)
-    links = (
-        select(
-            Link.id,
-            Link.state,
-            Link.direction,
-            Link.problem,
-            Link.failures,
-            Link.imported_at,
-            Link.deleted_at,
-        )
-        .add_columns(LinkSignal.notified > Link.pulled)
-        .join(Account, Account.id == Link.account_id)
-        .outerjoin(LinkSignal, LinkSignal.link_id == Link.id)
-        .where(Account.user_id == user.id)
-        .order_by(Link.id)
-    )
-    waiting = (
+
+def _copies(*conditions: ColumnExpressionArgument[bool]) -> Select[str, int]:
+    """Return the query for how many copies of each link are so; there is an index for each of these."""
+    return (
         select(EventCopy.link_id, func.count())
-        .join(Link, Link.id == EventCopy.link_id)
-        .join(Account, Account.id == Link.account_id)
-        .where(Account.user_id == user.id, EventCopy.wanted_version > EventCopy.pushed_version)
+        .where(EventCopy.link_id.in_(_OWN_LINKS), *conditions)
         .group_by(EventCopy.link_id)
         .order_by(EventCopy.link_id)
     )
-    calendars = select(Calendar.id, Calendar.name, Calendar.deleted_at).where(Calendar.user_id == user.id)
-    conflicts = (
-        select(func.count(), func.max(Conflict.at))
-        .join(Event, Event.id == Conflict.event_id)
-        .join(Calendar, Calendar.id == Event.calendar_id)
-        .where(Calendar.user_id == user.id, Conflict.resolution.is_(None))
+
+
+_PARTS: tuple[Select[*tuple[object, ...]], ...] = (
+    select(Account.id, Account.state, Account.problem, Account.calendars_at)
+    .where(Account.user_id == _USER)
+    .order_by(Account.id),
+    select(
+        Link.id,
+        Link.state,
+        Link.direction,
+        Link.problem,
+        Link.failures,
+        Link.imported_at,
+        Link.deleted_at,
+        Link.held_at,
+        Link.verdict,
+        Link.cursor.is_(None),
+        Link.confirmed < Link.generation,
+        LinkSignal.notified > Link.pulled,
     )
-    parts = [
-        session.execute(query).all()
-        for query in (
-            accounts.where(Account.user_id == user.id).order_by(Account.id),
-            links,
-            waiting,
-            calendars.order_by(Calendar.id),
-            conflicts,
-        )
-    ]
+    .outerjoin(LinkSignal, LinkSignal.link_id == Link.id)
+    .where(Link.id.in_(_OWN_LINKS))
+    .order_by(Link.id),
+    _copies(EventCopy.wanted_version > EventCopy.pushed_version, EventCopy.parked_at.is_(None)),
+    _copies(EventCopy.missing_at.is_not(None), EventCopy.removed_at.is_(None)),
+    _copies(EventCopy.removed_at.is_(None), *DOUBTED),
+    select(ParkedChange.link_id, func.count())
+    .where(ParkedChange.link_id.in_(_OWN_LINKS))
+    .group_by(ParkedChange.link_id)
+    .order_by(ParkedChange.link_id),
+    select(Channel.id, Channel.state)
+    .join(Account, Account.id == Channel.account_id)
+    .where(Account.user_id == _USER)
+    .order_by(Channel.id),
+    select(Calendar.id, Calendar.name, Calendar.deleted_at)
+    .where(Calendar.user_id == _USER)
+    .order_by(Calendar.id),
+    select(func.count(), func.max(Conflict.at))
+    .join(Event, Event.id == Conflict.event_id)
+    .join(Calendar, Calendar.id == Event.calendar_id)
+    .where(Calendar.user_id == _USER, Conflict.resolution.is_(None)),
+)
+"""All that the page shows of a person but the events: what `hub.accounts.health` looks at, above all."""
+_SEQ = select(Tenant.change_seq).where(Tenant.id == bindparam("tenant_id"))
+
+
+def signature(session: Session, user: User) -> str:
+    """Return a short text that is another whenever the page would show something else.
+
+    Who compares it with what is shown reads both in one snapshot.
+    """
+    seq = session.scalar(_SEQ, {"tenant_id": user.tenant_id})
+    parts = [session.execute(query, {"user_id": user.id}).all() for query in _PARTS]
     return f"{seq}-{sha256(repr(parts).encode()).hexdigest()[:16]}"
 
 
@@ -84,7 +116,7 @@ def _stream(ports: Ports, user: User, known: str) -> Iterator[str]:
         yield f"retry: {500 if has_place else 4000}\n\n"
         end = ports.clock.now() + LIFE
         while True:
-            with ports.db.reading() as session:
+            with ports.db.snapshot() as session:
                 found = signature(session, user)
             if found != known:
                 known = found

@@ -74,7 +74,7 @@ def calendars_of(session: Session, user: User) -> list[Calendar]:
 
 
 def read(session: Session, ports: Ports, user: User, wanted: date | None) -> Overview:
-    """Return the page's content for the week of a day (today's if None)."""
+    """Return the page's content for the week of a day (today's if None); the session is of a snapshot."""
     calendars = calendars_of(session, user)
     accounts = list(
         session.scalars(

@@ -47,7 +47,7 @@ def home() -> str:
 
 
 def _page(*, note: str | None = None, error: str | None = None) -> str:
-    with ports().db.reading() as session:
+    with ports().db.snapshot() as session:
         content = overview.read(session, ports(), visitor(), _wanted_week())
     return render_template("home.html", o=content, note=note, error=error, silence=ports().settings)
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import event, select, text, update
 from sqlalchemy.orm import Session
 
 from hub.accounts import links
@@ -49,6 +49,40 @@ def test_a_server_that_has_become_a_replica_is_left_at_once(
     answer = hub.call("POST", "/v1/events", an_event())
     assert (answer.status_code, answer.get_json()["type"][-13:]) == (503, "database_busy")
     assert hub.call("POST", "/v1/events", an_event()).status_code == 201
+
+
+def test_a_snapshot_leaves_its_connection_as_it_was(postgres_database_url: str) -> None:
+    db, isolation = Database(postgres_database_url), text("SHOW transaction_isolation")
+    with db.snapshot() as session:
+        assert session.scalar(isolation) == "repeatable read"
+    with db.reading() as session:
+        assert session.scalar(isolation) == "read committed"
+    assert db.engine.pool.checkedin() == 1  # type: ignore[attr-defined]
+    db.engine.dispose()
+
+
+def test_a_page_and_its_signature_are_of_one_moment(postgres_database_url: str, tmp_path: Path) -> None:
+    """Else a page that was read while something came to its end would show it as under way for long."""
+    hub = HubApp(postgres_database_url, tmp_path, page_access="signed")
+    hub.world.linked_pair()
+    engine, person = hub.world.ports.db.engine, hub.signed_in()
+
+    def show() -> tuple[bool, str]:
+        html = hub.get(person, "/").get_data(as_text=True)
+        return "Renamed" in html, html.partition('data-signature="')[2].partition('"')[0]
+
+    before, renames = show(), [update(Calendar).values(name="Renamed")]
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def rename(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        """Change something when the page has been read but for its signature."""
+        if "change_seq" in statement and renames:
+            with engine.begin() as other:
+                other.execute(renames.pop())
+
+    assert show() == before and not renames
+    is_renamed, after = show()
+    assert is_renamed and after != before[1]
 
 
 @pytest.mark.parametrize(("query", "prepared"), [("", True), ("prepare_threshold=none", False)])
