@@ -20,7 +20,7 @@ import redis
 import requests
 from sqlalchemy import func, select
 
-from demo.stage import Stage, free_ports, wait_until
+from demo.stage import Stage, free_ports, last_words, wait_until
 from hub.models import EventCopy, Link, LinkSignal
 from hub.plugin.control import SandboxControl
 from hub.ports import Ports
@@ -217,10 +217,9 @@ def _hub(environ: dict[str, str], boxes: dict[str, SandboxControl], home: Path) 
                 return False
 
         wait_until(ready, "the hub to be ready", seconds=90)
-        yield Stage(url, (home / "api-key").read_text().strip(), boxes, process.pid)
+        yield Stage(url, (home / "api-key").read_text().strip(), boxes, process.pid, home)
     except BaseException:
-        for log in sorted((home / "logs").glob("*.log")):
-            sys.stderr.write(f"--- {log.name}\n{log.read_text()[-2000:]}\n")
+        sys.stderr.write(last_words(home))
         raise
     finally:
         process.send_signal(signal.SIGTERM)

@@ -33,12 +33,15 @@ class StageError(Exception):
 
 
 class Stage:
-    """A hub at `url`, its API key, and the sandboxes by provider."""
+    """A hub at `url`, its API key, the sandboxes by provider, and its home."""
 
-    def __init__(self, url: str, key: str, sandboxes: dict[str, SandboxControl], process: int) -> None:
+    def __init__(
+        self, url: str, key: str, sandboxes: dict[str, SandboxControl], process: int, home: Path
+    ) -> None:
         self.url = url
         self.sandboxes = sandboxes
         self.process = process
+        self.home = home
         self._session = requests.Session()
         self._session.headers["Authorization"] = f"Bearer {key}"
 
@@ -103,8 +106,12 @@ class ConsentForm(HTMLParser):
 
 
 def free_ports(count: int) -> int:
-    """Return the first of `count` neighbouring ports that are free now."""
-    for first in range(20000 + os.getpid() % 9000, 60000, 10):
+    """Return the first of `count` (at most ten) neighbouring ports that are free now.
+
+    Each process begins at a ten of its own, below the ports that systems give to connections: the last
+    of these ports is taken seconds after it was found free.
+    """
+    for first in range(20000 + os.getpid() % 1200 * 10, 60000, 10):
         try:
             for port in range(first, first + count):
                 with socket.socket() as probe:
@@ -135,15 +142,20 @@ def running_hub(providers: tuple[str, ...], **environ: str) -> Iterator[Stage]:
             name: SandboxControl(f"http://127.0.0.1:{port + place}")
             for place, name in enumerate(sorted(providers), 1)
         }
-        yield Stage(url, (home / "api-key").read_text().strip(), boxes, process.pid)
+        yield Stage(url, (home / "api-key").read_text().strip(), boxes, process.pid, home)
     except BaseException:
-        for log in sorted((home / "logs").glob("*.log")):
-            sys.stderr.write(f"--- {log.name}\n{log.read_text()[-3000:]}\n")
+        sys.stderr.write(last_words(home))
         raise
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
         shutil.rmtree(home, ignore_errors=True)
+
+
+def last_words(home: Path) -> str:
+    """Return the ends of the logs of a hub's processes."""
+    logs = sorted((home / "logs").glob("*.log"))
+    return "".join(f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}\n" for log in logs)
 
 
 def _is_ready(url: str, process: subprocess.Popen[bytes], output: Path) -> bool:

@@ -95,7 +95,7 @@ class Plant:
             name: SandboxControl(f"http://127.0.0.1:{self.port + place}")
             for place, name in enumerate(PROVIDERS, 1)
         }
-        self.stage = Stage(f"http://127.0.0.1:{self.port}", key, boxes, os.getpid())
+        self.stage = Stage(f"http://127.0.0.1:{self.port}", key, boxes, os.getpid(), self.home)
         wait_until(self.is_ready, "the hub to be ready", 90)
 
     def _sandbox_options(self, name: str, port: int) -> list[str]:
