@@ -416,15 +416,17 @@ class MemoryPlugin:
             person = service.enter("fetch_changes", call)
             found = _calendar(service, person, calendar)
             since = _since(person, cursor)
-            position = int(page or since)
-            rows = sorted((e for e in found.events.values() if e.seq > position), key=lambda e: e.seq)
+            position, _, begun = (page or str(since)).partition(":")
+            # What is deleted while all is listed is on none of its pages: the cursor goes on from the first.
+            begun = begun or str(service._counter)
+            rows = sorted((e for e in found.events.values() if e.seq > int(position)), key=lambda e: e.seq)
             rows = [e for e in rows if cursor is not None or not e.deleted]
             shown = rows[: service.page_size]
             changes = tuple(RemoteChange(e.remote_id, None if e.deleted else _shown(e)) for e in shown)
             scope = Scope.SNAPSHOT if cursor is None else Scope.DELTA
             if len(rows) > len(shown):
-                return ChangePage(changes, scope, next_page=str(shown[-1].seq))
-            return ChangePage(changes, scope, next_cursor=f"{person.epoch}:{service._counter}")
+                return ChangePage(changes, scope, next_page=f"{shown[-1].seq}:{begun}")
+            return ChangePage(changes, scope, next_cursor=f"{person.epoch}:{begun}")
 
         result: ChangePage = _play(service, "fetch_changes", work)
         return result

@@ -17,7 +17,7 @@ import hashlib
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -182,9 +182,17 @@ class Connected:
         return next(c for c in calendars if c.primary)
 
     def list_all(
-        self, calendar: RemoteCalendar, cursor: str | None = None
+        self,
+        calendar: RemoteCalendar,
+        cursor: str | None = None,
+        *,
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> tuple[list[RemoteChange], str, list[ChangePage]]:
-        """Page to the end as the hub does; return changes, the new cursor, and the pages."""
+        """Page to the end as the hub does; return changes, the new cursor, and the pages.
+
+        Args:
+            meanwhile: what happens after the first page.
+        """
         changes: list[RemoteChange] = []
         pages: list[ChangePage] = []
         token: str | None = None
@@ -195,6 +203,8 @@ class Connected:
             assert (page.next_page is None) != (page.next_cursor is None)
             pages.append(page)
             changes += page.changes
+            if token is None:
+                meanwhile()
             if page.next_cursor is not None:
                 return changes, page.next_cursor, pages
             token = page.next_page
@@ -425,6 +435,25 @@ class ProviderContract:
         assert latest(changes)[one].event is None
         with pytest.raises(GoneError):
             ann.hooks.get_event(call=ann.call, calendar=cal, remote_id=one)
+
+    def test_what_is_deleted_while_all_is_listed_is_told_from_its_cursor_on(self, ann: Connected) -> None:
+        """The first pages have shown it; the cursor comes with the last one."""
+        cal = ann.calendar
+        start = datetime(ann.now.year, ann.now.month, 15, 9) + timedelta(days=31)
+        ids = [
+            ann.control.create(PERSON, cal.remote_id, timed(f"Event {n}", start + timedelta(days=n % 20)))
+            for n in range(60)
+        ]
+        gone = {ids[0], ids[-1]}
+
+        def delete() -> None:
+            for remote_id in gone:
+                ann.control.delete(PERSON, cal.remote_id, remote_id)
+
+        changes, cursor, _ = ann.list_all(cal, meanwhile=delete)
+        later, _, _ = ann.list_all(cal, cursor)
+        told = latest(changes + later)
+        assert {remote_id for remote_id, c in told.items() if c.event} == set(ids) - gone
 
     def test_an_expired_cursor_asks_for_a_fresh_start(self, ann: Connected) -> None:
         _, cursor, _ = ann.list_all(ann.calendar)

@@ -346,7 +346,8 @@ class ChangePage:
     next_page: str | None = None
     """Opaque; ask for it with the same cursor and window, soon."""
     next_cursor: str | None = None
-    """Opaque; on the last page only. The hub stores it with that page."""
+    """Opaque; on the last page only. The hub stores it with that page. What changes after the first page,
+    and is on no later one, is listed from this cursor on."""
     window: Window | None = None
     """For a snapshot: the span that the listing covers; None if it covers everything."""
 
