@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ from werkzeug.test import TestResponse
 
 from hub.db import Base
 from hub.inbound.webhook import accept
+from hub.keeping.subscriptions import keep_channels
 from hub.models import Channel, LinkSignal
 from hub.plugin import hookimpl
+from hub.plugin.testing import timed
 from hub.plugin.types import (
     HttpAnswer,
     Notification,
@@ -85,11 +88,38 @@ def test_forged_unknown_and_expired_ones_get_the_same_answer_and_do_nothing(hub:
     ]
     change_channel(hub, channel, expires_at=hub.world.clock.now())
     answers.append(notify(hub, channel, secret))
-    change_channel(hub, channel, expires_at=None, state="closing")
-    answers.append(notify(hub, channel, secret))
     assert {(a.status_code, a.data) for a in answers} == {(genuine.status_code, genuine.data)}
     assert notified(hub) == before
     assert not hub.world.queue.hints
+
+
+def test_during_a_renewal_the_old_channel_is_believed_until_it_is_closed(hub: HubApp) -> None:
+    """Its notification of a change at the instant of the switch may be under way for a while."""
+    channel, secret = channel_and_secret(hub)
+    change_channel(hub, channel, due_at=hub.world.clock.now())
+    keep_channels(hub.world.ports)
+    assert len(hub.world.services["left"].channels) == 2, "the new one is live, and the old one still there"
+    before = notified(hub)
+    notify(hub, channel, secret)
+    assert notified(hub) == before + 1
+    hub.world.wait(61)
+    assert channel not in hub.world.services["left"].channels
+    before = notified(hub)
+    notify(hub, channel, secret)
+    assert notified(hub) == before
+
+
+def test_a_change_during_a_renewal_is_told_by_both_channels_and_listed_once(hub: HubApp) -> None:
+    channel, _ = channel_and_secret(hub)
+    change_channel(hub, channel, due_at=hub.world.clock.now())
+    keep_channels(hub.world.ports)
+    service = hub.world.services["left"]
+    service.deliver = lambda _url, headers: notify(hub, headers["X-Channel"], headers["X-Secret"]) and None
+    service.calls.clear()
+    hub.world.person_creates("left", timed("Lunch", datetime(2026, 12, 7, 9)))
+    hub.world.settle()
+    assert hub.world.titles("right") == ["Lunch"]
+    assert [call["method"] for call in service.calls] == ["fetch_changes"]
 
 
 def test_a_secret_of_another_channel_proves_nothing(hub: HubApp) -> None:
