@@ -18,6 +18,7 @@ from hub.log import get_logger
 from hub.models import Actor, ChangeKind, Direction, Event, EventCopy, Link, Verdict
 from hub.models.content import content_of
 from hub.outbound import singles
+from hub.outbound.asked import barrier
 from hub.outbound.edit import Author, fan_out, record, remains
 from hub.outbound.lease import Lease, held
 from hub.outbound.outbox import note_deletion_conflict, recreate
@@ -141,7 +142,9 @@ def _bury(
         if event.deleted_at is None and copy.id in sources:
             _lose_copy(ports, link, copy, event)
             continue
-        edited_elsewhere = copy.wanted_version > copy.pushed_version and copy.parked_at is None
+        # What the provider has refused nobody has seen there; what the hub must not write was not to be seen.
+        may_write = copy.parked_at is None or barrier(copy) is None
+        edited_elsewhere = copy.wanted_version > copy.pushed_version and may_write
         if event.deleted_at is None and edited_elsewhere and link.direction == Direction.TWO_WAY:
             note_deletion_conflict(session, ports, link, event, content_of(event))
             recreate(ports, copy)

@@ -117,6 +117,25 @@ def test_an_edit_wins_over_a_deletion_and_is_told(world: World) -> None:
     assert_quiet(world)
 
 
+def test_an_edit_that_a_provider_has_refused_wins_over_a_deletion_there_since_nobody_could_see_it(
+    world: World,
+) -> None:
+    left, _ = world.linked_pair()
+    left_id = world.person_creates("left", lunch())
+    world.settle()
+    event_id, content = only(world.hub_events())
+    refusal = {"error": RefusedError("400 for a reason that only the provider knows")}
+    world.services["left"].faults.append(_Fault("raise", 1, "push_event", refusal))
+    world.api_updates(event_id, dataclasses.replace(content, title="Still on"))
+    world.settle()
+    assert [copy.parked_at is not None for copy in world.copies(left)] == [True]
+    world.person_deletes("left", left_id)
+    world.settle()
+    assert world.titles("left") == world.titles("right") == world.hub_titles() == ["Still on"]
+    assert [c.field for c in world.conflicts()] == ["deleted"]
+    assert_quiet(world)
+
+
 def test_an_edit_in_the_hub_wins_over_a_deletion_at_the_provider(world: World) -> None:
     world.linked_pair()
     left_id = world.person_creates("left", lunch())

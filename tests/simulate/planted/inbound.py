@@ -116,7 +116,7 @@ BUGS = [
     Bug(
         "a deletion beats an edit, and nobody is told",
         GUARD,
-        "edited_elsewhere = copy.wanted_version > copy.pushed_version and copy.parked_at is None",
+        "edited_elsewhere = copy.wanted_version > copy.pushed_version and may_write",
         "edited_elsewhere = False",
         ("C2",),
     ),
