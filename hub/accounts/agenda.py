@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from sqlalchemy import and_, or_, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 from hub.domain.recurrence import Occurrence, RecurrenceError, as_it_takes_place, occurrences
 from hub.models import Calendar, Event
@@ -112,8 +112,7 @@ def occurrences_of(
         cancelled: those that do not take place, too.
     """
     try:
-        when = content_of(event).when
-        return occurrences(when, start, end, zone, limit, cancelled=cancelled)
+        return occurrences(event.when, start, end, zone, limit, cancelled=cancelled)
     except RecurrenceError:
         return [_as_single(event)]
 
@@ -121,7 +120,8 @@ def occurrences_of(
 def _as_single(event: Event) -> Occurrence:
     """A rule that a provider accepts and we cannot read still shows its first occurrence."""
     end = event.ends_at or event.starts_at
-    return Occurrence(event.start, event.start, event.end, event.starts_at, end)
+    when = event.when
+    return Occurrence(when.start, when.start, when.end, event.starts_at, end)
 
 
 def _candidates(
@@ -135,7 +135,6 @@ def _candidates(
         select(Event)
         .where(Event.calendar_id.in_(calendar_ids), Event.deleted_at.is_(None))
         .order_by(Event.starts_at, Event.id)
-        .options(selectinload(Event.exceptions))
         .limit(_CHUNK)
     )
     for key, value in metadata.items():
@@ -158,11 +157,11 @@ def _candidates(
 
 
 def _takes_place(event: Event, zone: str, span: Span) -> bool:
-    if not event.recurrence or (span.start is None and span.end is None):
+    if not event.is_series or (span.start is None and span.end is None):
         return True
     start = span.start or event.starts_at
     end = span.end or start + LONGEST_SPAN * 100
     try:
-        return bool(occurrences(content_of(event).when, start, end, zone, limit=1))
+        return bool(occurrences(event.when, start, end, zone, limit=1))
     except (RecurrenceError, OverflowError):
         return True

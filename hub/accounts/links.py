@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select, update
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 from hub.db import after_commit
 from hub.domain.lens import Filters
@@ -101,8 +101,11 @@ def move_calendar(session: Session, ports: Ports, calendar: Calendar, zone: str)
     calendar.zone = zone
     floating = (
         select(Event)
-        .where(Event.calendar_id == calendar.id, Event.start_zone.is_(None), Event.deleted_at.is_(None))
-        .options(selectinload(Event.exceptions))
+        .where(
+            Event.calendar_id == calendar.id,
+            Event.content["when", "start_zone"].as_string().is_(None),
+            Event.deleted_at.is_(None),
+        )
         .order_by(Event.id)
     )
     are_timed = False

@@ -160,7 +160,7 @@ def _locked(session: Session, event_id: str) -> Event:
     event = find.event(session, event_id, lock=True)
     if expected is not None and expected != event.version:
         raise StaleVersionError
-    if not event.recurrence:
+    if not event.is_series:
         detail = "This is a single event: change or delete the event itself."
         raise Problem(409, detail, kind="not_a_series")
     return event

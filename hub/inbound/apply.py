@@ -128,7 +128,7 @@ class _Page:
             self._judge(read, known, change)
         for remote in new:
             self._bring_in(read, remote, pairs.get(remote.remote_id))
-        self._write(read, [change.remote_id for change in sound])
+        self._write([change.remote_id for change in sound])
 
     # --- reading ---
 
@@ -215,7 +215,7 @@ class _Page:
 
     # --- writing ---
 
-    def _write(self, read: Rows, remote_ids: Collection[str]) -> None:
+    def _write(self, remote_ids: Collection[str]) -> None:
         writes = self.plan.writes
         if self.around.has_parked:
             rows.unpark(self.connection, self.link.id, remote_ids)
@@ -224,7 +224,7 @@ class _Page:
             writes.log = [line for line in writes.log if line["event_id"] not in parts]
             writes.touched = [event_id for event_id in writes.touched if event_id not in parts]
         split = splits.recognise(self.session, self.ports, self.link, writes.log) if writes.log else {}
-        rows.write(self.connection, self.link, read, writes)
+        rows.write(self.connection, self.link, writes)
         if split:
             splits.tell(self.session, self.ports, split, writes.log, self.author)
         if writes.log:

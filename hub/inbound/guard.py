@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, Select, bindparam, func, select
-from sqlalchemy.orm import Session, aliased, selectinload
+from sqlalchemy.orm import Session, aliased
 
 from hub.log import get_logger
 from hub.models import Actor, ChangeKind, Direction, Event, EventCopy, Link, Verdict
@@ -119,7 +119,6 @@ def _missing_copies(
             _IS_MISSING,
             *conditions,
         )
-        .options(selectinload(Event.exceptions))
         .order_by(Event.id)
         .limit(limit)
         .with_for_update(of=Event)

@@ -15,18 +15,19 @@ from sqlalchemy import (
     BindParameter,
     Connection,
     Row,
-    String,
     Table,
     bindparam,
+    case,
     delete,
     exists,
     insert,
+    null,
     select,
     type_coerce,
     update,
 )
 
-from hub.db import table_of
+from hub.db import Json, table_of
 from hub.domain.drafts import FIRST_VERSION, Draft, EventDraft, NewEvent, Writes
 from hub.domain.plain import Plain
 from hub.many import Many
@@ -38,12 +39,10 @@ from hub.models import (
     EventCopy,
     Link,
     ParkedChange,
-    SeriesExceptionRow,
 )
-from hub.models.content import plain_columns, plain_content
 
 _CALENDARS, _ACCOUNTS, _PARKED = table_of(Calendar), table_of(Account), table_of(ParkedChange)
-_EVENTS, _COPIES, _EXCEPTIONS = table_of(Event), table_of(EventCopy), table_of(SeriesExceptionRow)
+_EVENTS, _COPIES = table_of(Event), table_of(EventCopy)
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 
 _SURROUNDINGS = select(
@@ -64,45 +63,29 @@ _LOCK_EVENTS = select(_EVENTS.c.id).where(_EVENTS.c.id.in_(_IDS)).order_by(_EVEN
 _LOCK_COPIES = select(_COPIES.c.id).where(_COPIES.c.id.in_(_IDS)).order_by(_COPIES.c.id).with_for_update()
 
 _COPY_NAMES = tuple(c.name for c in _COPIES.columns)
-_ROW_NAMES = ("id", "uid", "version", "updated_at", "deleted_at", "extra", "part_of")
-_CONTENT_NAMES = (
-    "title", "description", "description_html", "start", "end", "start_zone", "end_zone", "recurrence",
-    "has_exceptions", "details",
-)  # fmt: skip
-_EVENT_NAMES = (*_ROW_NAMES, *_CONTENT_NAMES)
-_EVENT_COLUMNS = tuple(
-    type_coerce(_EVENTS.c[n], String).label(n) if n in ("start", "end") else _EVENTS.c[n]
-    for n in _EVENT_NAMES
-)
+_EVENT_NAMES = ("id", "uid", "version", "updated_at", "deleted_at", "extra", "part_of")
+_EVENT_COLUMNS = tuple(_EVENTS.c[name] for name in _EVENT_NAMES)
+_OTHER_CONTENT = type_coerce(
+    case((_EVENTS.c.content == _COPIES.c.base, null()), else_=_EVENTS.c.content), Json
+).label("other")
+"""What an event means, unless that is what the copy's provider has shown last: it need not be read twice."""
 _PAIRS = (
-    select(*_COPIES.columns, *_EVENT_COLUMNS)
+    select(*_COPIES.columns, *_EVENT_COLUMNS, _OTHER_CONTENT)
     .join_from(_COPIES, _EVENTS, _EVENTS.c.id == _COPIES.c.event_id)
     .where(_COPIES.c.id.in_(_IDS))
 )
-_ALONE = select(*_EVENT_COLUMNS).where(_EVENTS.c.id.in_(_IDS))
-_EXCEPTIONS_OF = (
-    select(
-        _EXCEPTIONS.c.id,
-        _EXCEPTIONS.c.event_id,
-        type_coerce(_EXCEPTIONS.c.original_start, String),
-        _EXCEPTIONS.c.content,
-    )
-    .where(_EXCEPTIONS.c.event_id.in_(_IDS))
-    .order_by(_EXCEPTIONS.c.event_id, _EXCEPTIONS.c.original_start)
-)
+_ALONE = select(*_EVENT_COLUMNS, _EVENTS.c.content).where(_EVENTS.c.id.in_(_IDS))
+_CONTENTS = select(_EVENTS.c.id, _EVENTS.c.content).where(_EVENTS.c.id.in_(_IDS))
 
-_INSERTS = {table: Many(insert(table)) for table in (_EVENTS, _COPIES, _EXCEPTIONS, table_of(Conflict))}
+_INSERTS = {table: Many(insert(table)) for table in (_EVENTS, _COPIES, table_of(Conflict))}
 _UPDATES = {
     table: Many(update(table).where(table.c.id == bindparam("row_id"))) for table in (_EVENTS, _COPIES)
 }
-_FORGET = delete(_EXCEPTIONS).where(_EXCEPTIONS.c.id.in_(_IDS))
 _UNPARK = delete(_PARKED).where(_PARKED.c.link_id == bindparam("link_id"), _PARKED.c.remote_id.in_(_IDS))
 
 
 Known = Row[Any]
 """What `_KNOWN_NAMES` names of a copy."""
-Exceptional = tuple[int, str, Plain]
-"""A row of a series' exceptions: its id, its original start and its content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +100,11 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What was read of a page's events, kept for writing."""
+    """What was read of a page's events."""
 
     copies: dict[str, tuple[Draft, EventDraft]] = field(default_factory=dict)
     """Copies with their events, by the id of the copy."""
     events: dict[str, EventDraft] = field(default_factory=dict)
-    exceptions: dict[str, list[Exceptional]] = field(default_factory=dict)
-    """By event."""
 
 
 def surroundings(connection: Connection, link: Link) -> Surroundings:
@@ -164,50 +145,34 @@ def read(
     if lock is not None:
         connection.execute(_LOCK_EVENTS, {"ids": sorted(event_ids)})
         connection.execute(_LOCK_COPIES, {"ids": sorted(lock)})
-    found: list[tuple[dict[str, Any], dict[str, Any] | None]] = []
-    width = len(_COPY_NAMES)
+    rows, width = Rows(), len(_COPY_NAMES)
     if copy_ids:
         for row in connection.execute(_PAIRS, {"ids": list(copy_ids)}).all():
-            copy = dict(zip(_COPY_NAMES, row, strict=False))
-            found.append((dict(zip(_EVENT_NAMES, row[width:], strict=True)), copy))
-    alone = set(event_ids) - {event["id"] for event, _ in found}
+            copy = Draft(dict(zip(_COPY_NAMES, row, strict=False)))
+            other = row[-1]
+            event = _event(row[width:-1], copy["base"] if other is None else other)
+            rows.events[event.id] = event
+            rows.copies[copy["id"]] = (copy, event)
+    alone = [event_id for event_id in event_ids if event_id not in rows.events]
     if alone:
-        for row in connection.execute(_ALONE, {"ids": list(alone)}):
-            found.append((dict(zip(_EVENT_NAMES, row, strict=True)), None))
-    rows = Rows(exceptions=_exceptions(connection, [event for event, _ in found]))
-    for event, of_event in found:
-        draft = EventDraft(Draft(event), _content(event, rows.exceptions))
-        rows.events[event["id"]] = draft
-        if of_event is not None:
-            rows.copies[of_event["id"]] = (Draft(of_event), draft)
+        for row in connection.execute(_ALONE, {"ids": alone}):
+            rows.events[row[0]] = _event(row[:-1], row[-1])
     return rows
+
+
+def _event(values: Sequence[Any], content: Plain) -> EventDraft:
+    return EventDraft(Draft(dict(zip(_EVENT_NAMES, values, strict=True))), content)
 
 
 def read_contents(connection: Connection, event_ids: Collection[str]) -> dict[str, Plain]:
     """Return what events mean, without a lock."""
-    rows = connection.execute(_ALONE, {"ids": list(event_ids)})
-    events = [dict(zip(_EVENT_NAMES, row, strict=True)) for row in rows]
-    exceptions = _exceptions(connection, events)
-    return {event["id"]: _content(event, exceptions) for event in events}
+    rows = connection.execute(_CONTENTS, {"ids": list(event_ids)})
+    return dict(rows.tuples().all())
 
 
-def _exceptions(connection: Connection, events: list[dict[str, Any]]) -> dict[str, list[Exceptional]]:
-    found: dict[str, list[Exceptional]] = defaultdict(list)
-    series = [event["id"] for event in events if event["has_exceptions"]]
-    if series:
-        for number, event_id, start, content in connection.execute(_EXCEPTIONS_OF, {"ids": series}):
-            found[event_id].append((number, start, content))
-    return found
-
-
-def _content(event: dict[str, Any], exceptions: dict[str, list[Exceptional]]) -> Plain:
-    return plain_content(event, [content for _, _, content in exceptions.get(event["id"], ())])
-
-
-def write(connection: Connection, link: Link, rows: Rows, writes: Writes) -> None:
+def write(connection: Connection, link: Link, writes: Writes) -> None:
     """Carry a plan out: each kind of row by one statement."""
     _insert(connection, _EVENTS, [_new_event(link, event) for event in writes.new_events])
-    _write_exceptions(connection, rows, writes)
     _update(connection, _EVENTS, ((event.id, _event_columns(event)) for event in writes.events))
     # First those that there are: a new one may take over the remote id of another.
     _update(connection, _COPIES, ((copy["id"], copy.changed) for copy in writes.copies))
@@ -220,7 +185,7 @@ def write(connection: Connection, link: Link, rows: Rows, writes: Writes) -> Non
 
 def _new_event(link: Link, event: NewEvent) -> dict[str, Any]:
     return {
-        **plain_columns(event.content),
+        "content": event.content,
         "id": event.id,
         "tenant_id": link.tenant_id,
         "calendar_id": link.calendar_id,
@@ -241,32 +206,12 @@ def _new_copy(copy: Draft) -> dict[str, Any]:
 
 
 def _event_columns(event: EventDraft) -> dict[str, Any]:
-    columns = event.row.changed | plain_columns(event.content, event.fields)
+    columns = event.row.changed
+    if event.fields:
+        columns["content"] = event.content
     if event.span is not None:
         columns["starts_at"], columns["ends_at"] = event.span
     return columns
-
-
-def _write_exceptions(connection: Connection, rows: Rows, writes: Writes) -> None:
-    """Write the exceptions that differ; one with the same original start may not be there twice."""
-    gone: list[int] = []
-    new: list[dict[str, Any]] = []
-    changed = [(e.id, e.content) for e in writes.events if "when" in e.fields]
-    for event_id, content in [*changed, *((e.id, e.content) for e in writes.new_events)]:
-        stored = {start: (number, was) for number, start, was in rows.exceptions.get(event_id, ())}
-        for exception in content["when"].get("exceptions", ()):
-            start = exception["original_start"]
-            if start in stored and stored[start][1] == exception:
-                del stored[start]
-                continue
-            cancelled = exception.get("cancelled", False)
-            new.append({
-                "event_id": event_id, "original_start": start, "cancelled": cancelled, "content": exception,
-            })  # fmt: skip
-        gone += [number for number, _ in stored.values()]
-    if gone:
-        connection.execute(_FORGET, {"ids": gone})
-    _insert(connection, _EXCEPTIONS, new)
 
 
 def _insert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:

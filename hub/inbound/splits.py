@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Text, cast, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 from hub.domain.follows import Begun, Cut, halves
 from hub.models import Actor, Change, ChangeKind, Event, Link, Tenant
@@ -66,7 +66,7 @@ def tell(session: Session, ports: Ports, found: dict[str, str], log: Iterable[Li
     new = {line["event_id"] for line in log if line["kind"] == ChangeKind.CREATED}
     for event_id, old_id in found.items():
         # Locked by others, it is not worth to wait for.
-        query = select(Event).where(Event.id == event_id).options(selectinload(Event.exceptions))
+        query = select(Event).where(Event.id == event_id)
         event = session.scalars(query.with_for_update(of=Event, skip_locked=True)).one_or_none()
         if event is None or event.deleted_at is not None or event.split_from is not None:
             continue

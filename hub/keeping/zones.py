@@ -18,12 +18,11 @@ from pathlib import Path
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 from hub.domain.recurrence import span
 from hub.log import get_logger
 from hub.models import Calendar, Event, ZoneRelease
-from hub.models.content import content_of
 from hub.ports import Ports
 
 log = get_logger()
@@ -97,7 +96,6 @@ def _batch(ports: Ports, release: str, *, begins: bool = False) -> int | None:
             select(Event, Calendar.zone)
             .join(Calendar, Calendar.id == Event.calendar_id)
             .where(Event.id > (row.reached or ""), Event.deleted_at.is_(None))
-            .options(selectinload(Event.exceptions))
             .order_by(Event.id)
             .limit(BATCH)
         ).all()
@@ -107,7 +105,7 @@ def _batch(ports: Ports, release: str, *, begins: bool = False) -> int | None:
 
 def _brought(session: Session, event: Event, zone: str) -> bool:
     """Bring the window of an event to what its zones say now; return whether that changed it."""
-    starts_at, ends_at = span(content_of(event).when, zone)
+    starts_at, ends_at = span(event.when, zone)
     if (event.starts_at, event.ends_at) == (starts_at, ends_at):
         return False
     same = (

@@ -4,7 +4,7 @@ from hub.models.account import Account, AccountState, Consent, Grant, RemoteCale
 from hub.models.calendar import Calendar
 from hub.models.change import Actor, Change, ChangeKind, Conflict
 from hub.models.copy import EventCopy, ParkedChange
-from hub.models.event import Event, SeriesExceptionRow
+from hub.models.event import Event
 from hub.models.link import (
     Channel,
     ChannelState,
@@ -52,7 +52,6 @@ __all__ = [
     "PlannedPage",
     "Policy",
     "RemoteCalendar",
-    "SeriesExceptionRow",
     "Tenant",
     "Tick",
     "Undo",

@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Boolean, ForeignKey, Index, String, Text, UniqueConstraint, text
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import ColumnElement, ForeignKey, Index, String, func, text
+from sqlalchemy.ext.hybrid import hybrid_property
+from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db import Base, WallTime
 from hub.domain.plain import is_meeting
+from hub.plugin.codec import from_json
+from hub.plugin.types import When
 
 _SPLIT = text("split_from IS NOT NULL")
 _PART = text("part_of IS NOT NULL")
@@ -43,18 +46,9 @@ class Event(Base):
     """Where the rule of that series puts the occurrence."""
     version: Mapped[int] = mapped_column(default=1)
     """Rises with every change, deletion included; the API's ETag, and what copies are measured by."""
-    title: Mapped[str] = mapped_column(Text, default="")
-    description: Mapped[str] = mapped_column(Text, default="")
-    description_html: Mapped[str | None] = mapped_column(Text)
-    start: Mapped[date | datetime] = mapped_column(WallTime)
-    end: Mapped[date | datetime] = mapped_column(WallTime)
-    start_zone: Mapped[str | None] = mapped_column(String(64))
-    end_zone: Mapped[str | None] = mapped_column(String(64))
-    recurrence: Mapped[list[str]]
-    """RFC 5545 lines RRULE and RDATE; empty for a single event."""
-    has_exceptions: Mapped[bool] = mapped_column(Boolean, default=False)
-    details: Mapped[dict[str, Any]]
-    """The other fields of `EventContent` that are not at their default, as `hub.plugin.codec` writes them."""
+    content: Mapped[dict[str, Any]]
+    """What it means: all of `EventContent` that is not at its default, as `hub.plugin.codec` writes it. It is
+    the same text as a copy's `base` where the two are in step."""
     extra: Mapped[dict[str, Any]]
     """The consumer's own key-value metadata; never sent to a provider."""
     starts_at: Mapped[datetime]
@@ -65,25 +59,26 @@ class Event(Base):
     deleted_at: Mapped[datetime | None]
     """Set: a tombstone, so that late news cannot revive the event."""
 
-    exceptions: Mapped[list[SeriesExceptionRow]] = relationship(
-        cascade="all, delete-orphan", order_by="SeriesExceptionRow.original_start", lazy="raise"
-    )
+    @hybrid_property
+    def title(self) -> str:
+        """The title; in a query, too."""
+        title: str = self.content.get("title", "")
+        return title
+
+    @title.inplace.expression
+    @classmethod
+    def _title(cls) -> ColumnElement[str]:
+        return func.coalesce(cls.content["title"].as_string(), "")
+
+    @property
+    def when(self) -> When:
+        return from_json(When, self.content["when"])
+
+    @property
+    def is_series(self) -> bool:
+        return "recurrence" in self.content["when"]
 
     @property
     def is_meeting(self) -> bool:
         """Whether others have the event too, so that its invitation may come to several calendars."""
-        return is_meeting(self.details)
-
-
-class SeriesExceptionRow(Base):
-    """A changed or cancelled occurrence, keyed by series and original start."""
-
-    __tablename__ = "series_exceptions"
-    __table_args__ = (UniqueConstraint("event_id", "original_start"),)
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    event_id: Mapped[str] = mapped_column(ForeignKey("events.id", ondelete="CASCADE"))
-    original_start: Mapped[date | datetime] = mapped_column(WallTime)
-    cancelled: Mapped[bool] = mapped_column(Boolean)
-    content: Mapped[dict[str, Any]]
-    """The whole SeriesException, as `hub.plugin.codec` writes it."""
+        return is_meeting(self.content)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, insert, inspect, or_, select, update
+from sqlalchemy import bindparam, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from hub.db import before_commit, table_of
@@ -20,7 +20,7 @@ from hub.domain import plain
 from hub.domain.recurrence import without_orphans
 from hub.many import Many
 from hub.models import Actor, Calendar, Change, ChangeKind, Direction, Event, EventCopy, Link, Tenant
-from hub.models.content import content_of, exception_row, load_exceptions, write_content
+from hub.models.content import content_of, write_content
 from hub.outbound.spread import spread, want, want_in
 from hub.plugin.codec import to_json
 from hub.plugin.types import EventContent
@@ -52,12 +52,10 @@ class StaleVersionError(Exception):
 
 
 def get_event(session: Session, event_id: str, *, lock: bool = False) -> Event | None:
-    """Return the event with its exceptions, tombstones included; locked against other writers if asked."""
+    """Return the event, tombstones included; locked against other writers if asked."""
     event: Event | None = session.scalars(
         _LOCKED_EVENT if lock else _EVENT, {"event_id": event_id}
     ).one_or_none()
-    if event is not None and "exceptions" in inspect(event).unloaded:
-        load_exceptions(session, [event])
     return event
 
 
@@ -104,8 +102,6 @@ def _insert(
         extra=dict(extra),
         created_at=now,
         updated_at=now,
-        exceptions=[exception_row(e) for e in content.when.exceptions],
-        has_exceptions=bool(content.when.exceptions),
     )
     write_content(event, content, calendar.zone)
     session.add(event)

@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 
 from hub.domain.plain import is_meeting
 from hub.models import Account, Detail, Direction, Event, EventCopy, Link, LinkState, RemoteCalendar
-from hub.models.content import plain_of
 from hub.models.view import lens_of
 from hub.outbound.owed import hint_after
 from hub.plugin.types import AccessRole, Answer
@@ -150,7 +149,7 @@ def _places(session: Session, ports: Ports, event: Event, *, lock: bool = True) 
 def _withheld(copy: EventCopy, link: Link, event: Event, now: datetime) -> str | None:
     if event.deleted_at is not None or not (copy.is_ours or copy.remote_id is None):
         return None
-    return lens_of(link).withheld(plain_of(event), event.ends_at, now)
+    return lens_of(link).withheld(event.content, event.ends_at, now)
 
 
 def _is_meeting(place: Place) -> bool:

@@ -7,7 +7,6 @@ from sqlalchemy.orm import Session
 from hub.domain.lens import pinned
 from hub.domain.merge import ALL_FIELDS
 from hub.models import Account, Event, EventCopy, Link, RemoteCalendar
-from hub.models.content import plain_of
 from hub.models.view import lens_of
 from hub.plugin.codec import content_from_json
 from hub.plugin.types import EventContent, Loss
@@ -29,7 +28,7 @@ def of_copy(session: Session, ports: Ports, copy: EventCopy, event: Event) -> li
 def wanted_there(link: Link, copy: EventCopy, event: Event) -> EventContent:
     """Return what the hub wants to be seen of an event in a link, before projection."""
     is_ours = copy.is_ours or copy.remote_id is None
-    seen = lens_of(link).shown(pinned(plain_of(event), link.calendar.zone), copy.base, is_ours=is_ours)
+    seen = lens_of(link).shown(pinned(event.content, link.calendar.zone), copy.base, is_ours=is_ours)
     return content_from_json(seen)
 
 

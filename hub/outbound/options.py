@@ -12,14 +12,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 from hub.domain.fingerprint import fingerprint
 from hub.domain.lens import Lens, without_fields
 from hub.domain.merge import behind
 from hub.domain.plain import Plain, days_by_start, value_of, with_days
 from hub.models import Direction, Event, EventCopy, Link
-from hub.models.content import plain_of
 from hub.outbound import conflicts
 from hub.outbound.linking import compare_anew
 from hub.ports import Ports
@@ -57,7 +56,6 @@ def _there(session: Session, link: Link) -> Iterator[tuple[EventCopy, Event]]:
                 EventCopy.removed_at.is_(None),
                 EventCopy.id > last,
             )
-            .options(selectinload(Event.exceptions))
             .order_by(EventCopy.id)
             .limit(BATCH)
         )
@@ -76,7 +74,7 @@ def _keep_edits_of_masks(session: Session, ports: Ports, link: Link, before: Len
     for copy, event in _there(session, link):
         if not copy.is_ours or event.deleted_at is not None or not copy.base:
             continue
-        whole = plain_of(event)
+        whole = event.content
         mask = before.shown(whole, copy.base, is_ours=True)
         for name in TEXTS:
             # Without a mark it is the hub that has yet to write what it shows now.

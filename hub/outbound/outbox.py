@@ -21,7 +21,6 @@ from hub.domain.lens import pinned
 from hub.domain.merge import behind, in_step
 from hub.domain.people import guests_differ
 from hub.models import Event, EventCopy, Link, LinkSignal
-from hub.models import content as contents
 from hub.models.view import lens_of
 from hub.outbound import asked, conflicts, kept, singles
 from hub.outbound.lease import Lease
@@ -111,7 +110,6 @@ def claim(
     rows = session.execute(query, {"link_id": link.id, "now": ports.clock.now(), "most": most}).all()
     if link.lost_runs:
         rows = [row for row in rows if not _count_ahead(ports, row[0])]
-    contents.load_exceptions(session, [event for _, event in rows if event.has_exceptions])
     rows = _looked_for(session, ports, link, rows)
     work = []
     for copy, event in rows:
@@ -175,12 +173,12 @@ def _count_ahead(ports: Ports, copy: EventCopy) -> bool:
 
 def plan_push(ports: Ports, provider: str, link: Link, copy: EventCopy, event: Event) -> Work:
     """Return what has to be written so that a copy shows its event."""
-    lens, whole = lens_of(link), contents.plain_of(event)
+    lens, whole = lens_of(link), event.content
     is_ours = copy.is_ours or copy.remote_id is None
     withheld = None
     if is_ours and event.deleted_at is None:
         withheld = lens.withheld(whole, event.ends_at, link.planned_at or ports.clock.now())
-    if event.start_zone is None:
+    if "start_zone" not in whole["when"]:
         whole = pinned(whole, link.calendar.zone)
     content = content_from_json(lens.shown(whole, copy.base, is_ours=is_ours))
     if is_ours and event.deleted_at is None:

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import Select, bindparam, or_, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 from hub.domain.recurrence import CLEARED, OVERRIDABLE, OWN_TIMES, Occurrence, as_it_takes_place, occurrences
 from hub.domain.series import with_exception
@@ -158,14 +158,14 @@ def follow_all(session: Session, ports: Ports, link: Link) -> None:
     if link.unholdable != Unholdable.SINGLES and link.singles_id is None:
         return
     waiting = (
-        select(Event.id, Event.recurrence)
+        select(Event.id)
         .join(EventCopy, EventCopy.event_id == Event.id)
         .where(EventCopy.link_id == link.id, EventCopy.wanted_version > EventCopy.pushed_version)
+        .where(Event.content["when", "recurrence"].as_string().is_not(None))
         .order_by(Event.id)
     )
-    for event_id, recurrence in session.execute(waiting).all():
-        if recurrence:
-            follow(session, ports, link, event_id)
+    for event_id in session.scalars(waiting).all():
+        follow(session, ports, link, event_id)
 
 
 def follow_parts(session: Session, ports: Ports, link: Link, event_ids: Collection[str]) -> None:
@@ -181,7 +181,6 @@ def _singles_of(link: Link, event: Event) -> Select[Event]:
     return (
         select(Event)
         .where(Event.part_of == event.id, Event.calendar_id == link.singles_id, Event.deleted_at.is_(None))
-        .options(selectinload(Event.exceptions))
         .order_by(Event.id)
         .with_for_update(of=Event)
         .execution_options(populate_existing=True)
@@ -222,8 +221,6 @@ def _bring(
             version=0,
             extra={},
             created_at=now,
-            exceptions=[],
-            has_exceptions=False,
         )
         session.add(single)
     write_content(single, content, link.calendar.zone)
@@ -262,7 +259,7 @@ def came_back(
     Args:
         changed: by id, the fields that were taken over; none of a deleted one.
     """
-    query = select(Event).where(Event.id.in_(changed)).options(selectinload(Event.exceptions))
+    query = select(Event).where(Event.id.in_(changed))
     found = session.scalars(query.order_by(Event.id).execution_options(populate_existing=True)).all()
     touched: dict[str, Event] = {}
     for single in found:

@@ -77,7 +77,7 @@ _WANT_AND_TELL = _WANT.returning(_COPIES.c.link_id, _COPIES.c.event_id)
 
 _NOT_THERE = (
     select(
-        _EVENTS.c.id, _EVENTS.c.version, _EVENTS.c.deleted_at, _EVENTS.c.ends_at, _EVENTS.c.details,
+        _EVENTS.c.id, _EVENTS.c.version, _EVENTS.c.deleted_at, _EVENTS.c.ends_at, _EVENTS.c.content,
         _COPIES.c.id.label("copy_id"), _COPIES.c.left_out,
     )
     .join_from(
@@ -226,7 +226,7 @@ def _add(session: Session, ports: Ports, link: _Target, event_ids: list[str], *,
         if event.copy_id is None:
             if may_add and _is_within(event.ends_at, oldest):
                 new.append(_new_copy(ports, link.id, event.id, event.version))
-                has_meeting |= is_meeting(event.details)
+                has_meeting |= is_meeting(event.content)
         elif link.direction != Direction.EXPORT or event.left_out:
             removed.append(
                 {"copy_id": event.copy_id, "version": event.version, "new_create_id": ports.ids.bare()}

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, func, literal_column, or_, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 from hub.db import after_commit
 from hub.domain.recurrence import RecurrenceError, without_orphans
@@ -144,7 +144,7 @@ def plan_events(
     session: Session, target: Target, ids: Sequence[str], *, force: bool, lock: bool = False
 ) -> list[EventUndo]:
     """Plan what becomes of events, from the log and from what they are now; locked if asked."""
-    query = select(Event).where(Event.id.in_(ids)).options(selectinload(Event.exceptions)).order_by(Event.id)
+    query = select(Event).where(Event.id.in_(ids)).order_by(Event.id)
     query = query.execution_options(populate_existing=True)
     events = {e.id: e for e in session.scalars(query.with_for_update(of=Event) if lock else query)}
     lines: dict[str, list[Change]] = defaultdict(list)

@@ -15,7 +15,7 @@ from itertools import chain
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, aliased, selectinload
+from sqlalchemy.orm import Session, aliased
 
 from hub.models import (
     Account,
@@ -31,7 +31,6 @@ from hub.models import (
     PlannedPage,
     RemoteCalendar,
 )
-from hub.models.content import plain_of
 from hub.models.view import lens_of
 from hub.outbound import singles
 from hub.outbound.lease import border_calendar
@@ -173,7 +172,7 @@ class _Reader:
                 kinds[change.kind],
                 self._remote(change.actor_id),
                 event.title,
-                _start(event.start),
+                _start(event.when.start),
                 self._known(event.id),
                 remote_id,
                 change.fields,
@@ -188,7 +187,6 @@ class _Reader:
             select(EventCopy, Event)
             .join(Event, Event.id == EventCopy.event_id)
             .where(EventCopy.link_id == link.id, *UNWRITTEN)
-            .options(selectinload(Event.exceptions))
             .order_by(Event.starts_at, Event.id)
         )
         for copy, event in self._stream(query):
@@ -252,7 +250,7 @@ class _Reader:
                 Kind.CONFLICT,
                 self._remote(conflict.link_id),
                 event.title,
-                _start(event.start),
+                _start(event.when.start),
                 self._known(event.id),
                 None,
                 {conflict.field: values},
@@ -279,7 +277,7 @@ class _Reader:
                 Kind.PAIR,
                 link.remote_calendar_id,
                 event.title,
-                _start(event.start),
+                _start(event.when.start),
                 self._known(event.id),
                 copy.remote_id,
                 {name: {} for name in sorted(self.touched.get(event.id, ()))},
@@ -318,7 +316,7 @@ class _Reader:
                 Kind.HOLD,
                 link.remote_calendar_id,
                 event.title,
-                _start(event.start),
+                _start(event.when.start),
                 self._known(event.id),
                 copy.remote_id,
                 reason="It is missing at the provider, with so many others that a person has to decide.",
@@ -366,15 +364,13 @@ class _Reader:
             EventCopy.event_id == Event.id, EventCopy.link_id == link.id, EventCopy.removed_at.is_(None)
         )
         there = copies.where(EventCopy.remote_id.is_not(None)).exists()
-        query = (
-            select(Event, copies.exists())
-            .where(Event.calendar_id == link.calendar_id, Event.deleted_at.is_(None), ~there)
-            .options(selectinload(Event.exceptions))
+        query = select(Event, copies.exists()).where(
+            Event.calendar_id == link.calendar_id, Event.deleted_at.is_(None), ~there
         )
         oldest, _ = window_of(self.session, self.rehearsed.ports, link)
         lens = lens_of(link)
         for event, is_wanted in self._stream(query.order_by(Event.starts_at, Event.id)):
-            withheld = lens.withheld(plain_of(event), event.ends_at, self.rehearsed.created_at)
+            withheld = lens.withheld(event.content, event.ends_at, self.rehearsed.created_at)
             if link.direction == Direction.IMPORT:
                 reason = "The link only reads: it is not written there."
             elif withheld:
@@ -390,7 +386,7 @@ class _Reader:
                 Kind.STAY,
                 link.remote_calendar_id,
                 event.title,
-                _start(event.start),
+                _start(event.when.start),
                 self._known(event.id),
                 reason=reason,
             )

@@ -31,7 +31,6 @@ from hub.models import (
     PlannedLink,
     PlannedPage,
     RemoteCalendar,
-    SeriesExceptionRow,
     Tenant,
     User,
 )
@@ -150,7 +149,6 @@ def _copy(source: Session, scratch: ScratchDatabase, plan: LinkPlan) -> None:
     # Single events of series stand in calendars of their links.
     homes = select(Link.singles_id).where(Link.calendar_id == plan.calendar_id, Link.singles_id.is_not(None))
     held = or_(Event.calendar_id == plan.calendar_id, Event.calendar_id.in_(homes))
-    events = select(Event.id).where(held)
     wanted: list[tuple[Any, ColumnElement[bool]]] = [
         (Tenant, Tenant.id == plan.tenant_id),
         (User, User.id == plan.user_id),
@@ -160,7 +158,6 @@ def _copy(source: Session, scratch: ScratchDatabase, plan: LinkPlan) -> None:
         (Account, Account.id.in_(accounts)),
         (RemoteCalendar, remotes),
         (Event, held),
-        (SeriesExceptionRow, SeriesExceptionRow.event_id.in_(events)),
         (EventCopy, EventCopy.link_id.in_(links)),
         (ParkedChange, ParkedChange.link_id.in_(links)),
         (LinkPlan, LinkPlan.id == plan.id),

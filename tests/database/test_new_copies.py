@@ -36,9 +36,8 @@ def test_what_a_new_copy_is_stored_without_stands_there_as_the_rules_take_it_for
                 account_id="acc_1", created_at=NOW,
             ),
             Event(
-                id="evt_1", tenant_id="tnt_1", calendar_id="cal_1", uid="1", start=NOW.date(),
-                end=NOW.date(), recurrence=[], details={}, extra={}, starts_at=NOW, ends_at=NOW,
-                created_at=NOW, updated_at=NOW,
+                id="evt_1", tenant_id="tnt_1", calendar_id="cal_1", uid="1", content={}, extra={},
+                starts_at=NOW, ends_at=NOW, created_at=NOW, updated_at=NOW,
             ),
         ):  # fmt: skip
             session.add(row)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import selectinload
 from sqlalchemy.orm.exc import StaleDataError
 
 from hub.db import Database
-from hub.models import Change, Event, SeriesExceptionRow
+from hub.models import Account, Change, Event, RemoteCalendar
 
 pytestmark = pytest.mark.both_databases
 
@@ -29,9 +29,9 @@ def db(with_calendar: Database) -> Database:
 
 def an_event(event_id: str) -> Event:
     return Event(
-        id=event_id, tenant_id="tnt_1", calendar_id="cal_1", uid=event_id, title="Call",
-        start=datetime(2026, 5, 5, 9), end=datetime(2026, 5, 5, 10), recurrence=[], details={}, extra={},
-        starts_at=NOW, ends_at=NOW, created_at=NOW, updated_at=NOW,
+        id=event_id, tenant_id="tnt_1", calendar_id="cal_1", uid="Call",
+        content={"when": {"start": "2026-05-05", "end": "2026-05-06"}}, extra={}, starts_at=NOW, ends_at=NOW,
+        created_at=NOW, updated_at=NOW,
     )  # fmt: skip
 
 
@@ -49,74 +49,77 @@ def updates(db: Database) -> Iterator[list[str]]:
     event.remove(db.engine, "before_cursor_execute", note)
 
 
-def titles(db: Database) -> list[str]:
+def uids(db: Database) -> list[str]:
     with db.reading() as session:
-        return list(session.scalars(select(Event.title).order_by(Event.id)))
+        return list(session.scalars(select(Event.uid).order_by(Event.id)))
 
 
 def test_only_what_differs_is_written_and_rows_with_the_same_columns_at_once(db: Database) -> None:
     with updates(db) as made, db.transaction() as session:
         first, second, third = session.scalars(select(Event).order_by(Event.id.desc()))
-        first.title, first.version = "Lunch", first.version
-        second.title, third.details = "Lunch", {"status": "tentative"}
+        first.uid, first.version = "Lunch", first.version
+        second.uid, third.content = "Lunch", {"status": "tentative"}
     assert len(made) == 2 and not any("version" in statement for statement in made)
-    assert titles(db) == ["Call", "Lunch", "Lunch"]
+    assert uids(db) == ["Call", "Lunch", "Lunch"]
     with db.reading() as session:
-        assert session.get_one(Event, "evt_1").details == {"status": "tentative"}
+        assert session.get_one(Event, "evt_1").content == {"status": "tentative"}
 
 
 def test_nothing_is_written_where_nothing_differs(db: Database) -> None:
     with updates(db) as made, db.transaction() as session:
         row = session.get_one(Event, "evt_1")
-        row.title, row.deleted_at = "Lunch", NOW
-        row.title, row.deleted_at = "Call", None
+        row.uid, row.deleted_at = "Lunch", NOW
+        row.uid, row.deleted_at = "Call", None
     assert made == []
 
 
 def test_a_row_stays_in_its_session_and_is_written_again_when_it_changes_again(db: Database) -> None:
     with db.transaction() as session:
         row = session.get_one(Event, "evt_1")
-        row.title = "Lunch"
+        row.uid = "Lunch"
         session.flush()
         assert session.get_one(Event, "evt_1") is row and row not in session.dirty
-        assert session.scalar(select(Event.title).where(Event.id == "evt_1")) == "Lunch"
-        row.title = "Dinner"
-    assert titles(db)[0] == "Dinner"
+        assert session.scalar(select(Event.uid).where(Event.id == "evt_1")) == "Lunch"
+        row.uid = "Dinner"
+    assert uids(db)[0] == "Dinner"
 
 
 def test_a_transaction_that_fails_leaves_nothing_of_it(db: Database) -> None:
     with pytest.raises(KeyError), db.transaction() as session:
-        session.get_one(Event, "evt_1").title = "Lunch"
+        session.get_one(Event, "evt_1").uid = "Lunch"
         session.flush()
         raise KeyError
-    assert titles(db)[0] == "Call"
+    assert uids(db)[0] == "Call"
 
 
 def test_a_row_that_is_gone_is_not_taken_for_written(db: Database) -> None:
     with pytest.raises(StaleDataError), db.transaction() as session:
         row, other = session.get_one(Event, "evt_1"), session.get_one(Event, "evt_2")
         session.connection().exec_driver_sql("DELETE FROM events WHERE id = 'evt_1'")
-        row.title = other.title = "Lunch"
-    assert titles(db) == ["Call", "Call", "Call"]
+        row.uid = other.uid = "Lunch"
+    assert uids(db) == ["Call", "Call", "Call"]
 
 
 def test_new_rows_relations_and_expressions_are_left_to_sqlalchemy(db: Database) -> None:
-    start = datetime(2026, 5, 6, 9)
     with db.transaction() as session:
         row = session.get_one(Event, "evt_1")
-        session.add(an_event("evt_4"))
-        row.title = "Lunch"
+        account = Account(
+            id="acc_1", tenant_id="tnt_1", user_id="usr_1", provider="memory", remote_id="me",
+            email="me@example.test", created_at=NOW,
+        )  # fmt: skip
+        session.add_all([an_event("evt_4"), account])
+        row.uid = "Lunch"
         row.version = Event.version + 1
     with db.transaction() as session:
-        loaded = selectinload(Event.exceptions)
-        row = session.get_one(Event, "evt_4", options=[loaded])
-        row.exceptions = [SeriesExceptionRow(original_start=start, cancelled=True, content={})]
-        row.title = "Series"
-    assert titles(db) == ["Lunch", "Call", "Call", "Series"]
+        loaded = selectinload(Account.remote_calendars)
+        account = session.get_one(Account, "acc_1", options=[loaded])
+        account.remote_calendars = [RemoteCalendar(id="rcl_1", remote_id="a", name="A", access_role="owner")]
+        account.name = "Me"
+    assert uids(db) == ["Lunch", "Call", "Call", "Call"]
     with db.reading() as session:
         assert session.get_one(Event, "evt_1").version == 2
-        exception = session.scalars(select(SeriesExceptionRow)).one()
-        assert (exception.event_id, exception.original_start) == ("evt_4", start)
+        assert session.get_one(Account, "acc_1").name == "Me"
+        assert session.scalars(select(RemoteCalendar)).one().account_id == "acc_1"
 
 
 def test_a_key_may_have_several_columns(db: Database) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from hub.accounts.health import health_of
 from hub.models import Direction, Event, EventCopy, Link
-from hub.models.content import content_of, load_exceptions
+from hub.models.content import content_of
 from hub.plugin.types import CONTENT_FIELDS
 from tests.simulate.faults import LIES
 from tests.simulate.ledger import mark_of
@@ -109,7 +109,6 @@ class Onlooker:
         world = self._world
         names = {world.links[name]: name for name in told}
         events = session.scalars(_EVENTS).all()
-        load_exceptions(session, events)
         copies = {
             (copy.link_id, copy.event_id): copy
             for copy in session.connection().execute(_COPIES, {"link_ids": list(names)})

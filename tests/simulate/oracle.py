@@ -13,7 +13,7 @@ from hub.accounts.health import health_of
 from hub.domain.fingerprint import fingerprint
 from hub.domain.page import UNSEEN
 from hub.models import Conflict, Event, EventCopy, Link, ParkedChange
-from hub.models.content import content_of, load_exceptions
+from hub.models.content import content_of
 from hub.plugin.types import CONTENT_FIELDS, EventContent, Push, PushCreate, PushDelete, PushUpdate
 from tests.memory_provider import SERVICES
 from tests.simulate.ledger import FIELDS, Deletion, Ledger, mark_of
@@ -92,7 +92,6 @@ class Oracle:
         """Return the hub's live events by mark."""
         with self.world.look() as session:
             events = session.scalars(_LIVE).all()
-            load_exceptions(session, events)
             twice = self._goes_on_twice(session)
             homes = [(content_of(event), event.calendar_id) for event in events]
         homes = [(c, home) for c, home in homes if self._is_home(mark_of(c), home, twice)]
@@ -113,7 +112,6 @@ class Oracle:
         The edit wins over the going, and is told: they go on in both calendars.
         """
         back = session.scalars(_BROUGHT_BACK).all()
-        load_exceptions(session, back)
         return {mark_of(content_of(event)) for event in back} & self.ledger.moved
 
     def _check_unique(self, where: str, contents: list[EventContent]) -> None:
@@ -215,7 +213,6 @@ class Oracle:
         kept: dict[tuple[str, str], set[str]] = {}
         with self.world.look() as session:
             rows = session.execute(_CONFLICTS).all()
-            load_exceptions(session, [event for _, event in rows])
             for conflict, event in rows:
                 content = content_of(event)
                 mark = mark_of(content)

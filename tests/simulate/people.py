@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 from hub.accounts import connect, links
 from hub.models import Account, Actor, Calendar, Event, EventCopy, Link, LinkState, User, Verdict
@@ -239,7 +239,6 @@ class People:
                 select(Event)
                 .join(EventCopy, EventCopy.event_id == Event.id)
                 .where(EventCopy.link_id == link.id, EventCopy.missing_at.is_not(None))
-                .options(selectinload(Event.exceptions))
             ).all()
             marks = [mark_of(content_of(event)) for event in missing]
         for mark in marks:

@@ -223,16 +223,7 @@ def upgrade() -> None:
         sa.Column("part_of", sa.String(length=40), nullable=True),
         sa.Column("original_start", db.WallTime(length=32), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("title", sa.Text(), nullable=False),
-        sa.Column("description", sa.Text(), nullable=False),
-        sa.Column("description_html", sa.Text(), nullable=True),
-        sa.Column("start", db.WallTime(length=32), nullable=False),
-        sa.Column("end", db.WallTime(length=32), nullable=False),
-        sa.Column("start_zone", sa.String(length=64), nullable=True),
-        sa.Column("end_zone", sa.String(length=64), nullable=True),
-        sa.Column("recurrence", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
-        sa.Column("has_exceptions", sa.Boolean(), nullable=False),
-        sa.Column("details", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.Column("content", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
         sa.Column("extra", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
         sa.Column("starts_at", db.UtcDateTime(timezone=True), nullable=False),
         sa.Column("ends_at", db.UtcDateTime(timezone=True), nullable=True),
@@ -368,17 +359,6 @@ def upgrade() -> None:
             postgresql_where=sa.text("deleted_at IS NULL"),
         )
 
-    op.create_table(
-        "series_exceptions",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("event_id", sa.String(length=40), nullable=False),
-        sa.Column("original_start", db.WallTime(length=32), nullable=False),
-        sa.Column("cancelled", sa.Boolean(), nullable=False),
-        sa.Column("content", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
-        sa.ForeignKeyConstraint(["event_id"], ["events.id"], ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("event_id", "original_start"),
-    )
     op.create_table(
         "channels",
         sa.Column("id", sa.String(length=40), nullable=False),
@@ -678,7 +658,6 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_channels_account_id"))
 
     op.drop_table("channels")
-    op.drop_table("series_exceptions")
     with op.batch_alter_table("links", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_links_remote_calendar",
