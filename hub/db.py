@@ -51,6 +51,8 @@ _READ_ONLY = "25006"
 _dump_any_json = json.JSONEncoder(check_circular=False).encode
 _JSON_ONLY = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 _scan_json = json.JSONDecoder().raw_decode
+_dump_json = orjson.dumps
+_load_json = orjson.loads
 _STEPS = (0.0002, 0.0005, 0.001)
 
 
@@ -120,6 +122,15 @@ def _write_wall(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
+class Written:
+    """A JSON value that stands in several rows, written once: it goes to the database as it is."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, value: Any) -> None:
+        self.text = _write_json(value)
+
+
 class _JsonText(sqlite.JSON):
     """JSON on SQLite, which is text, without the steps that SQLAlchemy's own type takes for each value."""
 
@@ -128,13 +139,17 @@ class _JsonText(sqlite.JSON):
         return self
 
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:  # noqa: ARG002
-        return lambda value: None if isinstance(value, Null) else _write_json(value)
+        return _bind_json
 
     def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Any]:  # noqa: ARG002
-        return lambda text: None if text is None else _read_json(text)
+        return _read_json
 
 
-Json = JSON().with_variant(JSONB(), "postgresql").with_variant(_JsonText(), "sqlite")
+Json = (
+    JSON(none_as_null=True)
+    .with_variant(JSONB(none_as_null=True), "postgresql")
+    .with_variant(_JsonText(none_as_null=True), "sqlite")
+)
 
 
 class Base(DeclarativeBase):
@@ -352,21 +367,35 @@ def _begin(connection: Any) -> None:
 
 def _write_json(value: Any) -> str:
     """Write JSON; what orjson refuses (numbers of more than 64 bits, half of a character) more slowly."""
+    if type(value) is Written:
+        return value.text
     try:
-        return orjson.dumps(value, option=_JSON_ONLY).decode()
+        return _dump_json(value, option=_JSON_ONLY).decode()
     except TypeError:
         return _dump_any_json(value)
 
 
-def _read_json(text: str) -> Any:
-    """Read JSON as `_write_json` has written it: nothing stands around it, and most of it is empty.
+def _bind_json(value: Any) -> str | None:
+    return None if value is None or isinstance(value, Null) else _write_json(value)
 
-    orjson would make floats of long numbers.
+
+def _read_json(text: str | None) -> Any:
+    """Read JSON as `_write_json` has written it; most of it is empty.
+
+    orjson makes floats of long numbers: what it would not write again as it was is read more slowly.
     """
+    if text is None:
+        return None
     if text == "{}":
         return {}
     if text == "[]":
         return []
+    try:
+        value = _load_json(text)
+        if _dump_json(value).decode() == text:
+            return value
+    except ValueError:
+        pass
     return _scan_json(text)[0]
 
 

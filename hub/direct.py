@@ -21,8 +21,10 @@ from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 
-MOST = 16
-"""Lists of so many values have a text of their own; with longer ones it is the rows that take the time."""
+EXACT = 16
+"""Lists of so many values have a text of their own; longer ones share it with those of about their length."""
+MOST = 8192
+"""Longer lists are left to SQLAlchemy."""
 Make = Callable[[Any], Any]
 Plain = Select[*tuple[Any, ...]] | Update | Delete
 _T = TypeVar("_T")
@@ -66,10 +68,11 @@ class Form:
 
     def text(self, given: Mapping[str, Any]) -> str | None:
         """Return the SQL for lists as long as the given ones; None if they are too long."""
-        lengths = tuple([len(given[name]) for name in self._lists])
+        lengths = tuple([_rounded(len(given[name])) for name in self._lists])
         text = self._texts.get(lengths)
         if text is None and max(lengths) <= MOST:
-            text = self._compiled.construct_expanded_state(dict(given)).statement
+            filled = dict(given) | {name: _filled(given[name]) for name in self._lists}
+            text = self._compiled.construct_expanded_state(filled).statement
             self._texts[lengths] = text
         return text
 
@@ -85,10 +88,25 @@ class Form:
             if value is _NEEDED:
                 raise KeyError(place.name)
             if place.is_list:
-                values.extend(value if make is None else map(make, value))
+                filled = _filled(value)
+                values.extend(filled if make is None else map(make, filled))
             else:
                 values.append(value if make is None else make(value))
         return values
+
+
+def _rounded(length: int) -> int:
+    """Return how long a list is made, so that few statements have to be prepared."""
+    if length <= EXACT:
+        return length
+    step = 1 << (length.bit_length() - 4)
+    return -(-length // step) * step
+
+
+def _filled(values: Sequence[Any]) -> Sequence[Any]:
+    """Return a list with its last value so often that it has its rounded length: it stands for the same."""
+    lacking = _rounded(len(values)) - len(values)
+    return [*values, *[values[-1]] * lacking] if lacking else values
 
 
 def _place(compiled: SQLCompiler, bind: BindParameter[Any], dialect: Dialect) -> _Place:

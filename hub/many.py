@@ -30,22 +30,23 @@ class _Prepared:
     defaults: Mapping[str, Any]
     is_positional: bool
 
-    def values(self, rows: Sequence[Mapping[str, Any]]) -> Any:
+    def values(self, columns: Mapping[str, Sequence[Any]], count: int) -> Any:
         """Return the parameters of each row, made column by column: many have one value in all rows."""
-        columns = [self._column(name, make, rows) for name, make in self.columns]
+        made = [self._column(name, make, columns, count) for name, make in self.columns]
         if self.is_positional:
-            return list(zip(*columns, strict=True))
+            return list(zip(*made, strict=True))
         names = [name for name, _ in self.columns]
-        return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+        return [dict(zip(names, values, strict=True)) for values in zip(*made, strict=True)]
 
-    def _column(self, name: str, make: Prepare | None, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
-        is_default = name in self.defaults
-        values = [self.defaults[name]] * len(rows) if is_default else [row[name] for row in rows]
+    def _column(
+        self, name: str, make: Prepare | None, columns: Mapping[str, Sequence[Any]], count: int
+    ) -> Sequence[Any]:
+        values = [self.defaults[name]] * count if name in self.defaults else columns[name]
         if make is None:
             return values
         if all(map(is_, values, repeat(values[0]))):
-            return [make(values[0])] * len(rows)
-        return [make(value) for value in values]
+            return [make(values[0])] * count
+        return list(map(make, values))
 
 
 class Many:
@@ -59,12 +60,16 @@ class Many:
         """Execute it for rows of values by the names of columns and parameters; return how many it found."""
         if not rows:
             return 0
-        names = tuple(sorted(rows[0]))
+        return self.columns(connection, {name: [row[name] for row in rows] for name in rows[0]})
+
+    def columns(self, connection: Connection, columns: Mapping[str, Sequence[Any]]) -> int:
+        """Execute it for as many rows as each column has values, one at least."""
+        names = tuple(sorted(columns))
         key = connection.dialect.name, names
         if key not in self._prepared:
             self._prepared[key] = self._prepare(connection.dialect, list(names))
         prepared = self._prepared[key]
-        values = prepared.values(rows)
+        values = prepared.values(columns, len(columns[names[0]]))
         if isinstance(connection, DirectConnection):
             return connection.run(prepared.sql, values)
         return connection.exec_driver_sql(prepared.sql, values).rowcount

@@ -26,7 +26,6 @@ from hub.models import (
     LinkState,
     ParkedChange,
 )
-from hub.models.content import load_exceptions
 from hub.outbound import advice
 from hub.outbound.owed import DOUBTED
 from hub.ports import Ports
@@ -162,7 +161,6 @@ def _owed(connection: Connection, ids: list[str]) -> dict[str, _Owed]:
 def _parked(session: Session, ports: Ports, ids: list[str]) -> dict[str, list[Parked]]:
     found: dict[str, list[Parked]] = {}
     rows = session.execute(_PARKED_COPIES, {"ids": ids}).all()
-    load_exceptions(session, [event for _, event in rows if event.has_exceptions])
     for copy, event in rows:
         reason, at = copy.problem or "It was refused.", copy.parked_at or event.updated_at
         helps = advice.on_copy(session, ports, copy, event)

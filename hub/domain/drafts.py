@@ -100,6 +100,37 @@ class EventDraft:
         return version
 
 
+class InStep(NamedTuple):
+    """A copy that shows its event as it is, with nothing open between the two."""
+
+    id: str
+    event_id: str
+    remote_version: str
+    uid: str | None
+    web_link: str | None
+    is_ours: bool
+    content: Plain
+    """Its base, and what the event means."""
+    version: int
+    """Of the event; likewise `updated_at`."""
+    updated_at: datetime
+
+
+class Followed(NamedTuple):
+    """An event that takes on what the provider shows now, and its copy: they stay in step."""
+
+    id: str
+    event_id: str
+    remote: RemoteEvent
+    content: Plain
+    version: int
+    """Of the event, from now on."""
+    updated_at: datetime | None
+    """None: nothing of the event has changed."""
+    span: tuple[datetime, datetime | None] | None
+    """Its new first start and last end, where the time has changed."""
+
+
 class NewEvent(NamedTuple):
     """An event that the hub does not have yet."""
 
@@ -121,6 +152,7 @@ class Writes:
     events: list[EventDraft] = field(default_factory=list)
     new_copies: list[Draft] = field(default_factory=list)
     copies: list[Draft] = field(default_factory=list)
+    followed: list[Followed] = field(default_factory=list)
     log: list[dict[str, Any]] = field(default_factory=list)
     """Lines of the change log: kind, event_id, event_version, fields."""
     conflicts: list[tuple[EventDraft, dict[str, Any]]] = field(default_factory=list)

@@ -19,6 +19,8 @@ from hub.domain.drafts import (
     UNTROUBLED,
     Draft,
     EventDraft,
+    Followed,
+    InStep,
     NewEvent,
     Writes,
     is_leftover,
@@ -28,9 +30,9 @@ from hub.domain.drafts import (
 )
 from hub.domain.fingerprint import fingerprint
 from hub.domain.lens import Lens, pinned
-from hub.domain.merge import NOTHING, Clash, Merged, Side, common_ground, merge
+from hub.domain.merge import NOTHING, Clash, Merged, Side, common_ground, merge, taken_whole
 from hub.domain.people import guests_differ
-from hub.domain.plain import Plain, beginning, differences, differing, value_of, with_fields
+from hub.domain.plain import Plain, beginning, differences, differing, is_day, value_of, with_fields
 from hub.domain.recurrence import span
 from hub.plugin.codec import from_json
 from hub.plugin.types import RemoteEvent, When
@@ -132,6 +134,46 @@ class Plan:
         """Note that the provider lists an event, of which nothing else can be understood."""
         copy.set({"seen_generation": self.terms.generation, "missing_at": None})
         self._write(copy)
+
+    def follows(self, known: InStep, remote: RemoteEvent, theirs: Plain) -> bool:
+        """Take over what was changed of an event that was in step; False if more has to be decided.
+
+        `changed` comes to the same in three times the time.
+        """
+        if (
+            remote.version == known.remote_version
+            or (remote.uid, remote.web_link) != (known.uid, known.web_link)
+            or remote.read_only
+            or remote.own_fields
+            or remote.notify_only
+            or remote.partial_fields
+            or remote.notice
+            or not self._sees_all(known.content)
+            or self._is_unwanted(theirs, is_ours=known.is_ours)
+        ):
+            return False
+        merged = taken_whole(known.content, theirs)
+        if merged is None:
+            return False
+        version, updated_at, times = known.version, None, None
+        if merged.taken:
+            version += 1
+            updated_at = max(known.updated_at, self._edited_at(remote))
+            if "when" in merged.taken:
+                times = span(remote.content.when, self.terms.zone)
+            fields = differences(known.content, theirs, merged.taken)
+            self._log("updated", known.event_id, version, fields)
+            self.writes.touched.append(known.event_id)
+        self.writes.followed.append(
+            Followed(known.id, known.event_id, remote, theirs, version, updated_at, times)
+        )
+        return True
+
+    def _sees_all(self, content: Plain) -> bool:
+        """Whether an event is seen in the calendar as it is, and taken over from there as it is."""
+        lens, when = self.terms.lens, content["when"]
+        is_open = lens.busy_title is None and not lens.leave_alone and self.terms.direction != "export"
+        return is_open and ("start_zone" in when or is_day(when["start"]))
 
     def changed(
         self, copy: Draft, event: EventDraft, remote: RemoteEvent, theirs: Plain, *, is_ours: bool = False
@@ -252,14 +294,14 @@ class Plan:
         content = with_fields(event.content, taken)
         return Merged(content, merged.taken, merged.owed, merged.synced, clashes)
 
-    def _is_unwanted(self, copy: Draft, event: EventDraft) -> bool:
+    def _is_unwanted(self, content: Plain, *, is_ours: bool) -> bool:
         """Whether a copy that the hub has made is to go, since the link copies no such events (any more)."""
-        if not copy["is_ours"]:
+        if not is_ours:
             return False
         lens, ends_at = self.terms.lens, None
         if not lens.filters.past:
-            ends_at = span(_when(event.content), self.terms.zone)[1]
-        return lens.withheld(event.content, ends_at, self.terms.now) is not None
+            ends_at = span(_when(content), self.terms.zone)[1]
+        return lens.withheld(content, ends_at, self.terms.now) is not None
 
     def _winner(self, event: EventDraft, remote: RemoteEvent) -> Side:
         if self.terms.policy == "provider":
@@ -280,7 +322,7 @@ class Plan:
         for clash in merged.clashes:
             self._note(event, clash, ours, remote)
         version = event.version
-        is_owed = bool(merged.owed) or self._is_unwanted(copy, event)
+        is_owed = bool(merged.owed) or self._is_unwanted(event.content, is_ours=copy["is_ours"])
         is_owed = is_owed and self.terms.direction != "import"
         if is_owed or is_asked_for(copy["notify_version"], copy["reply"], event.content, copy["base"]):
             pushed: dict[str, Any] = {

@@ -123,7 +123,10 @@ class _Page:
         new = [change.event for change in sound if change.event and change.remote_id not in copies]
         gone = {copy.id for change, copy in suspects if change.event is None}
         pairs = self._pairs(new, gone)
-        read = self._read(suspects, pairs.values())
+        beside = self._beside(pairs.values())
+        self._lock(suspects, beside)
+        suspects = self._follow(suspects, {event_id for _, event_id in beside})
+        read = self._read([(copy.id, copy.event_id) for _, copy in suspects] + beside)
         for change, known in suspects:
             self._judge(read, known, change)
         for remote in new:
@@ -155,21 +158,39 @@ class _Page:
         pairing = Pairing(self.connection, self.link, self.around.zone, self.showing)
         return pairing.find(remotes, first=self.link.imported_at is None, gone=gone)
 
-    def _read(self, suspects: Iterable[tuple[RemoteChange, Known]], pairs: Iterable[Pair]) -> Rows:
-        """Read what may be changed, after no one else can."""
-        wanted = [(copy.id, copy.event_id) for _, copy in suspects]
-        wanted += [(pair.copy_id or "", pair.event_id) for pair in pairs]
-        wanted += rows.events_of(self.connection, self.moved.values()) if self.moved else []
+    def _beside(self, pairs: Iterable[Pair]) -> list[tuple[str, str]]:
+        """Return what the page touches beside what it names: copies, or "", with their events."""
+        moved = rows.events_of(self.connection, self.moved.values()) if self.moved else []
+        return [(pair.copy_id or "", pair.event_id) for pair in pairs] + moved
+
+    def _lock(self, suspects: Iterable[tuple[RemoteChange, Known]], beside: list[tuple[str, str]]) -> None:
+        """Let no one else change what may be changed."""
+        wanted = [(copy.id, copy.event_id) for _, copy in suspects] + beside
+        seen = [copy["id"] for copy in self.plan.writes.copies]
         copy_ids = [copy_id for copy_id, _ in wanted if copy_id]
-        written = [*copy_ids, *(copy["id"] for copy in self.plan.writes.copies)]
-        return rows.read(
-            self.connection,
-            copy_ids,
-            [event_id for _, event_id in wanted],
-            lock=None if self.ports.db.is_sqlite else written,
-        )
+        rows.lock(self.connection, (event_id for _, event_id in wanted), [*copy_ids, *seen])
+
+    def _read(self, wanted: list[tuple[str, str]]) -> Rows:
+        copy_ids = [copy_id for copy_id, _ in wanted if copy_id]
+        return rows.read(self.connection, copy_ids, [event_id for _, event_id in wanted])
 
     # --- deciding ---
+
+    def _follow(
+        self, suspects: list[tuple[RemoteChange, Known]], beside: Collection[str]
+    ) -> list[tuple[RemoteChange, Known]]:
+        """Take over what takes no more than that; return the changes that have to be looked at.
+
+        Args:
+            beside: events that the page touches in other ways, too.
+        """
+        named = [copy.id for change, copy in suspects if change.event and copy.event_id not in beside]
+        in_step, left = rows.in_step(self.connection, named), []
+        for change, copy in suspects:
+            known, remote = in_step.get(copy.id), change.event
+            if not (known and remote and self.plan.follows(known, remote, plain_of(remote, None))):
+                left.append((change, copy))
+        return left
 
     def _judge(self, read: Rows, known: Known, change: RemoteChange) -> None:
         copy, event = read.copies[known.id]

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BindParameter,
     Connection,
-    Row,
     Table,
     bindparam,
     case,
@@ -27,8 +27,9 @@ from sqlalchemy import (
     update,
 )
 
-from hub.db import Json, table_of
-from hub.domain.drafts import FIRST_VERSION, Draft, EventDraft, NewEvent, Writes
+from hub.db import Json, Written, table_of
+from hub.direct import DirectConnection
+from hub.domain.drafts import FIRST_VERSION, Draft, EventDraft, Followed, InStep, NewEvent, Writes
 from hub.domain.plain import Plain
 from hub.many import Many
 from hub.models import (
@@ -51,11 +52,25 @@ _SURROUNDINGS = select(
     exists(_PARKED.select().where(_PARKED.c.link_id == bindparam("link_id"))),
 ).where(_CALENDARS.c.id == bindparam("calendar_id"))
 
-_KNOWN_NAMES = (
-    "id", "event_id", "remote_id", "remote_version", "replaced", "unkept", "seen_generation", "missing_at",
-    "doubted", "removed_at", "tried", "left_out",
-)  # fmt: skip
-_KNOWN = select(*(_COPIES.c[name] for name in _KNOWN_NAMES)).where(
+
+class Known(NamedTuple):
+    """A copy, as far as it takes to recognise old news."""
+
+    id: str
+    event_id: str
+    remote_id: str
+    remote_version: str
+    replaced: dict[str, str]
+    unkept: int
+    seen_generation: int
+    missing_at: datetime | None
+    doubted: bool
+    removed_at: datetime | None
+    tried: dict[str, Any]
+    left_out: bool
+
+
+_KNOWN = select(*(_COPIES.c[name] for name in Known._fields)).where(
     _COPIES.c.link_id == bindparam("link_id"), _COPIES.c.remote_id.in_(_IDS)
 )
 _EVENTS_OF = select(_COPIES.c.id, _COPIES.c.event_id).where(_COPIES.c.id.in_(_IDS))
@@ -74,6 +89,27 @@ _PAIRS = (
     .join_from(_COPIES, _EVENTS, _EVENTS.c.id == _COPIES.c.event_id)
     .where(_COPIES.c.id.in_(_IDS))
 )
+_IN_STEP = (
+    select(
+        _COPIES.c.id, _COPIES.c.event_id, _COPIES.c.remote_version, _COPIES.c.uid, _COPIES.c.web_link,
+        _COPIES.c.is_ours, _COPIES.c.base, _EVENTS.c.version, _EVENTS.c.updated_at,
+    )
+    .join_from(_COPIES, _EVENTS, _EVENTS.c.id == _COPIES.c.event_id)
+    .where(
+        _COPIES.c.id.in_(_IDS),
+        _EVENTS.c.content == _COPIES.c.base,
+        _EVENTS.c.deleted_at.is_(None),
+        _EVENTS.c.part_of.is_(None),
+        *(_COPIES.c[n].is_(None) for n in (
+            "removed_at", "missing_at", "reply", "create_id", "due_at", "parked_at", "problem", "read_only",
+            "notify_only", "notice",
+        )),
+        *(_COPIES.c[n] == {} for n in ("synced", "tried", "replaced")),
+        *(_COPIES.c[n] == [] for n in ("own_fields", "partial_fields")),
+        *(_COPIES.c[n] == 0 for n in ("unkept", "notify_version", "attempts")),
+        *(~_COPIES.c[n] for n in ("doubted", "left_out", "uncertain")),
+    )
+)  # fmt: skip
 _ALONE = select(*_EVENT_COLUMNS, _EVENTS.c.content).where(_EVENTS.c.id.in_(_IDS))
 _CONTENTS = select(_EVENTS.c.id, _EVENTS.c.content).where(_EVENTS.c.id.in_(_IDS))
 
@@ -82,10 +118,6 @@ _UPDATES = {
     table: Many(update(table).where(table.c.id == bindparam("row_id"))) for table in (_EVENTS, _COPIES)
 }
 _UNPARK = delete(_PARKED).where(_PARKED.c.link_id == bindparam("link_id"), _PARKED.c.remote_id.in_(_IDS))
-
-
-Known = Row[Any]
-"""What `_KNOWN_NAMES` names of a copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +146,13 @@ def surroundings(connection: Connection, link: Link) -> Surroundings:
 
 def known(connection: Connection, link_id: str, remote_ids: Collection[str]) -> dict[str, Known]:
     """Return those copies that the link has, by remote id, as far as it takes to recognise old news."""
-    rows = connection.execute(_KNOWN, {"link_id": link_id, "ids": list(remote_ids)}).all()
-    return {row.remote_id: row for row in rows}
+    rows = connection.execute(_KNOWN, {"link_id": link_id, "ids": list(remote_ids)})
+    return {copy.remote_id: copy for copy in map(Known._make, rows)}
 
 
 def draft_of(known: Known) -> Draft:
     """Return a copy as far as it is known, to be changed."""
-    return Draft(dict(zip(_KNOWN_NAMES, known, strict=True)))
+    return Draft(known._asdict())
 
 
 def events_of(connection: Connection, copy_ids: Collection[str]) -> list[tuple[str, str]]:
@@ -129,22 +161,25 @@ def events_of(connection: Connection, copy_ids: Collection[str]) -> list[tuple[s
     return [(copy_id, event_id) for copy_id, event_id in rows]
 
 
-def read(
-    connection: Connection,
-    copy_ids: Collection[str],
-    event_ids: Collection[str],
-    *,
-    lock: Collection[str] | None,
-) -> Rows:
+def lock(connection: Connection, event_ids: Iterable[str], copy_ids: Iterable[str]) -> None:
+    """Lock events and copies that are to be written; where writers take turns nobody else can be at them."""
+    if not isinstance(connection, DirectConnection):
+        connection.execute(_LOCK_EVENTS, {"ids": sorted(event_ids)})
+        connection.execute(_LOCK_COPIES, {"ids": sorted(copy_ids)})
+
+
+def in_step(connection: Connection, copy_ids: Collection[str]) -> dict[str, InStep]:
+    """Return those copies that show their events as they are, with nothing open."""
+    rows = connection.execute(_IN_STEP, {"ids": list(copy_ids)}) if copy_ids else ()
+    return {copy.id: copy for copy in map(InStep._make, rows)}
+
+
+def read(connection: Connection, copy_ids: Collection[str], event_ids: Collection[str]) -> Rows:
     """Return copies with their events, and events without.
 
     Args:
         event_ids: the events, those of the copies among them.
-        lock: the ids of all copies that will be written; None where there is no other writer.
     """
-    if lock is not None:
-        connection.execute(_LOCK_EVENTS, {"ids": sorted(event_ids)})
-        connection.execute(_LOCK_COPIES, {"ids": sorted(lock)})
     rows, width = Rows(), len(_COPY_NAMES)
     if copy_ids:
         for row in connection.execute(_PAIRS, {"ids": list(copy_ids)}).all():
@@ -172,6 +207,7 @@ def read_contents(connection: Connection, event_ids: Collection[str]) -> dict[st
 
 def write(connection: Connection, link: Link, writes: Writes) -> None:
     """Carry a plan out: each kind of row by one statement."""
+    _follow(connection, link, writes.followed)
     _insert(connection, _EVENTS, [_new_event(link, event) for event in writes.new_events])
     _update(connection, _EVENTS, ((event.id, _event_columns(event)) for event in writes.events))
     # First those that there are: a new one may take over the remote id of another.
@@ -181,6 +217,33 @@ def write(connection: Connection, link: Link, writes: Writes) -> None:
     own = {"tenant_id": link.tenant_id, "link_id": link.id}
     conflicts = [own | conflict | {"event_version": event.version} for event, conflict in writes.conflicts]
     _insert(connection, table_of(Conflict), conflicts)
+
+
+def _follow(connection: Connection, link: Link, followed: Sequence[Followed]) -> None:
+    texts = [Written(f.content) for f in followed]
+    edits = [(f, text) for f, text in zip(followed, texts, strict=True) if f.updated_at is not None]
+    for is_moved in (False, True):
+        found = [(f, text) for f, text in edits if (f.span is not None) == is_moved]
+        spans = {"starts_at": 0, "ends_at": 1} if is_moved else {}
+        if found:
+            _UPDATES[_EVENTS].columns(connection, {
+                "row_id": [f.event_id for f, _ in found],
+                "content": [text for _, text in found],
+                "version": [f.version for f, _ in found],
+                "updated_at": [f.updated_at for f, _ in found],
+                **{name: [f.span[place] for f, _ in found if f.span] for name, place in spans.items()},
+            })  # fmt: skip
+    if followed:
+        versions = [f.version for f in followed]
+        _UPDATES[_COPIES].columns(connection, {
+            "row_id": [f.id for f in followed],
+            "remote_version": [f.remote.version for f in followed],
+            "base": texts,
+            "shown_at": [f.remote.updated_at for f in followed],
+            "seen_generation": [link.generation] * len(followed),
+            "wanted_version": versions,
+            "pushed_version": versions,
+        })  # fmt: skip
 
 
 def _new_event(link: Link, event: NewEvent) -> dict[str, Any]:

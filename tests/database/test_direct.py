@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.orm import aliased
 
 from hub.db import Database, table_of
-from hub.direct import MOST, DirectResult
+from hub.direct import EXACT, MOST, DirectResult
 from hub.models import Tenant, User
 
 pytestmark = pytest.mark.both_databases
@@ -71,7 +71,7 @@ def test_lists_of_each_length_are_found(db: Database) -> None:
     ids = [f"usr_{n}" for n in range(MOST + 3)]
     with db.reading() as session:
         for _ in range(TIMES):
-            for length in (0, 1, 2, MOST, MOST + 3):
+            for length in (0, 1, 2, EXACT, EXACT + 1, 2 * EXACT, 3 * EXACT + 5, MOST, MOST + 3):
                 rows = session.connection().execute(OF_IDS, {"ids": ids[:length]}).all()
                 assert [row[0] for row in rows] == [
                     i for i in ids[:length] if i in ("usr_1", "usr_2", "usr_3")
