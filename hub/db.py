@@ -122,15 +122,6 @@ def _write_wall(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
-class Written:
-    """A JSON value that stands in several rows, written once: it goes to the database as it is."""
-
-    __slots__ = ("text",)
-
-    def __init__(self, value: Any) -> None:
-        self.text = _write_json(value)
-
-
 class _JsonText(sqlite.JSON):
     """JSON on SQLite, which is text, without the steps that SQLAlchemy's own type takes for each value."""
 
@@ -367,8 +358,6 @@ def _begin(connection: Any) -> None:
 
 def _write_json(value: Any) -> str:
     """Write JSON; what orjson refuses (numbers of more than 64 bits, half of a character) more slowly."""
-    if type(value) is Written:
-        return value.text
     try:
         return _dump_json(value, option=_JSON_ONLY).decode()
     except TypeError:

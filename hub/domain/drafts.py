@@ -137,7 +137,8 @@ class NewEvent(NamedTuple):
     id: str
     uid: str
     content: Plain
-    span: tuple[datetime, datetime | None]
+    starts_at: datetime
+    ends_at: datetime | None
     created_at: datetime
     updated_at: datetime
     extra: dict[str, Any]
@@ -150,7 +151,8 @@ class Writes:
 
     new_events: list[NewEvent] = field(default_factory=list)
     events: list[EventDraft] = field(default_factory=list)
-    new_copies: list[Draft] = field(default_factory=list)
+    new_copies: list[dict[str, Any]] = field(default_factory=list)
+    """What is known of them, by column; the rest is as `NEW_COPY` has it."""
     copies: list[Draft] = field(default_factory=list)
     followed: list[Followed] = field(default_factory=list)
     log: list[dict[str, Any]] = field(default_factory=list)

@@ -444,7 +444,7 @@ class Plan:
             merged = Merged(event.content, frozenset(), owed, merged.synced, ())
         self._take(event, copy, merged, remote)
         if is_new:
-            self.writes.new_copies.append(copy)
+            self.writes.new_copies.append(_columns(copy))
         else:
             self._write(copy)
 
@@ -456,11 +456,10 @@ class Plan:
         old_id, now = self._ids.new("evt"), self.terms.now
         uid = copy["uid"] or f"{copy['remote_id']}@{self.terms.provider}"
         times = span(_when(copy["base"]), self.terms.zone)
-        self.writes.new_events.append(NewEvent(old_id, uid, copy["base"], times, now, now, {}, now))
-        leftover = self._new_copy(
-            old_id, {name: copy[name] for name in _OF_THE_EVENT} | {"wanted_version": FIRST_VERSION}
-        )
-        self.writes.new_copies.append(leftover)
+        self.writes.new_events.append(NewEvent(old_id, uid, copy["base"], *times, now, now, {}, now))
+        leftover = self._new_copy(old_id)
+        leftover.set({name: copy[name] for name in _OF_THE_EVENT} | {"wanted_version": FIRST_VERSION})
+        self.writes.new_copies.append(_columns(leftover))
         copy.set({
             "base": None, "synced": {}, "tried": {}, "replaced": {}, "shown_at": None, "is_ours": False,
         })  # fmt: skip
@@ -481,9 +480,9 @@ class Plan:
         merged = self._merge(copy["base"], theirs, old, copy, remote, copy["synced"], copy["tried"])
         times = span(_when(merged.content), self.terms.zone)
         event_id, here = self._create(remote, theirs, merged.content, times, old.row["extra"])
-        here.set({"synced": merged.synced})
+        here["synced"] = merged.synced
         if merged.owed and self.terms.direction != "import":
-            here.set({"pushed_version": 0})
+            here["pushed_version"] = 0
         event = EventDraft(Draft({"id": event_id, "version": FIRST_VERSION}), merged.content)
         for clash in merged.clashes:
             self._note(event, clash, old.content, remote)
@@ -502,29 +501,28 @@ class Plan:
         content: Plain,
         times: tuple[datetime, datetime | None],
         extra: dict[str, Any] | None = None,
-    ) -> tuple[str, Draft]:
-        """Note an event that is new here, and its copy; return its id and the copy."""
+    ) -> tuple[str, dict[str, Any]]:
+        """Note an event that is new here, and its copy; return its id and the copy's columns."""
         extra = extra or {}
         event_id = self._ids.new("evt")
         uid = remote.uid or f"{remote.remote_id}@{self.terms.provider}"
         edited_at = self._edited_at(remote)
         self.writes.new_events.append(
-            NewEvent(event_id, uid, content, times, self.terms.now, edited_at, extra)
+            NewEvent(event_id, uid, content, *times, self.terms.now, edited_at, extra)
         )
-        copy = self._new_copy(event_id, shown(remote, theirs) | {
-            "wanted_version": FIRST_VERSION, "pushed_version": FIRST_VERSION,
-            "seen_generation": self.terms.generation,
-        })  # fmt: skip
+        copy = shown(remote, theirs)
+        copy["id"], copy["event_id"], copy["link_id"] = self._ids.new("cpy"), event_id, self.terms.link_id
+        copy["wanted_version"] = copy["pushed_version"] = FIRST_VERSION
+        copy["seen_generation"] = self.terms.generation
         self.writes.new_copies.append(copy)
         self._log("created", event_id, FIRST_VERSION, beginning(content, extra))
         return event_id, copy
 
     # --- writing down ---
 
-    def _new_copy(self, event_id: str, values: Mapping[str, Any] = NOTHING) -> Draft:
+    def _new_copy(self, event_id: str) -> Draft:
         copy = Draft(NEW_COPY)
         copy |= {"id": self._ids.new("cpy"), "event_id": event_id, "link_id": self.terms.link_id}
-        copy.set(values)
         return copy
 
     def _write(self, copy: Draft) -> None:
@@ -541,6 +539,11 @@ class Plan:
         self.writes.log.append(
             {"kind": kind, "event_id": event_id, "event_version": version, "fields": fields}
         )
+
+
+def _columns(copy: Draft) -> dict[str, Any]:
+    """Return what is known of a new copy."""
+    return copy.changed | {name: copy[name] for name in ("id", "event_id", "link_id")}
 
 
 def _when(content: Plain) -> When:

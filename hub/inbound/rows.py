@@ -27,7 +27,7 @@ from sqlalchemy import (
     update,
 )
 
-from hub.db import Json, Written, table_of
+from hub.db import Json, table_of
 from hub.direct import DirectConnection
 from hub.domain.drafts import FIRST_VERSION, Draft, EventDraft, Followed, InStep, NewEvent, Writes
 from hub.domain.plain import Plain
@@ -202,17 +202,17 @@ def _event(values: Sequence[Any], content: Plain) -> EventDraft:
 def read_contents(connection: Connection, event_ids: Collection[str]) -> dict[str, Plain]:
     """Return what events mean, without a lock."""
     rows = connection.execute(_CONTENTS, {"ids": list(event_ids)})
-    return dict(rows.tuples().all())
+    return {row[0]: row[1] for row in rows}
 
 
 def write(connection: Connection, link: Link, writes: Writes) -> None:
     """Carry a plan out: each kind of row by one statement."""
     _follow(connection, link, writes.followed)
-    _insert(connection, _EVENTS, [_new_event(link, event) for event in writes.new_events])
+    _add_events(connection, link, writes.new_events)
     _update(connection, _EVENTS, ((event.id, _event_columns(event)) for event in writes.events))
     # First those that there are: a new one may take over the remote id of another.
     _update(connection, _COPIES, ((copy["id"], copy.changed) for copy in writes.copies))
-    for alike in _alike(_new_copy(copy) for copy in writes.new_copies):
+    for alike in _alike(writes.new_copies):
         _insert(connection, _COPIES, alike)
     own = {"tenant_id": link.tenant_id, "link_id": link.id}
     conflicts = [own | conflict | {"event_version": event.version} for event, conflict in writes.conflicts]
@@ -220,25 +220,27 @@ def write(connection: Connection, link: Link, writes: Writes) -> None:
 
 
 def _follow(connection: Connection, link: Link, followed: Sequence[Followed]) -> None:
-    texts = [Written(f.content) for f in followed]
-    edits = [(f, text) for f, text in zip(followed, texts, strict=True) if f.updated_at is not None]
-    for is_moved in (False, True):
-        found = [(f, text) for f, text in edits if (f.span is not None) == is_moved]
-        spans = {"starts_at": 0, "ends_at": 1} if is_moved else {}
-        if found:
-            _UPDATES[_EVENTS].columns(connection, {
-                "row_id": [f.event_id for f, _ in found],
-                "content": [text for _, text in found],
-                "version": [f.version for f, _ in found],
-                "updated_at": [f.updated_at for f, _ in found],
-                **{name: [f.span[place] for f, _ in found if f.span] for name, place in spans.items()},
-            })  # fmt: skip
+    edited = [f for f in followed if f.updated_at is not None]
+    moved = [(f.span, f) for f in edited if f.span is not None]
+    if edited:
+        _UPDATES[_EVENTS].columns(connection, {
+            "row_id": [f.event_id for f in edited],
+            "content": [f.content for f in edited],
+            "version": [f.version for f in edited],
+            "updated_at": [f.updated_at for f in edited],
+        })  # fmt: skip
+    if moved:
+        _UPDATES[_EVENTS].columns(connection, {
+            "row_id": [f.event_id for _, f in moved],
+            "starts_at": [span[0] for span, _ in moved],
+            "ends_at": [span[1] for span, _ in moved],
+        })  # fmt: skip
     if followed:
         versions = [f.version for f in followed]
         _UPDATES[_COPIES].columns(connection, {
             "row_id": [f.id for f in followed],
             "remote_version": [f.remote.version for f in followed],
-            "base": texts,
+            "base": [f.content for f in followed],
             "shown_at": [f.remote.updated_at for f in followed],
             "seen_generation": [link.generation] * len(followed),
             "wanted_version": versions,
@@ -246,26 +248,12 @@ def _follow(connection: Connection, link: Link, followed: Sequence[Followed]) ->
         })  # fmt: skip
 
 
-def _new_event(link: Link, event: NewEvent) -> dict[str, Any]:
-    return {
-        "content": event.content,
-        "id": event.id,
-        "tenant_id": link.tenant_id,
-        "calendar_id": link.calendar_id,
-        "uid": event.uid,
-        "version": FIRST_VERSION,
-        "extra": event.extra,
-        "starts_at": event.span[0],
-        "ends_at": event.span[1],
-        "created_at": event.created_at,
-        "updated_at": event.updated_at,
-        "deleted_at": event.deleted_at,
-    }
-
-
-def _new_copy(copy: Draft) -> dict[str, Any]:
-    """Return what of a new copy the database does not know by itself."""
-    return {"id": copy["id"], "event_id": copy["event_id"], "link_id": copy["link_id"], **copy.changed}
+def _add_events(connection: Connection, link: Link, events: Sequence[NewEvent]) -> None:
+    if events:
+        own = {"tenant_id": link.tenant_id, "calendar_id": link.calendar_id, "version": FIRST_VERSION}
+        columns = {name: [value] * len(events) for name, value in own.items()}
+        columns |= dict(zip(NewEvent._fields, zip(*events, strict=True), strict=True))
+        _INSERTS[_EVENTS].columns(connection, columns)
 
 
 def _event_columns(event: EventDraft) -> dict[str, Any]:

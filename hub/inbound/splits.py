@@ -37,8 +37,10 @@ def recognise(session: Session, ports: Ports, link: Link, log: list[Line]) -> di
     Args:
         log: lines of the change log (kind, event_id, event_version, fields), which are yet to be noted.
     """
+    if link.imported_at is None:
+        return {}
     own_cut, own_begun = _cut_lines(log), _begun_lines(log)
-    if link.imported_at is None or not (own_cut or own_begun):
+    if not (own_cut or own_begun):
         return {}
     # Most new series go on from no other: then the other half need not be looked for.
     cut = [*_cut_lines(_recent(session, ports, link, ChangeKind.UPDATED)), *own_cut]
@@ -99,19 +101,21 @@ def _recent(session: Session, ports: Ports, link: Link, kind: ChangeKind) -> lis
 
 
 def _cut_lines(log: list[Line]) -> list[Line]:
-    return [
-        line
-        for line in log
-        if line["kind"] == ChangeKind.UPDATED and _repeats(line, "before") and _repeats(line, "after")
-    ]
+    found = [line for line in _of_series(log) if line["kind"] == ChangeKind.UPDATED]
+    return [line for line in found if _repeats(line, "before")]
 
 
 def _begun_lines(log: list[Line]) -> list[Line]:
-    return [line for line in log if line["kind"] == ChangeKind.CREATED and _repeats(line, "after")]
+    return [line for line in _of_series(log) if line["kind"] == ChangeKind.CREATED]
+
+
+def _of_series(log: list[Line]) -> list[Line]:
+    """Return the lines that tell of a series' time; most do not."""
+    return [line for line in log if "when" in line["fields"] and _repeats(line, "after")]
 
 
 def _repeats(line: Line, side: str) -> bool:
-    return bool((line["fields"].get("when", {}).get(side) or {}).get("recurrence"))
+    return "recurrence" in (line["fields"]["when"].get(side) or ())
 
 
 def _cut(line: Line, title: str) -> Cut:

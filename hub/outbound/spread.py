@@ -242,7 +242,7 @@ def _add_new(session: Session, ports: Ports, links: list[_Target], events: Colle
     """Make copies of new events wanted; what `_add` would read of them is known."""
     for link in links:
         oldest = _oldest(ports, link)
-        wanted = [event for event in events if _is_within(event.span[1], oldest)]
+        wanted = [event for event in events if _is_within(event.ends_at, oldest)]
         new = [_new_copy(ports, link.id, event.id, FIRST_VERSION) for event in wanted]
         _INSERT.execute(session.connection(), new)
         if any(is_meeting(event.content) for event in wanted):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, update
 
-from hub.db import Database, Written, table_of
+from hub.db import Database, table_of
 from hub.domain.drafts import NEW_COPY
 from hub.inbound import rows
 from hub.models import Account, Event, EventCopy, Link, RemoteCalendar
@@ -47,7 +47,7 @@ def db(with_calendar: Database) -> Database:
                 account_id="acc_1", created_at=NOW,
             ),
             Event(
-                id="evt_1", tenant_id="tnt_1", calendar_id="cal_1", uid="1", content=Written(LUNCH), extra={},
+                id="evt_1", tenant_id="tnt_1", calendar_id="cal_1", uid="1", content=LUNCH, extra={},
                 starts_at=NOW, ends_at=NOW, created_at=NOW, updated_at=NOW,
             ),
         ):  # fmt: skip

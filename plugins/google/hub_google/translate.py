@@ -104,7 +104,10 @@ def tag_of(item: Event) -> str | None:
 
 def _updated_at(item: Event, instances: list[Event]) -> datetime | None:
     """Return the last change that Google dates: a changed instance leaves its master's date as it is."""
-    dates = (values.read_instant(i.get("updated")) for i in (item, *instances))
+    own = values.read_instant(item.get("updated"))
+    if not instances:
+        return own
+    dates = (own, *(values.read_instant(i.get("updated")) for i in instances))
     return max(filter(None, dates), default=None)
 
 
