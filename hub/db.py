@@ -328,6 +328,7 @@ def _engine(url: str) -> Engine:
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA cache_size=-16000")
         cursor.close()
 
     # A listener would do, but SQLAlchemy asks for listeners at each statement once an engine has any.

@@ -25,6 +25,9 @@ class Ids(Protocol):
     def bare(self) -> str:
         """Return 26 fresh characters of [0-9a-v] without a prefix."""
 
+    def many(self, count: int) -> list[str]:
+        """Return so many of the same."""
+
     def secret(self) -> str:
         """Return 43 URL-safe characters that cannot be guessed."""
 
@@ -46,6 +49,11 @@ def _encode(millis: int) -> str:
     return "".join([_ALPHABET[(millis >> shift) & 31] for shift in _OF_TIME])
 
 
+def _draw(count: int) -> list[str]:
+    letters = secrets.token_bytes(_CHANCE * count).translate(_LETTERS).decode()
+    return [letters[at : at + _CHANCE] for at in range(0, len(letters), _CHANCE)]
+
+
 class SystemIds:
     """Ids from the operating system's generator: 48 bits of time, 80 bits of chance."""
 
@@ -61,21 +69,27 @@ class SystemIds:
         return f"{prefix}_{self.bare()}"
 
     def bare(self) -> str:
+        return self._time() + self._chance()
+
+    def many(self, count: int) -> list[str]:
+        time = self._time()
+        return [time + chance for chance in _draw(count)]
+
+    def _time(self) -> str:
         millis = int(self._clock.now().timestamp() * 1000)
         written, time = self._last
         if written != millis:
             time = _encode(millis)
             self._last = (millis, time)
-        return time + self._chance()
+        return time
 
     def _chance(self) -> str:
         try:
             return self._chances.pop()
         except IndexError:
-            letters = secrets.token_bytes(_CHANCE * _DRAWN_AT_ONCE).translate(_LETTERS).decode()
-            drawn = [letters[at : at + _CHANCE] for at in range(0, len(letters), _CHANCE)]
-            self._chances += drawn[1:]
-            return drawn[0]
+            first, *others = _draw(_DRAWN_AT_ONCE)
+            self._chances += others
+            return first
 
     def secret(self) -> str:
         return secrets.token_urlsafe(32)

@@ -177,13 +177,15 @@ def shown(remote: RemoteEvent, content: Plain) -> dict[str, Any]:
         "doubted": False,
         "uncertain": False,
         "create_id": None,
-        "tried": {},
+        "tried": NEW_COPY["tried"],  # One value in all rows is written once.
         "uid": remote.uid,
         "web_link": remote.web_link,
         "read_only": remote.read_only,
-        "own_fields": sorted(remote.own_fields) if remote.own_fields else [],
+        "own_fields": sorted(remote.own_fields) if remote.own_fields else NEW_COPY["own_fields"],
         "notify_only": remote.notify_only,
-        "partial_fields": sorted(remote.partial_fields) if remote.partial_fields else [],
+        "partial_fields": sorted(remote.partial_fields)
+        if remote.partial_fields
+        else NEW_COPY["partial_fields"],
         "notice": remote.notice,
         "removed_at": None,
         "left_out": False,

@@ -32,7 +32,7 @@ from hub.domain.fingerprint import fingerprint
 from hub.domain.lens import Lens, pinned
 from hub.domain.merge import NOTHING, Clash, Merged, Side, common_ground, merge, taken_whole
 from hub.domain.people import guests_differ
-from hub.domain.plain import Plain, beginning, differences, differing, is_day, value_of, with_fields
+from hub.domain.plain import NO_EXTRA, Plain, beginning, differences, differing, is_day, value_of, with_fields
 from hub.domain.recurrence import span
 from hub.plugin.codec import from_json
 from hub.plugin.types import RemoteEvent, When
@@ -97,6 +97,8 @@ class Ids(Protocol):
 
     def bare(self) -> str: ...
 
+    def many(self, count: int) -> list[str]: ...
+
 
 class Views(Protocol):
     """Shows an event as others see it."""
@@ -120,6 +122,7 @@ class Plan:
         self.writes = Writes()
         self._ids = ids
         self._views = views
+        self._drawn: list[str] = []
 
     # --- what the hub knows already ---
 
@@ -465,6 +468,13 @@ class Plan:
         })  # fmt: skip
         self.pair(copy, event, remote, theirs)
 
+    def expect(self, count: int) -> None:
+        """Draw the ids of so many new events and their copies: one by one they take several times as long."""
+        self._drawn = self._ids.many(2 * count)
+
+    def _new_id(self, prefix: str) -> str:
+        return f"{prefix}_{self._drawn.pop()}" if self._drawn else self._ids.new(prefix)
+
     def create(self, remote: RemoteEvent, theirs: Plain) -> None:
         """Bring in an event that the hub has not, unless it is long past."""
         times = span(remote.content.when, self.terms.zone)
@@ -500,18 +510,17 @@ class Plan:
         theirs: Plain,
         content: Plain,
         times: tuple[datetime, datetime | None],
-        extra: dict[str, Any] | None = None,
+        extra: dict[str, Any] = NO_EXTRA,
     ) -> tuple[str, dict[str, Any]]:
         """Note an event that is new here, and its copy; return its id and the copy's columns."""
-        extra = extra or {}
-        event_id = self._ids.new("evt")
+        event_id = self._new_id("evt")
         uid = remote.uid or f"{remote.remote_id}@{self.terms.provider}"
         edited_at = self._edited_at(remote)
         self.writes.new_events.append(
             NewEvent(event_id, uid, content, *times, self.terms.now, edited_at, extra)
         )
         copy = shown(remote, theirs)
-        copy["id"], copy["event_id"], copy["link_id"] = self._ids.new("cpy"), event_id, self.terms.link_id
+        copy["id"], copy["event_id"], copy["link_id"] = self._new_id("cpy"), event_id, self.terms.link_id
         copy["wanted_version"] = copy["pushed_version"] = FIRST_VERSION
         copy["seen_generation"] = self.terms.generation
         self.writes.new_copies.append(copy)

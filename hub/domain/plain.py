@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, fields
-from types import MappingProxyType
 from typing import Any
 
 from hub.plugin.codec import to_json
@@ -15,7 +14,8 @@ from hub.plugin.types import CONTENT_FIELDS, EventContent
 
 Plain = dict[str, Any]
 
-NO_EXTRA: Mapping[str, Any] = MappingProxyType({})
+NO_EXTRA: Plain = {}
+"""The metadata of most events: one value for all of them, so that it is written once for a page."""
 _COMPARED = frozenset(CONTENT_FIELDS)
 DEFAULTS: Mapping[str, Any] = {
     f.name: to_json(f.default) for f in fields(EventContent) if f.compare and f.default is not MISSING

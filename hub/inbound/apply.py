@@ -129,6 +129,7 @@ class _Page:
         read = self._read([(copy.id, copy.event_id) for _, copy in suspects] + beside)
         for change, known in suspects:
             self._judge(read, known, change)
+        self.plan.expect(len(new) - len(pairs))
         for remote in new:
             self._bring_in(read, remote, pairs.get(remote.remote_id))
         self._write([change.remote_id for change in sound])

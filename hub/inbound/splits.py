@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Text, cast, select
+from sqlalchemy import Text, bindparam, cast, select
 from sqlalchemy.orm import Session
 
 from hub.domain.follows import Begun, Cut, halves
@@ -29,6 +29,20 @@ _LOOKED_BACK = 500
 _MOST_PAIRS = 400
 """On pages where more than that would have to be compared, nothing is recognised."""
 Line = dict[str, Any]
+
+_LATEST = select(Tenant.change_seq).where(Tenant.id == bindparam("tenant_id"))
+_RECENT = select(Change.kind, Change.event_id, Change.fields).where(
+    Change.tenant_id == bindparam("tenant_id"),
+    Change.seq > bindparam("seq"),
+    Change.calendar_id == bindparam("calendar_id"),
+    Change.kind == bindparam("kind"),
+    Change.at >= bindparam("since", type_=Change.at.type),
+    Change.actor == Actor.PROVIDER,
+    Change.actor_id == bindparam("link_id"),
+    # Most are of single events: they need not be read.
+    cast(Change.fields, Text).contains('"recurrence"'),
+)
+_TITLES = select(Event.id, Event.title).where(Event.id.in_(bindparam("ids", expanding=True)))
 
 
 def recognise(session: Session, ports: Ports, link: Link, log: list[Line]) -> dict[str, str]:
@@ -49,11 +63,7 @@ def recognise(session: Session, ports: Ports, link: Link, log: list[Line]) -> di
     begun = [*_begun_lines(_recent(session, ports, link, ChangeKind.CREATED)), *own_begun]
     if not begun or len(cut) * len(begun) > _MOST_PAIRS:
         return {}
-    titles = dict(
-        session.execute(
-            select(Event.id, Event.title).where(Event.id.in_({line["event_id"] for line in cut}))
-        ).all()
-    )
+    titles = dict(session.connection().execute(_TITLES, {"ids": [line["event_id"] for line in cut]}).all())
     found = halves(
         [_cut(line, titles.get(line["event_id"], "")) for line in cut], [_begun(line) for line in begun]
     )
@@ -82,22 +92,14 @@ def tell(session: Session, ports: Ports, found: dict[str, str], log: Iterable[Li
 
 
 def _recent(session: Session, ports: Ports, link: Link, kind: ChangeKind) -> list[Line]:
-    latest = session.scalar(select(Tenant.change_seq).where(Tenant.id == link.tenant_id)) or 0
-    query = select(Change.kind, Change.event_id, Change.fields).where(
-        Change.tenant_id == link.tenant_id,
-        Change.seq > latest - _LOOKED_BACK,
-        Change.calendar_id == link.calendar_id,
-        Change.kind == kind,
-        Change.at >= ports.clock.now() - WITHIN,
-        Change.actor == Actor.PROVIDER,
-        Change.actor_id == link.id,
-        # Most are of single events: they need not be read.
-        cast(Change.fields, Text).contains('"recurrence"'),
-    )
-    return [
-        {"kind": kind, "event_id": event_id, "fields": fields}
-        for kind, event_id, fields in session.execute(query)
-    ]
+    connection = session.connection()
+    latest = connection.execute(_LATEST, {"tenant_id": link.tenant_id}).scalar() or 0
+    values = {
+        "tenant_id": link.tenant_id, "calendar_id": link.calendar_id, "link_id": link.id, "kind": kind,
+        "seq": latest - _LOOKED_BACK, "since": ports.clock.now() - WITHIN,
+    }  # fmt: skip
+    found = connection.execute(_RECENT, values)
+    return [{"kind": kind, "event_id": event_id, "fields": fields} for kind, event_id, fields in found]
 
 
 def _cut_lines(log: list[Line]) -> list[Line]:

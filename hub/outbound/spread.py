@@ -243,8 +243,15 @@ def _add_new(session: Session, ports: Ports, links: list[_Target], events: Colle
     for link in links:
         oldest = _oldest(ports, link)
         wanted = [event for event in events if _is_within(event.ends_at, oldest)]
-        new = [_new_copy(ports, link.id, event.id, FIRST_VERSION) for event in wanted]
-        _INSERT.execute(session.connection(), new)
+        count = len(wanted)
+        if count:
+            _INSERT.columns(session.connection(), {
+                "id": [f"cpy_{new}" for new in ports.ids.many(count)],
+                "create_id": ports.ids.many(count),
+                "event_id": [event.id for event in wanted],
+                "link_id": [link.id] * count,
+                "wanted_version": [FIRST_VERSION] * count,
+            })  # fmt: skip
         if any(is_meeting(event.content) for event in wanted):
             _look_first(session, ports, link)
 

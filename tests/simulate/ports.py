@@ -53,6 +53,9 @@ class SimIds:
         number = (int(self._clock.now().timestamp() * 1000) << 80) | self.rng.getrandbits(80)
         return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
 
+    def many(self, count: int) -> list[str]:
+        return [self.bare() for _ in range(count)]
+
     def secret(self) -> str:
         return self.bare() + self.bare()[:17]
 

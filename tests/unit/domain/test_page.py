@@ -32,6 +32,9 @@ class Ids:
     def bare(self) -> str:
         return "new"
 
+    def many(self, count: int) -> list[str]:
+        return ["new"] * count
+
 
 class Views:
     """A provider that can show all of an event."""
