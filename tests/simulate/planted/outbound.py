@@ -118,7 +118,7 @@ BUGS = [
     Bug(
         "an edit of a copy forgets that it is to be taken away",
         "hub.domain.page",
-        "is_owed = bool(merged.owed) or self._is_unwanted(copy, event)",
+        'is_owed = bool(merged.owed) or self._is_unwanted(event.content, is_ours=copy["is_ours"])',
         "is_owed = bool(merged.owed)",
         ("C1", "C4"),
     ),
