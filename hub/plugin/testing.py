@@ -743,7 +743,7 @@ class ProviderContract:
 
     @pytest.mark.parametrize("kind", ["reset_before", "reset_after", "hang"])
     def test_a_silent_provider_means_again_later(self, ann: Connected, kind: str) -> None:
-        """For what has changed; a full listing may begin anew with smaller pages."""
+        """For what has changed; a full listing may begin anew with smaller pages, and is not at its end."""
         cal = ann.calendar
         _, cursor, _ = ann.list_all(cal)
         ann.control.fault(kind, seconds=8)
@@ -751,6 +751,12 @@ class ProviderContract:
         with pytest.raises(RetryLaterError):
             ann.hooks.fetch_changes(call=call, calendar=cal, cursor=cursor, page=None, window=ann.window)
         ann.list_all(cal, cursor)
+        ann.control.fault(kind, seconds=8)
+        try:
+            page = ann.hooks.fetch_changes(call=call, calendar=cal, cursor=None, page=None, window=ann.window)
+        except RetryLaterError:
+            return
+        assert page.next_page and not page.next_cursor and not page.changes
 
     def test_a_revoked_grant_is_never_an_empty_calendar(self, ann: Connected) -> None:
         cal = ann.calendar

@@ -57,7 +57,7 @@ def test_a_full_listing_that_takes_google_too_long_is_asked_for_in_smaller_pages
         found += answer.changes
         answer = hooks.fetch_changes(call, calendar, None, answer.next_page, WINDOW)
     assert {c.remote_id for c in [*found, *answer.changes]} == ids
-    asked = sizes(google)
+    asked = sizes(google)  # A call that hangs is written down at its end.
     assert asked == sorted(asked, reverse=True) and asked[-3:] == [False] * 3
     google.control.fault("status", status=504, query="syncToken", times=100)
     with pytest.raises(TooHeavyError):
