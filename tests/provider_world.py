@@ -341,3 +341,51 @@ def provider_world(
         world = ProviderWorld(url, home, controls, **settings)
         stack.enter_context(serving(Sandbox(world.app, {}, lambda: None), hub_port))
         yield world
+
+
+class Interrupted:
+    """Lets something happen before one of the calls that reach a provider's sandbox.
+
+    Args:
+        app: what is served there.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+        self.happens: Callable[[], None] | None = None
+        self.calls_before = 0
+        self.error: Exception | None = None
+
+    def arm(self, happens: Callable[[], None], calls_before: int) -> None:
+        """Let something happen once, after so many more calls."""
+        self.happens, self.calls_before = happens, calls_before
+
+    def disarm(self) -> bool:
+        """Return whether what was to happen has not; it will not any more.
+
+        Raises:
+            Exception: what went wrong when it happened.
+        """
+        waits, self.happens = self.happens is not None, None
+        if self.error is not None:
+            raise self.error
+        return waits
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        if self.happens is not None and not environ["PATH_INFO"].startswith("/_control"):
+            if self.calls_before == 0:
+                happens, self.happens = self.happens, None
+                try:
+                    happens()
+                except Exception as error:
+                    self.error = error
+            self.calls_before -= 1
+        return self.app(environ, start_response)
+
+
+@contextmanager
+def interrupted_world(url: str, home: Path) -> Iterator[tuple[ProviderWorld, dict[str, Interrupted]]]:
+    """Serve as `provider_world` does; give also, by provider, what can interrupt the calls to its sandbox."""
+    fronts: dict[str, Interrupted] = {}
+    with provider_world(url, home, lambda name, app: fronts.setdefault(name, Interrupted(app))) as world:
+        yield world, fronts

@@ -12,7 +12,7 @@ import pytest
 
 from hub.plugin.testing import series
 from hub.plugin.types import EventContent, Location, SeriesException
-from tests.provider_world import ProviderWorld, Side, provider_world
+from tests.provider_world import Interrupted, ProviderWorld, Side, interrupted_world
 
 START = datetime(2026, 12, 2, 9)
 DAYS = [START + timedelta(days=n) for n in range(8)]
@@ -20,35 +20,10 @@ MOST_CALLS = 40
 Edit = Callable[[EventContent], dict[str, Any]]
 
 
-class Interrupted:
-    """Lets something happen before one of the calls that reach a provider's sandbox."""
-
-    def __init__(self, app: Any) -> None:
-        self.app = app
-        self.happens: Callable[[], None] | None = None
-        self.calls_before = 0
-
-    def arm(self, happens: Callable[[], None], calls_before: int) -> None:
-        self.happens, self.calls_before = happens, calls_before
-
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        if self.happens is not None and not environ["PATH_INFO"].startswith("/_control"):
-            if self.calls_before == 0:
-                happens, self.happens = self.happens, None
-                happens()
-            self.calls_before -= 1
-        return self.app(environ, start_response)
-
-
 @pytest.fixture
 def interrupted(tmp_path: Path, sqlite_url: str) -> Iterator[tuple[ProviderWorld, dict[str, Interrupted]]]:
-    fronts: dict[str, Interrupted] = {}
-
-    def front(name: str, app: Any) -> Any:
-        return fronts.setdefault(name, Interrupted(app))
-
-    with provider_world(sqlite_url, tmp_path, front) as world:
-        yield world, fronts
+    with interrupted_world(sqlite_url, tmp_path) as made:
+        yield made
 
 
 def daily(title: str) -> EventContent:
@@ -125,7 +100,7 @@ def test_what_a_person_edits_between_two_calls_of_a_push_is_kept_beside_what_the
         else:
             world.api_updates(event_id, PUSHES[push](content))
         world.settle()
-        is_over, fronts[provider].happens = fronts[provider].happens is not None, None
+        is_over = fronts[provider].disarm()
         world.sync()
         if is_over:
             break

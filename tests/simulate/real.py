@@ -7,8 +7,9 @@ same steps and the same faults each time.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -17,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from hub.models import Conflict, Event
 from hub.plugin.types import EventContent
-from tests.provider_world import ProviderWorld
+from tests.provider_world import Interrupted, ProviderWorld
 from tests.simulate import history
 from tests.simulate.history import Step
 from tests.simulate.kernel import Kernel
@@ -36,6 +37,9 @@ FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "reset_after", "method": "PATCH"},
     {"kind": "reset_after", "method": "DELETE"},
 )
+INTERRUPTIONS = 0.4
+"""Which share of the steps comes while the hub is at work, before one of its next calls."""
+MOST_CALLS = 6
 ACTS = {kind: weight for kind, weight in history.KINDS.items() if kind != "rule"}
 
 
@@ -75,8 +79,12 @@ class RealWorld:
         return False
 
 
-def play(world: ProviderWorld, seed: int, *, length: int = 6) -> list[str]:
-    """Play one seed's history between both providers; return what was broken."""
+def play(world: ProviderWorld, fronts: Mapping[str, Interrupted], seed: int, *, length: int = 6) -> list[str]:
+    """Play one seed's history between both providers; return what was broken.
+
+    Args:
+        fronts: by provider, what lets a step happen between two calls of the hub.
+    """
     rng = Random(seed)
     _begin_anew(world)
     steps = history.draw(rng, [*world.sides, "hub"], acts=ACTS, length=length, span=20.0, seldom=False)
@@ -86,7 +94,15 @@ def play(world: ProviderWorld, seed: int, *, length: int = 6) -> list[str]:
     for step in steps:
         if rng.random() < 0.4:
             world.sides[rng.choice(list(world.sides))].control.fault(**rng.choice(FAULTS))
-        _act(real, ledger, step)
+        act = partial(_act, real, ledger, step)
+        if rng.random() < INTERRUPTIONS:
+            front = fronts[rng.choice(list(fronts))]
+            front.arm(act, rng.randrange(MOST_CALLS))
+            world.settle()
+            if front.disarm():
+                act()
+        else:
+            act()
         if rng.random() < 0.5:
             world.settle()
     for side in world.sides.values():
