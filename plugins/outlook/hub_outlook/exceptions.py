@@ -73,7 +73,8 @@ def _write(
         graph.write(Method.DELETE, graph.me.events.by_event_id(found["id"]), About.EVENT)
     except GoneError:
         # The series is there: taken for gone, it would be made a second time.
-        if instance_of(graph, master_id, wanted.when, before):
+        there = instance_of(graph, master_id, wanted.when, before)
+        if there and there["id"] != found["id"]:
             raise VersionMovedError("The days of the series have other ids than a moment ago.") from None
         if not after.cancelled:
             raise RefusedError(NO_OCCURRENCE) from None
