@@ -10,15 +10,15 @@ SQLAlchemy's way, and so does everything while somebody listens to the engine.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import BindParameter, Connection, Delete, Executable, Select, Update
+from sqlalchemy import BindParameter, Connection, Delete, Executable, Row, Select, Update
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, MultipleResultsFound, NoResultFound
 from sqlalchemy.sql.compiler import SQLCompiler
 
 EXACT = 16
@@ -32,8 +32,7 @@ _NEEDED = object()
 """Stands for a value that has to be given."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     """One value of a statement, or a list of them."""
 
     name: str
@@ -60,15 +59,18 @@ class Form:
             column.type.dialect_impl(dialect).result_processor(dialect, None) for column in self.columns
         ]
         """What makes a value of what the driver gives, by column."""
-        self.rows = SimpleResultMetaData(
-            [column.keyname for column in self.columns],
-            [column.objects for column in self.columns],
-            self.makes if any(self.makes) else None,
-        )
+        self._makes = self.makes if any(self.makes) else None
+        names = [column.keyname for column in self.columns]
+        self._row = SimpleResultMetaData(names, [column.objects for column in self.columns])
+
+    def result(self, found: list[Any], rowcount: int) -> DirectResult:
+        """Return what the driver has found."""
+        row, makes = self._row, self._makes
+        return DirectResult(row, [Row(row, makes, row._key_to_index, values) for values in found], rowcount)
 
     def text(self, given: Mapping[str, Any]) -> str | None:
         """Return the SQL for lists as long as the given ones; None if they are too long."""
-        lengths = tuple([_rounded(len(given[name])) for name in self._lists])
+        lengths = tuple([_rounded(len(given[name])) for name in self._lists]) if self._lists else ()
         text = self._texts.get(lengths)
         if text is None and max(lengths) <= MOST:
             filled = dict(given) | {name: _filled(given[name]) for name in self._lists}
@@ -83,11 +85,11 @@ class Form:
             KeyError: one is missing.
         """
         values: list[Any] = []
-        for place in self._places:
-            value, make = given.get(place.name, place.default), place.make
+        for name, make, default, is_list in self._places:
+            value = given.get(name, default)
             if value is _NEEDED:
-                raise KeyError(place.name)
-            if place.is_list:
+                raise KeyError(name)
+            if is_list:
                 filled = _filled(value)
                 values.extend(filled if make is None else map(make, filled))
             else:
@@ -162,12 +164,82 @@ def _form(statement: Plain, names: tuple[str, ...], dialect: Dialect) -> Form | 
 _forms = Known(_form)
 
 
-class DirectResult(IteratorResult[*tuple[Any, ...]]):
-    """Rows that have all been read, and how many rows the statement found."""
+class _Found(ABC):
+    """What was found, all of it read; what is seldom asked of a result is left to SQLAlchemy's."""
 
-    def __init__(self, rows: SimpleResultMetaData, found: list[Any], rowcount: int) -> None:
-        super().__init__(rows, iter(found))
+    def __init__(self, found: list[Any]) -> None:
+        self._found = found
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.all())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._result(), name)
+
+    @abstractmethod
+    def _result(self) -> Any: ...
+
+    def all(self) -> list[Any]:
+        """Return the rest."""
+        found, self._found = self._found, []
+        return found
+
+    def first(self) -> Any:
+        """Return the first; None if there is none."""
+        return next(iter(self), None)
+
+    def one_or_none(self) -> Any:
+        """Return the only one, or None.
+
+        Raises:
+            MultipleResultsFound: there are several.
+        """
+        if len(self._found) > 1:
+            raise MultipleResultsFound("one row was expected, and there are several")
+        return self.first()
+
+    def one(self) -> Any:
+        """Return the only one.
+
+        Raises:
+            NoResultFound: there is none.
+            MultipleResultsFound: there are several.
+        """
+        if not self._found:
+            raise NoResultFound("one row was expected, and there is none")
+        return self.one_or_none()
+
+
+class DirectResult(_Found):
+    """Rows, and how many rows the statement found."""
+
+    def __init__(self, row: SimpleResultMetaData, found: list[Any], rowcount: int) -> None:
+        super().__init__(found)
+        self._row = row
         self.rowcount = rowcount
+
+    def _result(self) -> Any:
+        return IteratorResult(self._row, iter(self._found))
+
+    def scalar(self) -> Any:
+        """Return the first value of the first row; None if there is none."""
+        return self.scalars().first()
+
+    def scalar_one(self) -> Any:
+        """Return the first value of the only row."""
+        return self.scalars().one()
+
+    def scalars(self) -> _Values:
+        """Return the first value of each row."""
+        return _Values([row[0] for row in self.all()])
+
+
+class _Values(_Found):
+    def _result(self) -> Any:
+        return IteratorResult(_VALUE, iter([(value,) for value in self._found])).scalars()
+
+
+_VALUE = SimpleResultMetaData(["value"])
 
 
 class DirectConnection(Connection):
@@ -186,7 +258,7 @@ class DirectConnection(Connection):
             form = _forms.find(statement, given, self.dialect)
             found = form and self.rows(form, given)
             if form and found:
-                return DirectResult(form.rows, *found)
+                return form.result(*found)
         return super().execute(statement, parameters, execution_options=execution_options)
 
     @property

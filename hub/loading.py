@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Executable, Select, inspect
+from sqlalchemy import Executable, Row, Select, inspect
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.result import SimpleResultMetaData
 from sqlalchemy.orm import Mapper, Session
@@ -75,19 +75,21 @@ class _Loads:
     makes: tuple[tuple[int, Make], ...]
     parts: tuple[_Whole | int, ...]
     """In the order of a row of the result: objects, and columns by their place."""
-    rows: SimpleResultMetaData
+    row: SimpleResultMetaData
     refresh: bool
 
     def load(self, session: Session, found: list[Any]) -> list[Any]:
-        loaded = []
+        loaded: list[Any] = []
         for row in found:
             values = list(row)
             for place, make in self.makes:
-                values[place] = make(values[place])
-            loaded.append([
+                if values[place] is not None:
+                    values[place] = make(values[place])
+            made = [
                 values[part] if isinstance(part, int) else part.load(session, values, refresh=self.refresh)
                 for part in self.parts
-            ])  # fmt: skip
+            ]
+            loaded.append(Row(self.row, None, self.row._key_to_index, made))
         return loaded
 
 
@@ -98,7 +100,7 @@ def directly(session: Session, statement: Executable, given: Mapping[str, Any] |
         return None
     loads = _known.find(statement, values, connection.dialect)
     found = loads and connection.rows(loads.form, values)
-    return DirectResult(loads.rows, loads.load(session, found[0]), found[1]) if loads and found else None
+    return DirectResult(loads.row, loads.load(session, found[0]), found[1]) if loads and found else None
 
 
 def _loads(statement: Plain, names: tuple[str, ...], dialect: Dialect) -> _Loads | None:

@@ -44,7 +44,7 @@ class _Prepared:
         values = [self.defaults[name]] * count if name in self.defaults else columns[name]
         if make is None:
             return values
-        if all(map(is_, values, repeat(values[0]))):
+        if count == 1 or all(map(is_, values, repeat(values[0]))):
             return [make(values[0])] * count
         return list(map(make, values))
 
@@ -64,7 +64,7 @@ class Many:
 
     def columns(self, connection: Connection, columns: Mapping[str, Sequence[Any]]) -> int:
         """Execute it for as many rows as each column has values, one at least."""
-        names = tuple(sorted(columns))
+        names = tuple(columns)
         key = connection.dialect.name, names
         if key not in self._prepared:
             self._prepared[key] = self._prepare(connection.dialect, list(names))
