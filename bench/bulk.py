@@ -279,7 +279,7 @@ def _apply(rig: Rig, link_id: str, pages: list[list[Item]]) -> float:
     for page in pages:
         changes = [read(item, [], ZONE) for item in page]  # type: ignore[arg-type]
         with rig.ports.db.transaction() as session:
-            apply_page(session, rig.ports, held(session, rig.ports, lease), changes, lease.run_id)
+            apply_page(session, rig.ports, held(session, rig.ports, lease), changes, lease)
     seconds = time.perf_counter() - start
     release(rig.ports, lease)
     balance("changes that were applied and logged", expected, _changes(rig) - before)

@@ -168,6 +168,8 @@ def forget(session: Session, *models: type[Base]) -> None:
             session.expire(row)
 
 
+_inherited: list[Connection] = []
+"""Connections that were forked: to let go of them would close them for their owner, too."""
 _blocks: ContextVar[int] = ContextVar("blocks", default=0)
 """How many blocks of `transaction` and `reading` this thread of control is in."""
 _joint: ContextVar[Session | None] = ContextVar("joint", default=None)
@@ -185,7 +187,9 @@ class Database:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
         self.engine = _engine(url)
-        self._writer = threading.Lock()
+        self._turn = threading.Lock()
+        self._writer: Connection | None = None
+        """The connection of whoever has the turn."""
 
     @property
     def is_open(self) -> bool:
@@ -199,7 +203,7 @@ class Database:
             yield joint
             joint.flush()
             return
-        with self._turn(), self._open(writing=True) as session:
+        with self._open(writing=True) as session:
             yield session
             for callback in session.info.pop("before_commit", ()):
                 callback()
@@ -230,22 +234,12 @@ class Database:
             yield session
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Let the threads of this process write in turn on SQLite, so that only one of them contends."""
-        mine = self.is_sqlite and self._writer.acquire(timeout=BUSY_SECONDS)
-        try:
-            yield
-        finally:
-            if mine:
-                self._writer.release()
-
-    @contextmanager
     def _open(self, *, writing: bool, isolation: str | None = None) -> Iterator[Session]:
         """Yield a session in a transaction of its own; `isolation` is for databases that know several."""
         blocks = _blocks.set(_blocks.get() + 1)
         try:
             with (
-                self._connect(isolation) as connection,
+                self._connected(isolation, writing=writing) as connection,
                 _begin_now(connection, writing=writing) as transaction,
                 HubSession(connection) as session,
             ):
@@ -255,11 +249,29 @@ class Database:
         finally:
             _blocks.reset(blocks)
 
-    def _connect(self, isolation: str | None) -> Connection:
-        connection = self.engine.connect()
-        if isolation and not self.is_sqlite:
-            connection.execution_options(isolation_level=isolation)
-        return connection
+    @contextmanager
+    def _connected(self, isolation: str | None, *, writing: bool) -> Iterator[Connection]:
+        """Yield a connection.
+
+        The threads of this process write in turn on SQLite, so that only one of them contends. Whoever has
+        the turn has its connection, too: to get one and to give it back takes as long as to commit.
+        """
+        if not (writing and self.is_sqlite and self._turn.acquire(timeout=BUSY_SECONDS)):
+            with self.engine.connect() as connection:
+                if isolation and not self.is_sqlite:
+                    connection.execution_options(isolation_level=isolation)
+                yield connection
+            return
+        try:
+            connection = self._writer = self._writer or self.engine.connect()
+            yield connection
+        except BaseException:
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
+            raise
+        finally:
+            self._turn.release()
 
     def look_after(self, session: Session, look: Callable[[Session], _T], use: Callable[[_T], None]) -> None:
         """Hand what `look` finds to `use` when the session's transaction has committed.
@@ -286,7 +298,9 @@ class Database:
 
     def dispose(self) -> None:
         """Forget inherited connections and turns, as a forked worker must."""
-        self._writer = threading.Lock()
+        if self._writer is not None:
+            _inherited.append(self._writer)
+        self._writer, self._turn = None, threading.Lock()
         self.engine.dispose(close=False)
 
 

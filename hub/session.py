@@ -51,6 +51,13 @@ class HubSession(Session):
         super().__init__(connection, expire_on_commit=False, autoflush=False)
         self._own = connection
 
+    def close(self) -> None:
+        """Let go of all rows."""
+        if self._transaction is not None:
+            super().close()
+        elif states := self.identity_map.all_states():
+            InstanceState._detach_states(states, self)
+
     def connection(self, *_options: Any, **_named: Any) -> Connection:
         """Return the connection in whose transaction the session is."""
         return self._own

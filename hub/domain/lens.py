@@ -62,6 +62,8 @@ class Filters:
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> Filters:
+        if not stored:
+            return _NO_FILTERS
         values: dict[str, Any] = {
             n: tuple(v) if isinstance(v, list | tuple) else v for n, v in stored.items()
         }
@@ -71,13 +73,16 @@ class Filters:
         return {n: list(v) if isinstance(v, tuple) else v for n, v in asdict(self).items()}
 
 
+_NO_FILTERS = Filters()
+
+
 @dataclass(frozen=True, slots=True)
 class Lens:
     """The options of a link, as far as they change what is seen through it."""
 
     busy_title: str | None = None
     """The title of every copy in a busy-only calendar; None: the calendar is shown all of an event."""
-    filters: Filters = Filters()
+    filters: Filters = _NO_FILTERS
     leave_alone: frozenset[str] = frozenset()
     """Fields that are neither written there nor taken over from there."""
 

@@ -28,6 +28,7 @@ from hub.models import Actor, Detail, Direction, Event, EventCopy, Link, ParkedC
 from hub.models.view import lens_of
 from hub.outbound import kept, singles
 from hub.outbound.edit import Author, note_changes, revive_copies
+from hub.outbound.lease import Lease
 from hub.outbound.spread import spread
 from hub.plugin.checking import fault_in
 from hub.plugin.codec import content_from_json, to_json
@@ -45,17 +46,18 @@ def apply_page(
     ports: Ports,
     link: Link,
     changes: Iterable[RemoteChange],
-    run_id: str,
+    lease: Lease,
     moved: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Apply one page of changes of a link that the caller holds.
+    """Apply one page of changes of a link.
 
     Args:
+        lease: under which the link is held (`hub.outbound.lease.held`) in this transaction.
         moved: by remote id, the copies in other links that new events were before (`hub.inbound.moves`).
     """
     latest = {change.remote_id: change for change in changes if _is_storable(change.remote_id)}
     if latest:
-        _Page(session, ports, link, run_id, moved).apply(latest)
+        _Page(session, ports, link, lease, moved).apply(latest)
 
 
 class _Views:
@@ -78,7 +80,7 @@ class _Views:
 
 class _Page:
     def __init__(
-        self, session: Session, ports: Ports, link: Link, run_id: str, moved: Mapping[str, str]
+        self, session: Session, ports: Ports, link: Link, lease: Lease, moved: Mapping[str, str]
     ) -> None:
         forget(session, Event, EventCopy)
         self.session = session
@@ -88,9 +90,9 @@ class _Page:
         self.moved = moved
         self.settled: list[tuple[str, str]] = []
         """Copies in other links, and what their events go on as here."""
-        self.author = Author(Actor.PROVIDER, link.id, run_id)
-        self.around = rows.surroundings(self.connection, link)
-        self.showing = Shapes(session, ports, link, self.around.provider)
+        self.author = Author(Actor.PROVIDER, link.id, lease.run_id)
+        self.lease = lease
+        self.showing = Shapes(session, ports, link, lease.provider)
         self.plan = Plan(self._terms(), ports.ids, _Views(self.showing))
 
     def _terms(self) -> Terms:
@@ -101,8 +103,8 @@ class _Page:
             lens=lens_of(link),
             policy=link.policy,
             generation=link.generation,
-            zone=self.around.zone,
-            provider=self.around.provider,
+            zone=self.lease.term.zone,
+            provider=self.lease.provider,
             now=now,
             oldest=(link.planned_at or now) - timedelta(days=link.past_days),
         )
@@ -156,7 +158,7 @@ class _Page:
     def _pairs(self, remotes: list[RemoteEvent], gone: Collection[str]) -> dict[str, Pair]:
         if not remotes:
             return {}
-        pairing = Pairing(self.connection, self.link, self.around.zone, self.showing)
+        pairing = Pairing(self.connection, self.link, self.lease.term.zone, self.showing)
         return pairing.find(remotes, first=self.link.imported_at is None, gone=gone)
 
     def _beside(self, pairs: Iterable[Pair]) -> list[tuple[str, str]]:
@@ -239,7 +241,7 @@ class _Page:
 
     def _write(self, remote_ids: Collection[str]) -> None:
         writes = self.plan.writes
-        if self.around.has_parked:
+        if self.lease.term.has_parked:
             rows.unpark(self.connection, self.link.id, remote_ids)
         parts = {event.id: event.fields for event in writes.events if event.row.get("part_of")}
         if parts:

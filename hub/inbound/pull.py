@@ -300,7 +300,7 @@ def _apply(
     moved: Mapping[str, str] = MappingProxyType({}),
 ) -> Listing | _Next:
     """Apply a page; the last one moves the cursor and the mark, and begins what comes next."""
-    apply_page(session, ports, link, changes, lease.run_id, moved)
+    apply_page(session, ports, link, changes, lease, moved)
     if listing.is_stopgap:
         link.cursor = page.next_cursor or link.cursor
         return _Next.END if page.next_cursor else _Next.PAGE
@@ -395,7 +395,7 @@ def _bring_in(ports: Ports, lease: Lease, remote_ids: Iterable[str], *, settle: 
     changes = [_ask(ports, lease, remote_id) for remote_id in remote_ids]
     with ports.db.transaction() as session:
         link = held(session, ports, lease)
-        apply_page(session, ports, link, changes, lease.run_id)
+        apply_page(session, ports, link, changes, lease)
         if settle:
             guard.settle(session, ports, link, lease.run_id)
 

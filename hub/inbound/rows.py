@@ -19,7 +19,6 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
-    exists,
     insert,
     null,
     select,
@@ -33,8 +32,6 @@ from hub.domain.drafts import FIRST_VERSION, Draft, EventDraft, Followed, InStep
 from hub.domain.plain import Plain
 from hub.many import Many
 from hub.models import (
-    Account,
-    Calendar,
     Conflict,
     Event,
     EventCopy,
@@ -42,15 +39,8 @@ from hub.models import (
     ParkedChange,
 )
 
-_CALENDARS, _ACCOUNTS, _PARKED = table_of(Calendar), table_of(Account), table_of(ParkedChange)
-_EVENTS, _COPIES = table_of(Event), table_of(EventCopy)
+_EVENTS, _COPIES, _PARKED = table_of(Event), table_of(EventCopy), table_of(ParkedChange)
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
-
-_SURROUNDINGS = select(
-    _CALENDARS.c.zone,
-    select(_ACCOUNTS.c.provider).where(_ACCOUNTS.c.id == bindparam("account_id")).scalar_subquery(),
-    exists(_PARKED.select().where(_PARKED.c.link_id == bindparam("link_id"))),
-).where(_CALENDARS.c.id == bindparam("calendar_id"))
 
 
 class Known(NamedTuple):
@@ -121,27 +111,12 @@ _UNPARK = delete(_PARKED).where(_PARKED.c.link_id == bindparam("link_id"), _PARK
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a page needs to know besides its link."""
-
-    zone: str
-    provider: str
-    has_parked: bool
-    """Whether an item of an earlier page could not be understood."""
-
-
-@dataclass(frozen=True, slots=True)
 class Rows:
     """What was read of a page's events."""
 
     copies: dict[str, tuple[Draft, EventDraft]] = field(default_factory=dict)
     """Copies with their events, by the id of the copy."""
     events: dict[str, EventDraft] = field(default_factory=dict)
-
-
-def surroundings(connection: Connection, link: Link) -> Surroundings:
-    ids = {"link_id": link.id, "account_id": link.account_id, "calendar_id": link.calendar_id}
-    return Surroundings(*connection.execute(_SURROUNDINGS, ids).one())
 
 
 def known(connection: Connection, link_id: str, remote_ids: Collection[str]) -> dict[str, Known]:

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, exists, func, select, update
 from sqlalchemy.orm import Session, aliased
 
-from hub.models import Account, Calendar, Link, LinkState, RemoteCalendar
+from hub.models import Account, Calendar, Link, LinkState, ParkedChange, RemoteCalendar
 from hub.outbound.owed import BURST, hint_owed_after, is_free, planned_links
 from hub.plugin import types
 from hub.ports import Ports
@@ -69,7 +69,8 @@ _IMPORTING = (
     .limit(1)
 )
 _OWN = (
-    select(Link)
+    select(Link, Calendar.zone, exists().where(ParkedChange.link_id == Link.id))
+    .join(Calendar, Calendar.id == Link.calendar_id)
     .where(Link.id == bindparam("link_id"), Link.fence == bindparam("fence"), Link.deleted_at.is_(None))
     .with_for_update(of=Link, key_share=True)
     .execution_options(populate_existing=True)
@@ -100,12 +101,16 @@ class LeaseLostError(Exception):
 
 @dataclass(slots=True)
 class Term:
-    """What a run knows of its time."""
+    """What a run knows of its time, and of what each of its transactions has to know."""
 
     end: datetime
     """Until when it knows, without asking, that its lease is its own."""
     look_at: datetime
     """When it has to look for what waits for it, if it still works then."""
+    zone: str = ""
+    """The calendar's, for floating times, as `held` has just read it; likewise the next."""
+    has_parked: bool = False
+    """Whether an item of an earlier page could not be understood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,9 +210,11 @@ def held(session: Session, ports: Ports, lease: Lease) -> Link:
     Raises:
         LeaseLostError: the lease is not ours any more.
     """
-    link = session.scalars(_OWN, _key(lease)).one_or_none()
-    if link is None or link.state != LinkState.ACTIVE:
+    found = session.execute(_OWN, _key(lease)).one_or_none()
+    if found is None or found[0].state != LinkState.ACTIVE:
         raise LeaseLostError(lease.link_id)
+    link: Link
+    link, lease.term.zone, lease.term.has_parked = found
     end = _end(ports)
     if link.lease_until is None or end - link.lease_until >= _PART * ports.settings.lease_seconds:
         link.lease_until = lease.term.end = end

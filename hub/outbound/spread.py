@@ -60,20 +60,18 @@ ANEW: dict[str, Any] = {
     "notify_version": 0, "reply": None, "pushed_version": 0,
 }  # fmt: skip
 """What was removed is wanted as a new event."""
-_THERE = (
-    select(_COPIES.c.id)
-    .where(
-        _COPIES.c.link_id.in_(bindparam("link_ids", expanding=True)),
-        _COPIES.c.event_id.in_(bindparam("event_ids", expanding=True)),
-        _COPIES.c.removed_at.is_(None),
-    )
-    .order_by(_COPIES.c.id)
-    .with_for_update()
+_IS_THERE = and_(
+    _COPIES.c.link_id.in_(bindparam("link_ids", expanding=True)),
+    _COPIES.c.event_id.in_(bindparam("event_ids", expanding=True)),
+    _COPIES.c.removed_at.is_(None),
 )
+_LOCKED = select(_COPIES.c.id).where(_IS_THERE).order_by(_COPIES.c.id).with_for_update()
 _VERSION = select(_EVENTS.c.version).where(_EVENTS.c.id == _COPIES.c.event_id).scalar_subquery()
-_WANT = update(_COPIES).where(_COPIES.c.id.in_(_THERE)).values(wanted_version=_VERSION, **FRESH)
-"""Makes wanted what is there. The copies are locked in the order of their ids, as everywhere."""
-_WANT_AND_TELL = _WANT.returning(_COPIES.c.link_id, _COPIES.c.event_id)
+_ANEW = update(_COPIES).values(wanted_version=_VERSION, **FRESH)
+_WANT = {True: _ANEW.where(_IS_THERE), False: _ANEW.where(_COPIES.c.id.in_(_LOCKED))}
+"""Makes wanted what is there, by whether the database has one writer at a time; else the copies are locked
+first, in the order of their ids, as everywhere."""
+_WANT_AND_TELL = {one: want.returning(_COPIES.c.link_id, _COPIES.c.event_id) for one, want in _WANT.items()}
 
 _NOT_THERE = (
     select(
@@ -207,9 +205,9 @@ def _want(
     forget(session, EventCopy)
     connection = session.connection()
     ids = {"link_ids": [link.id for link in links], "event_ids": list(event_ids)}
-    if connection.execute(_WANT, ids).rowcount == len(links) * len(event_ids):
+    if connection.execute(_WANT[ports.db.is_sqlite], ids).rowcount == len(links) * len(event_ids):
         return
-    found = {tuple(row) for row in connection.execute(_WANT_AND_TELL, ids)}
+    found = {tuple(row) for row in connection.execute(_WANT_AND_TELL[ports.db.is_sqlite], ids)}
     for link in links:
         missing = [event_id for event_id in event_ids if (link.id, event_id) not in found]
         if missing:

@@ -152,10 +152,6 @@ class SimDatabase(Database):
         self.faults: Faults
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
-        yield
-
-    @contextmanager
     def _open(self, *, writing: bool) -> Iterator[Session]:
         """Begin and end at the driver, in a fifth of the time."""
         is_within = self._raw.in_transaction

@@ -74,7 +74,7 @@ BUGS = [
         "        with ports.db.transaction() as session:\n"
         "            link = held(session, ports, lease)\n"
         "            ids = list(session.scalars(_THERE, {'link_id': link.id}))\n"
-        "            apply_page(session, ports, link, [RemoteChange(r) for r in ids], lease.run_id)\n"
+        "            apply_page(session, ports, link, [RemoteChange(r) for r in ids], lease)\n"
         "            guard.settle(session, ports, link, lease.run_id)\n",
         ("C4",),
     ),

@@ -168,8 +168,8 @@ BUGS = [
     Bug(
         "a paused link goes on",
         LEASE,
-        "if link is None or link.state != LinkState.ACTIVE:",
-        "if link is None:",
+        "if found is None or found[0].state != LinkState.ACTIVE:",
+        "if found is None:",
         ("C5",),
     ),
     Bug(
