@@ -60,6 +60,8 @@ class Many:
         """Execute it for rows of values by the names of columns and parameters; return how many it found."""
         if not rows:
             return 0
+        if len(rows) == 1:
+            return self.columns(connection, {name: (value,) for name, value in rows[0].items()})
         return self.columns(connection, {name: [row[name] for row in rows] for name in rows[0]})
 
     def columns(self, connection: Connection, columns: Mapping[str, Sequence[Any]]) -> int:

@@ -62,7 +62,7 @@ class Filters:
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> Filters:
-        if not stored:
+        if not stored or stored == _NONE_STORED:
             return _NO_FILTERS
         values: dict[str, Any] = {
             n: tuple(v) if isinstance(v, list | tuple) else v for n, v in stored.items()
@@ -74,6 +74,7 @@ class Filters:
 
 
 _NO_FILTERS = Filters()
+_NONE_STORED = _NO_FILTERS.stored()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,8 @@ outcome plans nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from hub.domain.drafts import (
     DELETED,
@@ -51,8 +50,7 @@ _OF_THE_EVENT = (
 """What a copy knows of the provider's event, as opposed to what is wanted of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(NamedTuple):
     """What a plan has to know of the link and of the moment."""
 
     link_id: str
@@ -470,7 +468,7 @@ class Plan:
 
     def expect(self, count: int) -> None:
         """Draw the ids of so many new events and their copies: one by one they take several times as long."""
-        self._drawn = self._ids.many(2 * count)
+        self._drawn = self._ids.many(2 * count) if count else []
 
     def _new_id(self, prefix: str) -> str:
         return f"{prefix}_{self._drawn.pop()}" if self._drawn else self._ids.new(prefix)

@@ -157,7 +157,7 @@ def spread(
 
 def _others(session: Session, calendar_id: str, source: str) -> list[_Target]:
     found = session.connection().execute(_OTHERS, {"calendar_id": calendar_id, "source": source})
-    return [_Target(*row) for row in found]
+    return list(map(_Target._make, found))
 
 
 def wait_for_writers(session: Session, link_id: str) -> None:
