@@ -5,11 +5,14 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from hub.accounts.disconnect import disconnect
 from hub.accounts.health import health_of
@@ -36,6 +39,18 @@ pytestmark = pytest.mark.both_databases
 
 NINE = datetime(2026, 12, 7, 9)
 LEASE = 6
+
+
+class Watched(Database):
+    """Calls `between` after each of its transactions, when others may have theirs."""
+
+    between: Callable[[], object] = staticmethod(lambda: None)
+
+    @contextmanager
+    def _open(self, *, writing: bool, isolation: str | None = None) -> Iterator[Session]:
+        with super()._open(writing=writing, isolation=isolation) as session:
+            yield session
+        self.between()
 
 
 @pytest.fixture
@@ -327,9 +342,10 @@ def test_job_20_a_lost_lease_stops_a_run_before_its_next_write(
         memory.api_creates(timed(f"Event {n}", NINE))
     memory.queue.hints.clear()
     other: list[Lease | None] = []
-    process = dataclasses.replace(memory.ports, db=Database(memory.ports.db.url))
+    db = Watched(memory.ports.db.url)
+    process = dataclasses.replace(memory.ports, db=db)
 
-    def freeze(*_: object) -> None:
+    def freeze() -> None:
         if calls(memory, "push_event", "right") == 1 and not other:
             other.append(None)
             memory.clock.advance(LEASE + 1)
@@ -339,7 +355,7 @@ def test_job_20_a_lost_lease_stops_a_run_before_its_next_write(
         deliver = memory.services["right"].deliver
         memory.services["right"].deliver = lambda url, headers: (freeze(), deliver(url, headers))[1]
     else:
-        event.listen(process.db.engine, "checkin", freeze)
+        db.between = freeze
     push_link(process, right)
     process.db.engine.dispose()
     assert other[0] is not None
@@ -362,7 +378,8 @@ def test_job_20_a_keeper_that_outlived_its_claim_leaves_the_channel_to_those_who
     with memory.ports.db.transaction() as session:
         channel = session.scalars(select(Channel).where(Channel.link_id == left)).one()
         channel.state, channel.due_at = ChannelState(state), memory.clock.now()
-    process = dataclasses.replace(memory.ports, db=Database(memory.ports.db.url))
+    db = Watched(memory.ports.db.url)
+    process = dataclasses.replace(memory.ports, db=db)
     frozen = []
 
     def go_on() -> None:
@@ -373,14 +390,14 @@ def test_job_20_a_keeper_that_outlived_its_claim_leaves_the_channel_to_those_who
             memory.clock.advance(61)
             keep_channels(memory.ports)
 
-    def freeze(*_: object) -> None:
+    def freeze() -> None:
         if not frozen:
             frozen.append(channel.id)
             other = threading.Thread(target=go_on)
             other.start()
             other.join()
 
-    event.listen(process.db.engine, "checkin", freeze)
+    db.between = freeze
     keep_channels(process)
     process.db.engine.dispose()
     memory.wait(125)
