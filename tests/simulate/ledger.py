@@ -63,8 +63,8 @@ class Ledger:
     deletions: dict[str, list[Deletion]] = field(default_factory=lambda: defaultdict(list))
     marks: dict[str, str] = field(default_factory=dict)
     """Mark -> the hub's calendar that it belongs to."""
-    moved: set[str] = field(default_factory=set)
-    """Marks of events that went from one calendar to another."""
+    moved: dict[str, list[tuple[float, str]]] = field(default_factory=dict)
+    """Mark of each event that was moved -> when it left a calendar of the hub for another, and which."""
     all_day: set[str] = field(default_factory=set)
     """Marks of events that were all-day once."""
     actions: int = 0
@@ -90,6 +90,14 @@ class Ledger:
         if content.when.all_day:
             self.all_day.add(mark)
 
+    def went(self, mark: str, group: str, at: float) -> None:
+        """Note that an event was moved to a place that belongs to one of the hub's calendars."""
+        self.actions += 1
+        moves = self.moved.setdefault(mark, [])
+        if self.marks[mark] != group:
+            moves.append((at, self.marks[mark]))
+        self.marks[mark] = group
+
     def deleted(self, content: EventContent, at: float, place: str, *, unsure: bool = False) -> Deletion:
         self.actions += 1
         seen = {name: value_of(content, name) for name in FIELDS}
@@ -113,6 +121,13 @@ class Ledger:
 
     def may_delete(self, mark: str) -> bool:
         return mark in self.moved or any(not deletion.held for deletion in self.deletions.get(mark, ()))
+
+    def went_from(self, mark: str, group: str, since: float) -> bool:
+        """Whether an event is no more in a calendar of the hub, or was moved out of it since then."""
+        moves = self.moved.get(mark, [])
+        return any(here == group and at >= since for at, here in moves) or (
+            bool(moves) and self.marks[mark] != group
+        )
 
     def known_to(self, deletion: Deletion, name: str) -> set[str]:
         """Return the values of a field that whoever deleted had seen, or that those had replaced."""

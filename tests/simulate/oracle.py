@@ -112,7 +112,7 @@ class Oracle:
         The edit wins over the going, and is told: they go on in both calendars.
         """
         back = session.scalars(_BROUGHT_BACK).all()
-        return {mark_of(content_of(event)) for event in back} & self.ledger.moved
+        return {mark_of(content_of(event)) for event in back} & self.ledger.moved.keys()
 
     def _check_unique(self, where: str, contents: list[EventContent]) -> None:
         for mark, count in Counter(mark_of(c) for c in contents).items():
@@ -284,13 +284,12 @@ class Oracle:
     def _is_moved_away(self, deletion: Deletion) -> bool:
         """Whether the event went to another calendar, so that it was to go from there anyway.
 
-        The hub hears of the move first, perhaps.
+        The hub hears of the move first, perhaps; or it was moved where the hub had yet to delete it, and was
+        a new event of the other calendar from then on.
         """
-        return (
-            deletion.mark in self.ledger.moved
-            and deletion.place in self.world.links
-            and self.world.place(deletion.place).hub != self.ledger.marks[deletion.mark]
-        )
+        if deletion.place not in self.world.links:
+            return False
+        return self.ledger.went_from(deletion.mark, self.world.place(deletion.place).hub, deletion.at)
 
     def _unseen(self, mark: str, deletion: Any) -> bool:
         """Whether an edit was made without knowledge of the deletion, or later."""

@@ -117,10 +117,7 @@ class People:
         siblings = [n for n in self.world.links if n.startswith(service.name + ".") and n != step.place]
         if not siblings:
             return
-        self.ledger.actions += 1
-        mark = mark_of(event.content)
-        self.ledger.moved.add(mark)
-        self.ledger.marks[mark] = self.world.place(siblings[0]).hub
+        self.ledger.went(mark_of(event.content), self.world.place(siblings[0]).hub, self.world.kernel.now)
         target = self.world.remote_calendar(siblings[0])
         calendar.events[event.remote_id] = dataclasses.replace(
             event, deleted=True, seq=service.count(), version=event.version + 1

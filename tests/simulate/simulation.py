@@ -33,7 +33,9 @@ REACHED: Counter[str] = Counter()
 LASTING = {"revoke": 25.0, "pause": 10.0}
 """How long some steps take beyond their beginning."""
 PAUSED = 60.0
-"""The longest that a process may be frozen, or a message be late."""
+"""The longest that a process may be frozen, a message be late, or an account wait by itself."""
+REFUSED_TWICE = 2
+"""So many refusals in a row of a sign-in, the second time of a fresh one, have an account wait by itself."""
 FREEZING = frozenset({"pause", "pause_after", "late", "slow", "hangs", "hangs_after"})
 APART = 5.0
 """Steps so far from others are done with before the next one begins."""
@@ -269,7 +271,8 @@ class _Run:
 
     def _mend(self) -> None:
         kinds = set(self.faults.played.values()) | set(self.plan.poison or ())
-        self.kernel.run(self.kernel.now + (PAUSED if kinds & FREEZING else 0.0))
+        is_late = kinds & FREEZING or Counter(self.faults.played.values())["token_refused"] >= REFUSED_TWICE
+        self.kernel.run(self.kernel.now + (PAUSED if is_late else 0.0))
         if self.world.silenced or any(boundary in SILENCING for boundary, _ in self.faults.played):
             # What nobody tells of is found by the next look at a silent calendar.
             self.kernel.now += self.world.settings.poll_interval * 1.25
