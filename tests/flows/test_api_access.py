@@ -56,7 +56,7 @@ def own_ids(hub: HubApp) -> dict[str, str]:
             "calendar_id": "cal_1",
             "link_id": link.id,
             "event_id": event.id,
-            "start": event.start.isoformat(),
+            "start": event.when.start.isoformat(),
             "plan_id": plan_id,
             "run_id": session.scalars(select(Change.run_id)).one() or "",
             "conflict_id": "cfl_1",
