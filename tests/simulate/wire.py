@@ -93,7 +93,7 @@ class Wire:
         kernel.wait(0.02 + self._rng.random() * 0.2)
         if fault:
             kernel.note(provider, boundary, "fault", fault)
-            if fault == "throttled":
+            if fault == "throttled" and boundary != "exchange_code":  # Of what account, nobody knows yet.
                 self.asked_to_wait[provider] = kernel.now
             if fault == "token_refused":
                 SERVICES[provider].access.pop(arguments["call"].access_token, None)
