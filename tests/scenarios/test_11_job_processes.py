@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from demo.stage import wait_until
+from demo.stage import StageError, wait_until
 from hub.worker import QUEUES
 from tests.chaos import faults
 from tests.chaos.people import content
@@ -71,9 +71,11 @@ class Calendars:
     def arrive(self, *titles: str, within: float = 40) -> None:
         """All three places come to show each title once."""
         for title in titles:
-            wait_until(
-                lambda title=title: self.times_seen(title) == [1, 1, 1], f"{title!r} everywhere", within
-            )
+            try:
+                wait_until(lambda title=title: self.times_seen(title) == [1, 1, 1], repr(title), within)
+            except StageError as error:
+                shown = dict(zip(self.story.places, self.times_seen(title), strict=True))
+                raise StageError(f"{error} to be everywhere once; it is shown so often: {shown}") from None
 
 
 @pytest.fixture(scope="module")
