@@ -11,7 +11,7 @@ from sqlalchemy import insert, update
 from hub.db import Database, table_of
 from hub.domain.drafts import NEW_COPY
 from hub.inbound import rows
-from hub.models import Account, Event, EventCopy, Link, RemoteCalendar
+from hub.models import Event, EventCopy
 
 pytestmark = pytest.mark.both_databases
 
@@ -34,29 +34,13 @@ NEVER_OPEN = {
 
 
 @pytest.fixture
-def db(with_calendar: Database) -> Database:
-    with with_calendar.transaction() as session:
-        for row in (
-            Account(
-                id="acc_1", tenant_id="tnt_1", user_id="usr_1", provider="memory", remote_id="me",
-                email="me@example.test", created_at=NOW,
-            ),
-            RemoteCalendar(id="rcl_1", account_id="acc_1", remote_id="a", name="A", access_role="owner"),
-            Link(
-                id="lnk_1", tenant_id="tnt_1", calendar_id="cal_1", remote_calendar_id="rcl_1",
-                account_id="acc_1", created_at=NOW,
-            ),
-            Event(
-                id="evt_1", tenant_id="tnt_1", calendar_id="cal_1", uid="1", content=LUNCH, extra={},
-                starts_at=NOW, ends_at=NOW, created_at=NOW, updated_at=NOW,
-            ),
-        ):  # fmt: skip
-            session.add(row)
-            session.flush()
+def db(with_link: Database) -> Database:
+    with with_link.transaction() as session:
+        session.execute(update(EVENTS).values(content=LUNCH))
         session.execute(
             insert(COPIES).values(id="cpy_1", event_id="evt_1", link_id="lnk_1", remote_id="b", base=LUNCH)
         )
-    return with_calendar
+    return with_link
 
 
 def in_step(db: Database) -> dict[str, Any]:
