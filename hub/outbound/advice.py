@@ -32,7 +32,7 @@ CHANGE_THERE = "Change it there: it is then read again."
 
 
 def on_copy(session: Session, ports: Ports, copy: EventCopy, event: Event) -> str:
-    """Return what helps an event whose copy is parked; its exceptions must be loaded if it has any."""
+    """Return what helps an event whose copy is parked."""
     link = session.get_one(Link, copy.link_id)
     remote = session.get_one(RemoteCalendar, link.remote_calendar_id)
     if remote.access_role not in (AccessRole.OWNER, AccessRole.WRITER):

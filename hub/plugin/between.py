@@ -17,14 +17,15 @@ from hub.plugin.types import (
     Conference,
     EventContent,
     Location,
+    Projection,
     RemoteEvent,
     SeriesException,
     When,
 )
 
 Start = date | datetime
-Fit = Callable[[EventContent], EventContent]
-"""Returns what the provider can hold of an event."""
+Project = Callable[[EventContent], Projection]
+"""The plugin's `project`."""
 _CLEARED: Mapping[str, Any] = {"location": Location(""), "conference": Conference(""), "color": ""}
 _TIMES = ("start", "end", "start_zone", "end_zone")
 _OF_TIME = ("cancelled", *_TIMES)
@@ -32,7 +33,7 @@ _NAMES = [f.name for f in dataclasses.fields(SeriesException) if f.name != "orig
 
 
 def touched_days(
-    seen: EventContent, before: EventContent, wanted: EventContent, fit: Fit
+    seen: EventContent, before: EventContent, wanted: EventContent, project: Project
 ) -> frozenset[Start]:
     """Return the occurrences of a series that hold what the push can not have put there.
 
@@ -42,9 +43,9 @@ def touched_days(
     Args:
         seen: the series as it was read now.
         before: as the push found it.
-        wanted: as the push is to leave it, fitted; it may have been carried out in part.
+        wanted: as the push is to leave it, projected; it may have been carried out in part.
     """
-    fitted, held_before = fit(seen), fit(before)
+    fitted, held_before = project(seen).content, project(before).content
     raw, old, held, held_old, new = (_by_start(c.when) for c in (seen, before, fitted, held_before, wanted))
     is_moved = _frame(held_before.when) != _frame(wanted.when)
     names = [name for name in _NAMES if not (is_moved and name in _OF_TIME)]
@@ -63,7 +64,7 @@ def touched_days(
 
 
 def as_left(
-    seen: RemoteEvent, own: RemoteEvent, before: EventContent, wanted: EventContent, fit: Fit
+    seen: RemoteEvent, own: RemoteEvent, before: EventContent, wanted: EventContent, project: Project
 ) -> RemoteEvent:
     """Return a series as a push has left it, whatever somebody has made of it since.
 
@@ -77,9 +78,9 @@ def as_left(
         more: the next listing shows the rest as a change, and no later write overlooks it.
     """
     is_same = _without_days(seen.content) == _without_days(own.content)
-    if is_same and not touched_days(seen.content, before, wanted, fit):
+    if is_same and not touched_days(seen.content, before, wanted, project):
         return seen
-    there = _by_start(fit(seen.content).when)
+    there = _by_start(project(seen.content).content.when)
     days = tuple(e for e in wanted.when.exceptions if e.original_start in there)
     when = dataclasses.replace(own.content.when, exceptions=days)
     return dataclasses.replace(own, content=dataclasses.replace(own.content, when=when))

@@ -44,10 +44,6 @@ def push(call: Call, calendar: RemoteCalendar, push: Push) -> RemoteEvent | None
     return writer.create(push) if isinstance(push, PushCreate) else writer.update(push)
 
 
-def _held(content: EventContent) -> EventContent:
-    return project(content).content
-
-
 def _fitted(content: EventContent) -> EventContent:
     projection = project(content)
     if projection.refusal:
@@ -184,7 +180,7 @@ class _Writer:
                 return self._alive((item, []))
             family = self._family(push.remote_id, item)
             current = series.whole(family, self.calendar).content
-            if touched_days(current, shown, wanted, _held):
+            if touched_days(current, shown, wanted, project):
                 raise VersionMovedError("A day of the series was changed meanwhile.")
         written = self._write_occurrences(family, current, wanted)
         return self._as_left(item, shown, wanted, None if written else family)
@@ -211,7 +207,7 @@ class _Writer:
 
         It starts from what is there, so doing it twice, or after a crash in the middle, does no harm.
         """
-        now = {e.original_start: e for e in _held(shown).when.exceptions}
+        now = {e.original_start: e for e in project(shown).content.when.exceptions}
         then = {e.original_start: e for e in wanted.when.exceptions}
         differing = [d for d in now.keys() | then.keys() if now.get(d) != then.get(d)]
         etags = {i["id"]: i.get("etag", "") for i in family[1]}
@@ -230,7 +226,7 @@ class _Writer:
             family: the series as it was read after the last write; None: it is read now.
         """
         seen = self._alive(family or self._family(item["id"], item))
-        return as_left(seen, series.whole((item, []), self.calendar), before, wanted, _held)
+        return as_left(seen, series.whole((item, []), self.calendar), before, wanted, project)
 
     def _write_occurrence(
         self,

@@ -58,10 +58,10 @@ def _write(
     if before.cancelled:
         raise RefusedError("Outlook cannot bring a cancelled occurrence of a series back.")
     found = instance_of(graph, master_id, wanted.when, before)
-    if not found and not after.cancelled:
-        raise RefusedError(NO_OCCURRENCE)
     if not found:
-        return None
+        if after.cancelled:
+            return None
+        raise RefusedError(NO_OCCURRENCE)
     # What the occurrence does not override has followed the master already.
     old, new = occurrence(wanted, before), occurrence(wanted, after)
     fields = changed_fields(old, new)

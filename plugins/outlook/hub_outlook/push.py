@@ -86,7 +86,7 @@ def create(graph: Graph, calendar: RemoteCalendar, push: PushCreate) -> RemoteEv
         # again as a change, which tells why it is refused.
         write_exceptions(graph, event, wanted)
     seen = read_series(graph, event.remote_id)
-    return replace(as_left(seen, event, event.content, wanted, _shown), tag=push.tag)
+    return replace(as_left(seen, event, event.content, wanted, project), tag=push.tag)
 
 
 def _post(
@@ -179,11 +179,20 @@ def _written(
     if wanted.when.is_series or push.base.when.is_series:
         return _update_series(graph, calendar, push, fields, wanted, more)
     if not fields and not more:
-        shown = read_event(graph, calendar.remote_id, push.remote_id)
-        if push.version and shown.version != push.version:
-            raise VersionMovedError("The event was changed in Outlook meanwhile.")
-        return shown
+        return _read_known(graph, calendar, push)
     return understood(_patch(graph, push.remote_id, to_remote(wanted, fields) | more, push.version))
+
+
+def _read_known(graph: Graph, calendar: RemoteCalendar, push: PushUpdate) -> RemoteEvent:
+    """Return an event or a whole series, which must still be as the hub knows it.
+
+    Raises:
+        VersionMovedError: it is not.
+    """
+    shown = read_event(graph, calendar.remote_id, push.remote_id)
+    if push.version and shown.version != push.version:
+        raise VersionMovedError("The event was changed in Outlook meanwhile.")
+    return shown
 
 
 def _guests(graph: Graph, push: PushUpdate) -> dict[str, Any]:
@@ -291,9 +300,7 @@ def _update_series(
     more: dict[str, Any],
 ) -> RemoteEvent:
     """Write the master, then its occurrences: a new rule or time drops what was changed in them."""
-    shown = read_event(graph, calendar.remote_id, push.remote_id)
-    if push.version and shown.version != push.version:
-        raise VersionMovedError("The series was changed in Outlook meanwhile.")
+    shown = _read_known(graph, calendar, push)
     now = project(shown.content).content
     body = to_remote(wanted, fields - {"when"}) | more
     if "when" in fields and (_frame(now.when) != _frame(wanted.when) or _restores(now.when, wanted.when)):
@@ -306,16 +313,12 @@ def _update_series(
     if wanted.when.is_series and (body or "when" in fields):
         # A changed occurrence may hold its own copy of what the master has just changed.
         current = read_series(graph, push.remote_id) if body else shown
-        if touched_days(current.content, shown.content, wanted, _shown):
+        if touched_days(current.content, shown.content, wanted, project):
             raise VersionMovedError("A day of the series was changed in Outlook meanwhile.")
         if write_exceptions(graph, current, wanted) == 0 and body:
             seen = current
     seen = seen or read_event(graph, calendar.remote_id, push.remote_id)
-    return as_left(seen, own, shown.content, wanted, _shown)
-
-
-def _shown(content: EventContent) -> EventContent:
-    return project(content).content
+    return as_left(seen, own, shown.content, wanted, project)
 
 
 def _frame(when: When) -> When:
