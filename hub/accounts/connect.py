@@ -10,11 +10,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
 from hub.accounts import calendars, relink
@@ -237,6 +237,7 @@ def _exchange(ports: Ports, consent: Consent, code: str, label: str) -> NewGrant
 def _store(ports: Ports, consent: Consent, grant: NewGrant, label: str) -> str:
     """Store the account and its tokens; links that waited for the person go on."""
     with ports.db.transaction() as session:
+        links = _locked_links(session, consent, grant)
         account = _account(session, ports, consent, grant, label)
         moved = account.remote_id != grant.account.remote_id
         account.calendars_at = None if moved else account.calendars_at
@@ -249,13 +250,22 @@ def _store(ports: Ports, consent: Consent, grant: NewGrant, label: str) -> str:
             account.blocked_until = None
         session.flush()
         save_tokens(session, ports.vault, ports.clock, account.id, grant.tokens)
-        links = select(Link).where(Link.account_id == account.id, Link.deleted_at.is_(None))
-        for link in session.scalars(links):
+        for link in links:
             if moved:
                 relink.wait_for_account(link, ports)
             elif link.state == LinkState.ACTIVE:
                 linking.resume(session, ports, link)
         return account.id
+
+
+def _locked_links(session: Session, consent: Consent, grant: NewGrant) -> Sequence[Link]:
+    """Return the links of the account, if there is one already: a run of theirs may just be failing."""
+    accounts = select(Account.id).where(
+        Account.user_id == consent.user_id,
+        Account.provider == consent.provider,
+        or_(Account.remote_id == grant.account.remote_id, Account.id == consent.account_id),
+    )
+    return linking.locked(session, Link.account_id.in_(accounts), Link.deleted_at.is_(None))
 
 
 def _account(session: Session, ports: Ports, consent: Consent, grant: NewGrant, label: str) -> Account:

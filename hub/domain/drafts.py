@@ -82,7 +82,7 @@ class EventDraft:
     """An event of the hub, what it means, and what is to become of it."""
 
     row: Draft
-    """`id`, `uid`, `version`, `updated_at`, `deleted_at`, `extra`."""
+    """`id`, `uid`, `version`, `updated_at`, `deleted_at`, `extra`, `part_of`, `moved_to`."""
     content: Plain
     fields: frozenset[str] = frozenset()
     """The fields of `content` that are to be written."""
@@ -163,6 +163,8 @@ class Writes:
     """Events that live again: their version and the moment of their deletion."""
     touched: list[str] = field(default_factory=list)
     """The events whose copies in other links are wanted, beside those of `new_events`."""
+    passed_on: list[tuple[str, Plain]] = field(default_factory=list)
+    """Events of other calendars, and what they mean now that what was said here of what they were counts."""
     unkept: list[tuple[str, str, frozenset[str]]] = field(default_factory=list)
     """Copy, event and fields of writes of ours that the provider did not keep."""
 

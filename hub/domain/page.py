@@ -177,19 +177,29 @@ class Plan:
         return is_open and ("start_zone" in when or is_day(when["start"]))
 
     def changed(
-        self, copy: Draft, event: EventDraft, remote: RemoteEvent, theirs: Plain, *, is_ours: bool = False
+        self,
+        copy: Draft,
+        event: EventDraft,
+        remote: RemoteEvent,
+        theirs: Plain,
+        *,
+        is_ours: bool = False,
+        heir: EventDraft | None = None,
     ) -> None:
         """Merge what the provider shows now into an event that has a copy here.
 
         Args:
             is_ours: whether it is known by the hub's own mark.
+            heir: what the event goes on as, deleted or not, if it has been moved.
         """
         if is_ours:
             copy.set({"is_ours": True})
-        self._show(copy, event, remote, theirs)
+        self._show(copy, event, remote, theirs, heir)
         self._write(copy)
 
-    def _show(self, copy: Draft, event: EventDraft, remote: RemoteEvent, theirs: Plain) -> None:
+    def _show(
+        self, copy: Draft, event: EventDraft, remote: RemoteEvent, theirs: Plain, heir: EventDraft | None
+    ) -> None:
         base, tried = common_ground(copy["base"], copy["synced"]), copy["tried"]
         was_removed = copy["removed_at"] is not None
         was_deleted = event.row["deleted_at"] is not None
@@ -221,15 +231,32 @@ class Plan:
         if self.terms.direction == "export":
             return
         merged = self._merge(base, theirs, event, copy, remote, copy["synced"], tried)
+        if heir and heir.row["deleted_at"] is None and base is not None and not was_removed:
+            self._pass_on(heir, self._merge(base, theirs, heir, copy, remote, copy["synced"], tried), remote)
+            copy.set({"wanted_version": event.version, "pushed_version": event.version - 1, **UNTROUBLED})
+            return
         if was_deleted and base is not None and not (merged.taken or merged.clashes or was_removed):
             copy.set({"due_at": None})  # Nothing but a write of our own whose answer was lost.
             return
         if was_deleted:
             self._restore(event, copy)
+            if heir:  # Should that turn up somewhere, it is this one.
+                heir.row.set({"moved_to": event.id})
+                self.writes.events.append(heir)
         for name in sorted((unseen & merged.taken) - {clash.field for clash in merged.clashes}):
             values = value_of(event.content, name), value_of(theirs, name)
             self._note(event, Clash(name, *values, "provider"), event.content, remote, UNSEEN)
         self._take(event, copy, merged, remote)
+
+    def _pass_on(self, heir: EventDraft, merged: Merged, remote: RemoteEvent) -> None:
+        """Let count for what an event was moved to what was still changed of it where it was."""
+        ours = heir.content
+        if merged.taken:
+            heir.content = merged.content
+            heir.row.set({"version": heir.version + 1})
+            self.writes.passed_on.append((heir.id, merged.content))
+        for clash in merged.clashes:
+            self._note(heir, clash, ours, remote)
 
     def _delete_again(self, copy: Draft, event: EventDraft, remote: RemoteEvent, theirs: Plain) -> None:
         """Want an event deleted once more that our own deletion has left there; a bounded number of times."""
@@ -386,7 +413,8 @@ class Plan:
     def _restore(self, event: EventDraft, copy: Draft) -> None:
         """Bring a deleted event back, since a person edited it without knowing of the deletion."""
         self.writes.revived.append((event.id, event.version, event.row["deleted_at"]))
-        event.row.set({"deleted_at": None, "version": event.version + 1, "updated_at": self.terms.now})
+        event.row.set({"deleted_at": None, "moved_to": None})
+        event.row.set({"version": event.version + 1, "updated_at": self.terms.now})
         copy.set({"parked_at": None, "due_at": None})
         self._log("restored", event.id, event.version, beginning(event.content, event.row["extra"]))
         reason = "It was deleted in the hub and edited at the provider: the edit wins, it was restored."
@@ -449,10 +477,21 @@ class Plan:
         else:
             self._write(copy)
 
-    def supersede(self, copy: Draft, event: EventDraft, remote: RemoteEvent, theirs: Plain) -> None:
-        """Take a meeting whose invitation has come for the event; the hub's own copy of it has to go.
+    def supersede(
+        self,
+        copy: Draft,
+        event: EventDraft,
+        remote: RemoteEvent,
+        theirs: Plain,
+        base: Plain | None = None,
+        synced: Mapping[str, str] = NOTHING,
+        *,
+        is_ours: bool = False,
+    ) -> None:
+        """Take what has come for the event by itself (an invitation, a move); the hub's own copy has to go.
 
-        That lives on as the copy of a tombstone, so that it is deleted as any other.
+        That lives on as the copy of a tombstone, so that it is deleted as any other. For the arguments see
+        `pair`.
         """
         old_id, now = self._ids.new("evt"), self.terms.now
         uid = copy["uid"] or f"{copy['remote_id']}@{self.terms.provider}"
@@ -464,7 +503,7 @@ class Plan:
         copy.set({
             "base": None, "synced": {}, "tried": {}, "replaced": {}, "shown_at": None, "is_ours": False,
         })  # fmt: skip
-        self.pair(copy, event, remote, theirs)
+        self.pair(copy, event, remote, theirs, base, synced, is_ours=is_ours)
 
     def expect(self, count: int) -> None:
         """Draw the ids of so many new events and their copies: one by one they take several times as long."""

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from sqlalchemy.orm import Session
 
 from hub.db import forget
-from hub.domain.drafts import is_leftover, plain_of
+from hub.domain.drafts import EventDraft, is_leftover, plain_of
 from hub.domain.page import Plan, Terms
 from hub.domain.plain import Plain
 from hub.domain.recurrence import fault_of, is_known_zone
@@ -56,8 +56,9 @@ def apply_page(
         moved: by remote id, the copies in other links that new events were before (`hub.inbound.moves`).
     """
     latest = {change.remote_id: change for change in changes if _is_storable(change.remote_id)}
-    if latest:
-        _Page(session, ports, link, lease, moved).apply(latest)
+    # What has come from elsewhere first: other changes may be of what it was before.
+    for part in _parted(latest, moved):
+        _Page(session, ports, link, lease, moved).apply(part)
 
 
 class _Views:
@@ -125,10 +126,13 @@ class _Page:
         new = [change.event for change in sound if change.event and change.remote_id not in copies]
         gone = {copy.id for change, copy in suspects if change.event is None}
         pairs = self._pairs(new, gone)
+        if self.moved:
+            pairs = moves.heirs_here(self.connection, self.link, self.moved) | pairs
         beside = self._beside(pairs.values())
         self._lock(suspects, beside)
         suspects = self._follow(suspects, {event_id for _, event_id in beside})
         read = self._read([(copy.id, copy.event_id) for _, copy in suspects] + beside)
+        self._read_heirs(read)
         for change, known in suspects:
             self._judge(read, known, change)
         self.plan.expect(len(new) - len(pairs))
@@ -177,6 +181,14 @@ class _Page:
         copy_ids = [copy_id for copy_id, _ in wanted if copy_id]
         return rows.read(self.connection, copy_ids, [event_id for _, event_id in wanted])
 
+    def _read_heirs(self, read: Rows) -> None:
+        """Read, locked, what deleted events go on as in other calendars."""
+        asked: set[str] = set()
+        while wanted := {h for e in read.events.values() if (h := _heir_id(e))} - read.events.keys() - asked:
+            rows.lock(self.connection, wanted, ())
+            read.events.update(rows.read(self.connection, (), wanted).events)
+            asked |= wanted
+
     # --- deciding ---
 
     def _follow(
@@ -205,7 +217,8 @@ class _Page:
         if _has_version(copy["remote_version"], remote) and theirs == copy["base"] and not is_leftover(copy):
             self.plan.seen(copy)
         else:
-            self.plan.changed(copy, event, remote, theirs)
+            heir = _heir(read, event)
+            self.plan.changed(copy, event, remote, theirs, heir=None if heir is event else heir)
 
     def _bring_in(self, read: Rows, remote: RemoteEvent, pair: Pair | None) -> None:
         theirs = plain_of(remote, None)
@@ -217,19 +230,22 @@ class _Page:
                 self._move_here(read, moved_from, remote, theirs)
             else:
                 self.plan.create(remote, theirs)
-        elif copy is not None and pair.is_superseded:
-            self.plan.supersede(copy, event, remote, theirs)
-        elif copy is not None and copy["base"]:
+            return
+        synced = pair.synced if pair.base else {}
+        if copy is not None and pair.is_superseded:
+            self.plan.supersede(copy, event, remote, theirs, pair.base, synced, is_ours=pair.is_ours)
+        elif copy is not None and copy["base"] and not pair.base:
             self.plan.changed(copy, event, remote, theirs, is_ours=pair.is_ours)
         else:
-            synced = pair.synced if pair.base else {}
             self.plan.pair(copy, event, remote, theirs, pair.base, synced, is_ours=pair.is_ours)
-            if moved_from is not None:
-                self.settled.append((moved_from, event.id))
+        if moved_from is not None:
+            self.settled.append((moved_from, event.id))
 
     def _move_here(self, read: Rows, copy_id: str, remote: RemoteEvent, theirs: Plain) -> None:
         """Take an event over from another calendar of the account."""
         copy, old = read.copies[copy_id]
+        heir = _heir(read, old)
+        old = heir if heir.row["deleted_at"] is None else old
         detail = self.session.get_one(Link, copy["link_id"]).detail
         if self.link.detail == detail == Detail.FULL:
             event_id = self.plan.move_here(copy, old, remote, theirs)
@@ -262,6 +278,8 @@ class _Page:
         spread(self.session, self.ports, self.link.calendar_id, touched, source=self.link.id, new=new)
         for moved_from, event_id in self.settled:
             moves.settle_source(self.session, self.ports, moved_from, event_id, self.author)
+        for event_id, content in writes.passed_on:
+            moves.pass_on(self.session, self.ports, event_id, content, self.author)
         for copy_id, event_id, fields in writes.unkept:
             copy = self.session.get_one(EventCopy, copy_id, populate_existing=True)
             event = self.session.get_one(Event, event_id, populate_existing=True)
@@ -272,6 +290,29 @@ class _Page:
             ParkedChange(link_id=self.link.id, remote_id=remote_id, reason=reason, at=self.ports.clock.now())
         )
         log.warning("remote_event_parked", link_id=self.link.id, remote_id=remote_id, reason=reason)
+
+
+def _heir_id(event: EventDraft) -> str | None:
+    """Return what an event goes on as in another calendar, if it was moved there."""
+    is_deleted = event.row["deleted_at"] is not None
+    return event.row["moved_to"] if is_deleted else None
+
+
+def _heir(read: Rows, event: EventDraft) -> EventDraft:
+    """Return what an event goes on as in the end; the event itself if it was not moved."""
+    heir, passed = event, set()
+    while (heir_id := _heir_id(heir)) and heir_id in read.events and heir_id not in passed:
+        passed.add(heir_id)
+        heir = read.events[heir_id]
+    return heir
+
+
+def _parted(changes: dict[str, RemoteChange], moved: Mapping[str, str]) -> list[dict[str, RemoteChange]]:
+    """Return those that were moved, and the rest; without any that is empty."""
+    if not moved:
+        return [changes] if changes else []
+    parts = [{r: c for r, c in changes.items() if (r in moved) is has_moved} for has_moved in (True, False)]
+    return [part for part in parts if part]
 
 
 def _has_version(version: str, event: RemoteEvent | None) -> bool:

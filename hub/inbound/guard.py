@@ -21,7 +21,7 @@ from hub.outbound import singles
 from hub.outbound.asked import barrier
 from hub.outbound.edit import Author, fan_out, record, remains
 from hub.outbound.lease import Lease, held
-from hub.outbound.outbox import note_deletion_conflict, recreate
+from hub.outbound.outbox import make_again, note_deletion_conflict, recreate
 from hub.ports import Ports
 
 log = get_logger()
@@ -146,7 +146,7 @@ def _bury(
         edited_elsewhere = copy.wanted_version > copy.pushed_version and may_write
         if event.deleted_at is None and edited_elsewhere and link.direction == Direction.TWO_WAY:
             note_deletion_conflict(session, ports, link, event, content_of(event))
-            recreate(ports, copy)
+            make_again(session, ports, copy)
             continue
         copy.removed_at, copy.missing_at = now, None
         copy.attempts, copy.problem, copy.parked_at, copy.due_at = 0, None, None, None

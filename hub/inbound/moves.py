@@ -13,21 +13,26 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import BindParameter, Connection, bindparam, or_, select
+from sqlalchemy.orm import Session, aliased
 
+from hub.db import table_of
+from hub.domain.plain import Plain
+from hub.inbound.pairing import Pair
 from hub.models import ChangeKind, Direction, Event, EventCopy, Link, RemoteCalendar
-from hub.outbound.edit import Author, fan_out, get_event, record, remains
+from hub.outbound.edit import Author, fan_out, get_event, record, remains, update_event
 from hub.outbound.lease import Lease, border_calendar
 from hub.outbound.linking import ask_for_pull
-from hub.outbound.outbox import recreate
+from hub.outbound.outbox import FIRST_LOOK, recreate
 from hub.outbound.owed import hint_after
+from hub.outbound.spread import look_first
 from hub.plugin import types
 from hub.plugin.codec import content_from_json
 from hub.plugin.errors import CalendarLostError, GoneError, RefusedError
 from hub.plugin.types import RemoteChange, RemoteEvent
 from hub.ports import Ports
 
+_COPIES, _EVENTS = table_of(EventCopy), table_of(Event)
 _NAMES: BindParameter[Any] = bindparam("names", expanding=True)
 _SIBLINGS = select(Link.id).where(
     Link.account_id == bindparam("account_id"),
@@ -52,6 +57,35 @@ _KNOWN_THERE = (
     )
     .order_by(EventCopy.removed_at.nulls_first(), EventCopy.id)
 )
+_COPY = select(_COPIES.c.id, _COPIES.c.event_id, _COPIES.c.base, _COPIES.c.synced, _COPIES.c.is_ours).where(
+    _COPIES.c.id.in_(bindparam("ids", expanding=True))
+)
+_OWN = select(_COPIES.c.id, _COPIES.c.remote_id, _COPIES.c.removed_at).where(
+    _COPIES.c.event_id == bindparam("event_id"), _COPIES.c.link_id == bindparam("link_id")
+)
+_STATE = select(_EVENTS.c.id, _EVENTS.c.calendar_id, _EVENTS.c.deleted_at, _EVENTS.c.moved_to).where(
+    _EVENTS.c.id == bindparam("event_id")
+)
+_OLD, _OLD_LINK = aliased(EventCopy), aliased(Link)
+_MAY_BE_THERE = (
+    select(EventCopy, Link.id)
+    .join(Link, Link.id == EventCopy.link_id)
+    .join(_OLD_LINK, _OLD_LINK.account_id == Link.account_id)
+    .join(_OLD, (_OLD.link_id == _OLD_LINK.id) & (_OLD.event_id == bindparam("event_id")))
+    .where(
+        EventCopy.event_id == bindparam("heir_id"),
+        EventCopy.remote_id.is_(None),
+        EventCopy.removed_at.is_(None),
+        EventCopy.uncertain.is_(False),
+        _OLD.remote_id.is_not(None),
+        _OLD.removed_at.is_(None),
+        _OLD_LINK.id != bindparam("source"),
+        _OLD_LINK.deleted_at.is_(None),
+    )
+    .order_by(EventCopy.id)
+    .execution_options(populate_existing=True)
+)
+"""New copies of an event in accounts that have what it was before in another of their calendars."""
 _BY_ID = _KNOWN_THERE.where(EventCopy.remote_id.in_(_NAMES))
 _BY_UID = _KNOWN_THERE.where(EventCopy.uid.in_(_NAMES))
 
@@ -148,11 +182,51 @@ def source_of(session: Session, copy_id: str) -> tuple[EventCopy, Event, Link]:
     return copy, event, session.get_one(Link, copy.link_id)
 
 
+def heirs_here(connection: Connection, link: Link, moved: Mapping[str, str]) -> dict[str, Pair]:
+    """Return, by remote id, what moved events go on as in the link's own calendar already.
+
+    Somebody has moved another copy of them there before. If the hub has made that here, too, its own copy
+    gives way.
+
+    Args:
+        moved: see `confirmed`.
+    """
+    pairs: dict[str, Pair] = {}
+    taken: set[str] = set()
+    names = {copy_id: remote_id for remote_id, copy_id in moved.items()}
+    for copy in connection.execute(_COPY, {"ids": list(names)}):
+        heir = _heir(connection, copy.event_id)
+        if heir is None or heir[1] != link.calendar_id or heir[0] in taken:
+            continue
+        taken.add(heir[0])
+        own = connection.execute(_OWN, {"event_id": heir[0], "link_id": link.id}).first()
+        is_there = own is not None and own.remote_id is not None and own.removed_at is None
+        pairs[names[copy.id]] = Pair(
+            heir[0], own and own.id, copy.base, copy.synced, is_ours=copy.is_ours, is_superseded=is_there
+        )
+    return pairs
+
+
+def _heir(connection: Connection, event_id: str) -> tuple[str, str] | None:
+    """Return what a deleted event goes on as, and in which calendar of the hub, if that lives."""
+    asked: set[str] = set()
+    while event_id not in asked:
+        asked.add(event_id)
+        event = connection.execute(_STATE, {"event_id": event_id}).first()
+        if event is None or (event.deleted_at is not None and event.moved_to is None):
+            return None
+        if event.deleted_at is None:
+            return (event.id, event.calendar_id) if len(asked) > 1 else None
+        event_id = event.moved_to
+    return None
+
+
 def settle_source(session: Session, ports: Ports, copy_id: str, event_id: str, author: Author) -> None:
     """End an event where it was, since it goes on here as `event_id`.
 
     If that is the same event, only the link of before loses its copy; where the hub writes, it is made
-    again there, for all links of a calendar hold the same events.
+    again there, for all links of a calendar hold the same events. If somebody else had moved the event to
+    yet another calendar, it ends there.
     """
     copy, event, link = source_of(session, copy_id)
     if event.id == event_id and link.direction == Direction.TWO_WAY:
@@ -160,14 +234,38 @@ def settle_source(session: Session, ports: Ports, copy_id: str, event_id: str, a
         copy.wanted_version = event.version
         hint_after(session, ports, "push", [link.id])
         return
-    if event.id != event_id and event.deleted_at is None:
-        event.version += 1
-        event.deleted_at = event.updated_at = ports.clock.now()
-        record(session, ports, event, ChangeKind.DELETED, remains(event), author)
-        session.flush()
-        fan_out(session, ports, [event], source=link)
+    heir = _heir(session.connection(), event.id)
+    last = event if heir is None else get_event(session, heir[0], lock=True)
+    assert last is not None
+    if last.id != event_id:
+        _end(session, ports, last, event_id, author, source=link if last is event else None)
     copy.remote_id, copy.removed_at, copy.missing_at = None, ports.clock.now(), None
     copy.attempts, copy.problem, copy.parked_at, copy.due_at = 0, None, None, None
     copy.wanted_version = copy.pushed_version = event.version
     if link.held_at is not None:
         ask_for_pull(session, ports, link.id)  # So many were missing that they are held; now it is known why.
+
+
+def _end(
+    session: Session, ports: Ports, event: Event, heir_id: str, author: Author, *, source: Link | None
+) -> None:
+    """Delete an event that goes on as another; people may have moved their other copies as well."""
+    event.moved_to = heir_id
+    if event.deleted_at is None:
+        event.version += 1
+        event.deleted_at = event.updated_at = ports.clock.now()
+        record(session, ports, event, ChangeKind.DELETED, remains(event), author)
+        session.flush()
+        fan_out(session, ports, [event], source=source)
+    due_at = ports.clock.now() + FIRST_LOOK
+    values = {"event_id": event.id, "heir_id": heir_id, "source": source.id if source else ""}
+    for new, target_id in session.execute(_MAY_BE_THERE, values).all():
+        new.due_at = due_at
+        look_first(session, ports, target_id)
+
+
+def pass_on(session: Session, ports: Ports, event_id: str, content: Plain, author: Author) -> None:
+    """Let an event of another calendar mean `content`, since what it was before was changed here."""
+    event = get_event(session, event_id, lock=True)
+    assert event is not None
+    update_event(session, ports, event, content_from_json(content), author)

@@ -67,7 +67,7 @@ _LET_GO = (
     )
     .values(due_at=None)
 )
-"""New copies of meetings have waited for this listing (`hub.outbound.outbox`)."""
+"""New copies that might have been there already have waited for this listing."""
 _MISSING = _THERE.join(Event, Event.id == EventCopy.event_id).where(
     EventCopy.missing_at.is_(None),
     EventCopy.seen_generation < bindparam("generation"),

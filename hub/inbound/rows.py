@@ -68,7 +68,7 @@ _LOCK_EVENTS = select(_EVENTS.c.id).where(_EVENTS.c.id.in_(_IDS)).order_by(_EVEN
 _LOCK_COPIES = select(_COPIES.c.id).where(_COPIES.c.id.in_(_IDS)).order_by(_COPIES.c.id).with_for_update()
 
 _COPY_NAMES = tuple(c.name for c in _COPIES.columns)
-_EVENT_NAMES = ("id", "uid", "version", "updated_at", "deleted_at", "extra", "part_of")
+_EVENT_NAMES = ("id", "uid", "version", "updated_at", "deleted_at", "extra", "part_of", "moved_to")
 _EVENT_COLUMNS = tuple(_EVENTS.c[name] for name in _EVENT_NAMES)
 _OTHER_CONTENT = type_coerce(
     case((_EVENTS.c.content == _COPIES.c.base, null()), else_=_EVENTS.c.content), Json

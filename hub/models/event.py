@@ -44,6 +44,9 @@ class Event(Base):
     (`hub.outbound.singles`)."""
     original_start: Mapped[date | datetime | None] = mapped_column(WallTime)
     """Where the rule of that series puts the occurrence."""
+    moved_to: Mapped[str | None] = mapped_column(String(40))
+    """Set with `deleted_at`: the event that it goes on as in another calendar of the hub, since a person has
+    moved it there. What is still said of this one is meant for that one (`hub.inbound.moves`)."""
     version: Mapped[int] = mapped_column(default=1)
     """Rises with every change, deletion included; the API's ETag, and what copies are measured by."""
     content: Mapped[dict[str, Any]]

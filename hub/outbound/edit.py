@@ -230,7 +230,7 @@ def revive(session: Session, ports: Ports, event: Event) -> None:
     if event.deleted_at is not None:
         revive_copies(session, ports, event.id, event.version, event.deleted_at)
     event.version += 1
-    event.deleted_at = None
+    event.deleted_at = event.moved_to = None
     event.updated_at = ports.clock.now()
 
 

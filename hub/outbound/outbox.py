@@ -23,6 +23,7 @@ from hub.domain.people import guests_differ
 from hub.models import Event, EventCopy, Link, LinkSignal
 from hub.models.view import lens_of
 from hub.outbound import asked, conflicts, kept, singles
+from hub.outbound.former import keep_former
 from hub.outbound.lease import Lease
 from hub.outbound.linking import ask_for_pull
 from hub.outbound.owed import COPY_IS_DUE, UNWRITTEN, may_write
@@ -42,8 +43,8 @@ from hub.plugin.types import (
 from hub.ports import Ports
 
 BATCH = 50
-MEETING_WAIT = timedelta(seconds=2)
-"""So long the copy of a meeting waits for a listing of its calendar, before it is looked at again."""
+FIRST_LOOK = timedelta(seconds=2)
+"""So long a new copy that may be there already waits for a listing, before it is looked at again."""
 
 _IS_TIME = (Link.imported_at.is_not(None), may_write(Link.calendar_id), COPY_IS_DUE)
 _HAS_DUE = (
@@ -142,7 +143,7 @@ def _looked_for(
     notified = session.scalars(select(LinkSignal.notified).where(LinkSignal.link_id == link.id)).one()
     if notified <= link.pulled:
         return rows
-    due_at = ports.clock.now() + MEETING_WAIT
+    due_at = ports.clock.now() + FIRST_LOOK
     for copy, event in rows:
         if _is_new_meeting(copy, event):
             copy.due_at = due_at
@@ -370,7 +371,7 @@ def gone(session: Session, ports: Ports, link: Link, work: Work) -> None:
         _made_and_deleted(session, ports, copy, work)
         return
     note_deletion_conflict(session, ports, link, session.get_one(Event, copy.event_id), work.content)
-    recreate(ports, copy)
+    make_again(session, ports, copy)
 
 
 def _made_and_deleted(session: Session, ports: Ports, copy: EventCopy, work: Work) -> None:
@@ -389,6 +390,13 @@ def _copy(session: Session, work: Work) -> EventCopy:
 def recreate(ports: Ports, copy: EventCopy) -> None:
     """Make a copy that the provider has lost wanted as a new event."""
     _set(copy, lost(ports.ids.bare()))
+
+
+def make_again(session: Session, ports: Ports, copy: EventCopy) -> None:
+    """Make a copy wanted as a new event that a person has taken away, though perhaps only to move it."""
+    session.flush()
+    keep_former(session.connection(), ports, [copy.id])
+    recreate(ports, copy)
 
 
 def note_deletion_conflict(

@@ -19,6 +19,7 @@ from hub.domain.plain import is_meeting
 from hub.many import Many
 from hub.models import Account, Calendar, Direction, Event, EventCopy, Link, LinkSignal, LinkState
 from hub.outbound import owed
+from hub.outbound.former import keep_former
 from hub.outbound.window import window_at
 from hub.ports import Ports
 
@@ -231,9 +232,10 @@ def _add(session: Session, ports: Ports, link: _Target, event_ids: list[str], *,
             )
     _INSERT.execute(connection, new)
     if removed:
+        keep_former(connection, ports, [row["copy_id"] for row in removed])
         connection.execute(_REVIVE, removed)
     if has_meeting:
-        _look_first(session, ports, link)
+        look_first(session, ports, link.id)
 
 
 def _add_new(session: Session, ports: Ports, links: list[_Target], events: Collection[NewEvent]) -> None:
@@ -251,13 +253,13 @@ def _add_new(session: Session, ports: Ports, links: list[_Target], events: Colle
                 "wanted_version": [FIRST_VERSION] * count,
             })  # fmt: skip
         if any(is_meeting(event.content) for event in wanted):
-            _look_first(session, ports, link)
+            look_first(session, ports, link.id)
 
 
-def _look_first(session: Session, ports: Ports, link: _Target) -> None:
-    """Let a link look for an invitation that may have come there as well: `outbox.claim` waits for that."""
-    session.connection().execute(_NOTIFY, {"of_link": link.id})
-    after_commit(session, lambda: ports.queue.hint("pull", link.id))
+def look_first(session: Session, ports: Ports, link_id: str) -> None:
+    """Let a link look for what may have come there as well (an invitation, say), before it is made there."""
+    session.connection().execute(_NOTIFY, {"of_link": link_id})
+    after_commit(session, lambda: ports.queue.hint("pull", link_id))
 
 
 def _oldest(ports: Ports, link: _Target) -> datetime:

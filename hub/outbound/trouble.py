@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from hub.db import after_commit, is_passing
 from hub.log import get_logger
-from hub.models import Account, Link, LinkState
+from hub.models import Account, AccountState, Link, LinkState
 from hub.outbound.lease import (
     RUN_LOST,
     Lease,
@@ -141,6 +141,8 @@ def settle(ports: Ports, lease: Lease, error: ProviderError | UnknownProviderErr
     try:
         with ports.db.transaction() as session:
             link = held(session, ports, lease)
+            if isinstance(error, GrantLostError) and _is_connected(session, lease):
+                return  # The person has signed in again since: this run only came too early.
             link.failures += 1
             after = error.after if isinstance(error, RetryLaterError) else None
             if isinstance(error, (MisconfiguredError, GrantLostError, UnknownProviderError)):
@@ -165,6 +167,11 @@ def settle(ports: Ports, lease: Lease, error: ProviderError | UnknownProviderErr
             )
     except LeaseLostError:
         return
+
+
+def _is_connected(session: Session, lease: Lease) -> bool:
+    account = session.get_one(Account, lease.account_id, populate_existing=True)
+    return account.state == AccountState.CONNECTED
 
 
 def ask_for_calendars(session: Session, ports: Ports, account_id: str) -> None:

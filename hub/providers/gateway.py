@@ -85,6 +85,10 @@ _ACCOUNT = (
 _PURE = frozenset({"authorization_url", "receive", "project"})
 
 
+class _ReplacedError(ProviderError):
+    """A sign-in was refused, but the person has signed in again since the call began."""
+
+
 class HookRunner:
     """Runs hooks in threads that are kept, so that one that hangs can be left behind."""
 
@@ -138,6 +142,22 @@ class ProviderGateway:
         return self._ask(loaded, hook, arguments)
 
     def call(self, account_id: str, hook: str, **arguments: Any) -> Any:
+        try:
+            return self._call(account_id, hook, arguments)
+        except _ReplacedError:
+            log.info("sign_in_was_replaced", account_id=account_id, hook=hook)
+        try:
+            return self._call(account_id, hook, arguments)
+        except _ReplacedError as error:
+            raise RetryLaterError(error.message, after=1) from error
+
+    def _call(self, account_id: str, hook: str, arguments: dict[str, Any]) -> Any:
+        """Make a call once.
+
+        Raises:
+            _ReplacedError: the provider refused a sign-in that has been replaced since.
+            ProviderError: see the contract.
+        """
         loaded, account, fresh, used = self._account(account_id)
         self._throttle.take(loaded.info, account_id, self._clock.now())
         try:
@@ -157,10 +177,8 @@ class ProviderGateway:
         except GrantLostError as error:
             if self._is_lost(account_id, used, error):
                 raise
-            raise RetryLaterError(
-                f"{loaded.info.label} refused a sign-in of {account.email} that was replaced meanwhile.",
-                after=1,
-            ) from error
+            message = f"{loaded.info.label} refused a sign-in of {account.email} that was replaced meanwhile."
+            raise _ReplacedError(message) from error
         except ProviderError as error:
             self._note(account_id, error)
             raise

@@ -59,6 +59,8 @@ class Onlooker:
             self._fail(f"C8: more than {NO_END} provider calls")
             world.kernel.end()
         now, played = world.kernel.now, set(world.faults.played.values())
+        if world.wire.poison is not None and world.wire.poison[0] == provider:
+            played.add(world.wire.poison[1])
         if not played <= SWIFT:
             return
         asked_at = world.wire.asked_to_wait.get(provider)

@@ -222,6 +222,7 @@ def upgrade() -> None:
         sa.Column("split_from", sa.String(length=40), nullable=True),
         sa.Column("part_of", sa.String(length=40), nullable=True),
         sa.Column("original_start", db.WallTime(length=32), nullable=True),
+        sa.Column("moved_to", sa.String(length=40), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("content", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
         sa.Column("extra", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
