@@ -493,13 +493,8 @@ class Plan:
         That lives on as the copy of a tombstone, so that it is deleted as any other. For the arguments see
         `pair`.
         """
-        old_id, now = self._ids.new("evt"), self.terms.now
         uid = copy["uid"] or f"{copy['remote_id']}@{self.terms.provider}"
-        times = span(_when(copy["base"]), self.terms.zone)
-        self.writes.new_events.append(NewEvent(old_id, uid, copy["base"], *times, now, now, {}, now))
-        leftover = self._new_copy(old_id)
-        leftover.set({name: copy[name] for name in _OF_THE_EVENT} | {"wanted_version": FIRST_VERSION})
-        self.writes.new_copies.append(_columns(leftover))
+        self._bury(copy["base"], uid, {name: copy[name] for name in _OF_THE_EVENT})
         copy.set({
             "base": None, "synced": {}, "tried": {}, "replaced": {}, "shown_at": None, "is_ours": False,
         })  # fmt: skip
@@ -533,6 +528,35 @@ class Plan:
         event = EventDraft(Draft({"id": event_id, "version": FIRST_VERSION}), merged.content)
         for clash in merged.clashes:
             self._note(event, clash, old.content, remote)
+        return event_id
+
+    def moved_late(self, copy: Draft, remote: RemoteEvent, theirs: Plain) -> str:
+        """Take in what was deleted elsewhere before its move was known; return its new id.
+
+        The deletion follows it here, unless somebody has edited it too: that wins, and is told.
+        """
+        base = copy["base"]
+        if self.terms.direction != "import" and base and not differing(base, theirs):
+            known = {**shown(remote, theirs), "synced": copy["synced"], "is_ours": copy["is_ours"]}
+            return self._bury(theirs, remote.uid or f"{remote.remote_id}@{self.terms.provider}", known)
+        event_id = self.bring_here(remote, theirs)
+        event = EventDraft(Draft({"id": event_id, "version": FIRST_VERSION}), theirs)
+        reason = "It was deleted elsewhere, and moved to this calendar and edited: the edit wins, it lives."
+        self._conflict(event, DELETED, "provider", {"value": None}, {"value": theirs}, reason)
+        return event_id
+
+    def _bury(self, content: Plain, uid: str, known: Mapping[str, Any]) -> str:
+        """Note what is to be deleted at the provider as the copy of a tombstone; return its event's id.
+
+        Args:
+            known: what the copy knows of the provider's event.
+        """
+        event_id, now = self._ids.new("evt"), self.terms.now
+        times = span(_when(content), self.terms.zone)
+        self.writes.new_events.append(NewEvent(event_id, uid, content, *times, now, now, {}, now))
+        leftover = self._new_copy(event_id)
+        leftover.set({"wanted_version": FIRST_VERSION, "seen_generation": self.terms.generation, **known})
+        self.writes.new_copies.append(_columns(leftover))
         return event_id
 
     def bring_here(self, remote: RemoteEvent, theirs: Plain) -> str:

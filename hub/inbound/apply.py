@@ -245,7 +245,12 @@ class _Page:
         """Take an event over from another calendar of the account."""
         copy, old = read.copies[copy_id]
         heir = _heir(read, old)
-        old = heir if heir.row["deleted_at"] is None else old
+        if heir.row["deleted_at"] is None:
+            old = heir
+        elif heir is old and copy["removed_at"] != old.row["deleted_at"]:
+            # It was deleted, and not because it was missed where it had been.
+            self.settled.append((copy_id, self.plan.moved_late(copy, remote, theirs)))
+            return
         detail = self.session.get_one(Link, copy["link_id"]).detail
         if self.link.detail == detail == Detail.FULL:
             event_id = self.plan.move_here(copy, old, remote, theirs)

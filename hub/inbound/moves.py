@@ -9,7 +9,7 @@ deletion that the guard would count. It does not matter which of the two calenda
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,6 +87,19 @@ _MAY_BE_THERE = (
 )
 """New copies of an event in accounts that have what it was before in another of their calendars."""
 _BY_ID = _KNOWN_THERE.where(EventCopy.remote_id.in_(_NAMES))
+_UNFOUND = (
+    select(EventCopy, RemoteCalendar)
+    .join(Link, Link.id == EventCopy.link_id)
+    .join(RemoteCalendar, RemoteCalendar.id == Link.remote_calendar_id)
+    .where(
+        EventCopy.link_id.in_(bindparam("siblings", expanding=True)),
+        EventCopy.id.in_(_NAMES),
+        EventCopy.remote_id.is_(None),
+        EventCopy.uncertain,
+        EventCopy.base.is_not(None),
+    )
+)
+"""What the hub has made without knowing it, by the hub's own mark: it was moved before it was found."""
 _BY_UID = _KNOWN_THERE.where(EventCopy.uid.in_(_NAMES))
 
 
@@ -129,10 +142,10 @@ def suspects(
     for copy, calendar in rows:
         for name in {copy.remote_id or "", copy.uid or copy.remote_id or ""}:
             by_name[name].append((copy, calendar))
-    found: dict[str, Suspect] = {}
+    found = _unfound(session, siblings, new)
     for remote_id, event in new.items():
         for copy, calendar in [*by_name[remote_id], *(by_name[event.uid] if event.uid else ())]:
-            if _may_be(copy, event):
+            if remote_id not in found and _may_be(copy, event):
                 found[remote_id] = Suspect(
                     copy.id,
                     copy.remote_id or "",
@@ -141,6 +154,15 @@ def suspects(
                 )
                 break
     return found
+
+
+def _unfound(session: Session, siblings: Sequence[str], new: Mapping[str, RemoteEvent]) -> dict[str, Suspect]:
+    tags = {event.tag: remote_id for remote_id, event in new.items() if event.tag}
+    rows = session.execute(_UNFOUND, {"siblings": siblings, "names": list(tags)}).all() if tags else ()
+    return {
+        tags[copy.id]: Suspect(copy.id, "", border_calendar(calendar), has_left=True)
+        for copy, calendar in rows
+    }
 
 
 def confirmed(ports: Ports, run: Lease, found: Mapping[str, Suspect]) -> dict[str, str]:
@@ -241,7 +263,7 @@ def settle_source(session: Session, ports: Ports, copy_id: str, event_id: str, a
         _end(session, ports, last, event_id, author, source=link if last is event else None)
     copy.remote_id, copy.removed_at, copy.missing_at = None, ports.clock.now(), None
     copy.attempts, copy.problem, copy.parked_at, copy.due_at = 0, None, None, None
-    copy.wanted_version = copy.pushed_version = event.version
+    copy.wanted_version, copy.pushed_version, copy.uncertain = event.version, event.version, False
     if link.held_at is not None:
         ask_for_pull(session, ports, link.id)  # So many were missing that they are held; now it is known why.
 
