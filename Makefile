@@ -5,7 +5,7 @@
 #   make test    lint, types, import contracts, and the whole suite in both sizes
 #   make chaos   kills, freezes and cuts off the real processes at random points: SEED=… ROUNDS=…
 #   make simulate  many histories with faults under a virtual clock: SEEDS=1000 FIRST=0 JOBS=1
-#   make faults    every single fault at every boundary of 21 stories: JOBS=1
+#   make faults    every single fault at every boundary of 23 stories: JOBS=1
 #   make replay    tells the story of one of them, as small as it can be made: SEED=…
 #   make bench   figures, as ratios measured in one run
 #   make docs    writes docs/fidelity.md anew, from what the plugins declare

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, bindparam, or_, select
@@ -23,7 +24,7 @@ from hub.models import ChangeKind, Direction, Event, EventCopy, Link, RemoteCale
 from hub.outbound.edit import Author, fan_out, get_event, record, remains, update_event
 from hub.outbound.lease import Lease, border_calendar
 from hub.outbound.linking import ask_for_pull
-from hub.outbound.outbox import FIRST_LOOK, recreate
+from hub.outbound.outbox import recreate
 from hub.outbound.owed import hint_after
 from hub.outbound.spread import look_first
 from hub.plugin import types
@@ -31,6 +32,9 @@ from hub.plugin.codec import content_from_json
 from hub.plugin.errors import CalendarLostError, GoneError, RefusedError
 from hub.plugin.types import RemoteChange, RemoteEvent
 from hub.ports import Ports
+
+LOOK = timedelta(minutes=1)
+"""So long a new copy of what was moved waits for a listing that succeeds: it may be there already."""
 
 _COPIES, _EVENTS = table_of(EventCopy), table_of(Event)
 _NAMES: BindParameter[Any] = bindparam("names", expanding=True)
@@ -78,14 +82,13 @@ _MAY_BE_THERE = (
         EventCopy.removed_at.is_(None),
         EventCopy.uncertain.is_(False),
         _OLD.remote_id.is_not(None),
-        _OLD.removed_at.is_(None),
         _OLD_LINK.id != bindparam("source"),
         _OLD_LINK.deleted_at.is_(None),
     )
     .order_by(EventCopy.id)
     .execution_options(populate_existing=True)
 )
-"""New copies of an event in accounts that have what it was before in another of their calendars."""
+"""New copies of an event in accounts that have, or had, what it was before in another of their calendars."""
 _BY_ID = _KNOWN_THERE.where(EventCopy.remote_id.in_(_NAMES))
 _UNFOUND = (
     select(EventCopy, RemoteCalendar)
@@ -279,7 +282,7 @@ def _end(
         record(session, ports, event, ChangeKind.DELETED, remains(event), author)
         session.flush()
         fan_out(session, ports, [event], source=source)
-    due_at = ports.clock.now() + FIRST_LOOK
+    due_at = ports.clock.now() + LOOK
     values = {"event_id": event.id, "heir_id": heir_id, "source": source.id if source else ""}
     for new, target_id in session.execute(_MAY_BE_THERE, values).all():
         new.due_at = due_at

@@ -286,6 +286,9 @@ def _store(ports: Ports, lease: Lease, listing: Listing, page: ChangePage) -> Li
     with ports.db.transaction() as session:
         link = held(session, ports, lease)
         sure = [c for c in changes if c.remote_id in answers or c.remote_id not in doubtful]
+        if moved:  # Meanwhile a copy may have become another.
+            again = moves.suspects(session, link, page.changes, known)
+            moved = {r: s.copy_id for r, s in again.items() if s.has_left or s.copy_id == moved.get(r)}
         return _apply(session, ports, lease, link, listing, page, sure, moved)
 
 

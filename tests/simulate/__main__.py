@@ -33,7 +33,7 @@ def main() -> int:
     parser.add_argument("--most", type=int, default=10, help="stop after so many failures")
     parser.add_argument("--replay", type=int, metavar="SEED", help="tell one seed's story")
     parser.add_argument(
-        "--faults", nargs="*", metavar="STORY", help="each single fault in 21 stories, or these"
+        "--faults", nargs="*", metavar="STORY", help="each single fault in 23 stories, or these"
     )
     parser.add_argument("--bugs", nargs="*", metavar="NAME", help="search for the planted bugs; these alone")
     asked = parser.parse_args()

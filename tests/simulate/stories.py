@@ -135,6 +135,19 @@ STORIES: dict[str, Plan] = {
     "a deletion of what is about to be taken away": _story(
         "filtered", (0, LEFT, "create"), (3, HUB, "to_all_day"), (3.01, RIGHT, "delete")
     ),
+    "an event is moved": _story("two_hubs", (0, LEFT, "create"), (9, LEFT, "other_calendar")),
+    "two move one event at once": _story(
+        "two_hubs", (0, LEFT, "create"), (9, LEFT, "other_calendar"), (9, RIGHT, "other_calendar")
+    ),
+    "an event is edited here and moved there": _story(
+        "two_hubs", (0, LEFT, "create"), (9, RIGHT, "title"), (9, LEFT, "other_calendar")
+    ),
+    "an event is moved there and edited here": _story(
+        "two_hubs", (0, LEFT, "create"), (9, LEFT, "other_calendar"), (9.2, RIGHT, "title")
+    ),
+    "an event is moved and deleted": _story(
+        "two_hubs", (0, LEFT, "create"), (9, RIGHT, "other_calendar"), (9, HUB, "delete")
+    ),
     "everything is read anew": _story("pair", (0, LEFT, "create"), (3, LEFT, "title"), (3, LEFT, "relist")),
 }
 
@@ -146,7 +159,8 @@ TRIED_BY_ALL = (
     "an edit meets a deletion",
     "a provider that holds less", "only out", "only in, and made elsewhere", "a sign-in runs out",
     "channels are renewed", "several pages", "an application edits what it has just made",
-    "a deletion before everything is read anew",
+    "a deletion before everything is read anew", "two move one event at once",
+    "an event is edited here and moved there",
 )  # fmt: skip
 """The stories that are played with every single fault."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.simulate.planted import Bug
 
 PULL, GUARD, WEBHOOK = "hub.inbound.pull", "hub.inbound.guard", "hub.inbound.webhook"
+MOVES = "hub.inbound.moves"
 
 BUGS = [
     Bug(
@@ -167,5 +168,40 @@ BUGS = [
         "(LinkSignal.notified > Link.listed)",
         "(LinkSignal.notified > Link.pulled)",
         ("C1", "C2", "C3", "C12"),
+    ),
+    Bug(
+        "an edit of what has moved on counts for nothing",
+        "hub.domain.page",
+        "self._pass_on(heir, self._merge",
+        "(heir, self._merge",
+        ("C1", "C2"),
+    ),
+    Bug(
+        "a deletion does not follow what was moved",
+        "hub.inbound.apply",
+        'elif heir is old and copy["removed_at"] != old.row["deleted_at"]:',
+        "elif False:",
+        ("C2", "C3"),
+    ),
+    Bug(
+        "what was moved is not known by the hub's mark",
+        MOVES,
+        "    found = _unfound(session, siblings, new)\n",
+        "    found: dict[str, Suspect] = {}\n",
+        ("C1", "C7"),
+    ),
+    Bug(
+        "what was moved is made again before anybody has looked for it",
+        MOVES,
+        "        new.due_at = due_at\n",
+        "",
+        ("C7",),
+    ),
+    Bug(
+        "what a lost copy was is forgotten when it is made again",
+        "hub.outbound.former",
+        'if DELETED not in row["tried"]:',
+        "if False:",
+        ("C1", "C7"),
     ),
 ]
