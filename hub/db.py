@@ -133,7 +133,7 @@ class _JsonText(sqlite.JSON):
         return _bind_json
 
     def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Any]:  # noqa: ARG002
-        return _read_json
+        return read_json
 
 
 Json = (
@@ -383,7 +383,7 @@ def _bind_json(value: Any) -> str | None:
     return None if value is None or isinstance(value, Null) else _write_json(value)
 
 
-def _read_json(text: str | None) -> Any:
+def read_json(text: str | None) -> Any:
     """Read JSON as `_write_json` has written it; most of it is empty.
 
     orjson makes floats of long numbers: what it would not write again as it was is read more slowly.

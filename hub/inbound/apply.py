@@ -123,6 +123,7 @@ class _Page:
             ids = [copy.event_id for _, copy in suspects]
             singles.follow_parts(self.session, self.ports, self.link, ids)
             forget(self.session, Event, EventCopy)
+            suspects = [(change, copy._replace(step=None)) for change, copy in suspects]
         new = [change.event for change in sound if change.event and change.remote_id not in copies]
         gone = {copy.id for change, copy in suspects if change.event is None}
         pairs = self._pairs(new, gone)
@@ -199,7 +200,7 @@ class _Page:
         Args:
             beside: events that the page touches in other ways, too.
         """
-        named = [copy.id for change, copy in suspects if change.event and copy.event_id not in beside]
+        named = [copy for change, copy in suspects if change.event and copy.event_id not in beside]
         in_step, left = rows.in_step(self.connection, named), []
         for change, copy in suspects:
             known, remote = in_step.get(copy.id), change.event

@@ -7,7 +7,7 @@ the copies, each in the order of their ids, as everyone does who writes them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -16,6 +16,8 @@ from sqlalchemy import (
     BindParameter,
     Connection,
     Table,
+    Text,
+    and_,
     bindparam,
     case,
     delete,
@@ -26,9 +28,10 @@ from sqlalchemy import (
     update,
 )
 
-from hub.db import Json, table_of
+from hub.db import Json, read_json, table_of
 from hub.direct import DirectConnection
 from hub.domain.drafts import FIRST_VERSION, Draft, EventDraft, Followed, InStep, NewEvent, Writes
+from hub.domain.merge import NOTHING
 from hub.domain.plain import Plain
 from hub.many import Many
 from hub.models import (
@@ -50,19 +53,22 @@ class Known(NamedTuple):
     event_id: str
     remote_id: str
     remote_version: str
-    replaced: dict[str, str]
-    unkept: int
     seen_generation: int
-    missing_at: datetime | None
-    doubted: bool
-    removed_at: datetime | None
-    tried: dict[str, Any]
-    left_out: bool
+    replaced: Mapping[str, str] = NOTHING
+    unkept: int = 0
+    missing_at: datetime | None = None
+    doubted: bool = False
+    removed_at: datetime | None = None
+    tried: Mapping[str, Any] = NOTHING
+    left_out: bool = False
+    step: Sequence[Any] | None = None
+    """Set where it is known that the copy is in step, so that all the others are as they stand here: what was
+    read of it (`_KNOWN_IN_STEP`)."""
 
 
-_KNOWN = select(*(_COPIES.c[name] for name in Known._fields)).where(
-    _COPIES.c.link_id == bindparam("link_id"), _COPIES.c.remote_id.in_(_IDS)
-)
+_COPY = tuple(_COPIES.c[name] for name in Known._fields[:-1])
+_NAMED = (_COPIES.c.link_id == bindparam("link_id"), _COPIES.c.remote_id.in_(_IDS))
+_KNOWN = select(*_COPY).where(*_NAMED)
 _EVENTS_OF = select(_COPIES.c.id, _COPIES.c.event_id).where(_COPIES.c.id.in_(_IDS))
 _LOCK_EVENTS = select(_EVENTS.c.id).where(_EVENTS.c.id.in_(_IDS)).order_by(_EVENTS.c.id).with_for_update()
 _LOCK_COPIES = select(_COPIES.c.id).where(_COPIES.c.id.in_(_IDS)).order_by(_COPIES.c.id).with_for_update()
@@ -79,26 +85,35 @@ _PAIRS = (
     .join_from(_COPIES, _EVENTS, _EVENTS.c.id == _COPIES.c.event_id)
     .where(_COPIES.c.id.in_(_IDS))
 )
+_IS_IN_STEP = and_(
+    _EVENTS.c.content == _COPIES.c.base,
+    _EVENTS.c.deleted_at.is_(None),
+    _EVENTS.c.part_of.is_(None),
+    *(_COPIES.c[n].is_(None) for n in (
+        "removed_at", "missing_at", "reply", "create_id", "due_at", "parked_at", "problem", "read_only",
+        "notify_only", "notice",
+    )),
+    *(_COPIES.c[n] == {} for n in ("synced", "tried", "replaced")),
+    *(_COPIES.c[n] == [] for n in ("own_fields", "partial_fields")),
+    *(_COPIES.c[n] == 0 for n in ("unkept", "notify_version", "attempts")),
+    *(~_COPIES.c[n] for n in ("doubted", "left_out", "uncertain")),
+)  # fmt: skip
 _IN_STEP = (
     select(
         _COPIES.c.id, _COPIES.c.event_id, _COPIES.c.remote_version, _COPIES.c.uid, _COPIES.c.web_link,
         _COPIES.c.is_ours, _COPIES.c.base, _EVENTS.c.version, _EVENTS.c.updated_at,
     )
     .join_from(_COPIES, _EVENTS, _EVENTS.c.id == _COPIES.c.event_id)
-    .where(
-        _COPIES.c.id.in_(_IDS),
-        _EVENTS.c.content == _COPIES.c.base,
-        _EVENTS.c.deleted_at.is_(None),
-        _EVENTS.c.part_of.is_(None),
-        *(_COPIES.c[n].is_(None) for n in (
-            "removed_at", "missing_at", "reply", "create_id", "due_at", "parked_at", "problem", "read_only",
-            "notify_only", "notice",
-        )),
-        *(_COPIES.c[n] == {} for n in ("synced", "tried", "replaced")),
-        *(_COPIES.c[n] == [] for n in ("own_fields", "partial_fields")),
-        *(_COPIES.c[n] == 0 for n in ("unkept", "notify_version", "attempts")),
-        *(~_COPIES.c[n] for n in ("doubted", "left_out", "uncertain")),
+    .where(_COPIES.c.id.in_(_IDS), _IS_IN_STEP)
+)  # fmt: skip
+_KNOWN_IN_STEP = (
+    select(
+        *_COPY[:5], case((_IS_IN_STEP, 1), else_=0),
+        _COPIES.c.uid, _COPIES.c.web_link, _COPIES.c.is_ours, type_coerce(_COPIES.c.base, Text),
+        _EVENTS.c.version, _EVENTS.c.updated_at,
     )
+    .join_from(_COPIES, _EVENTS, _EVENTS.c.id == _COPIES.c.event_id)
+    .where(*_NAMED)
 )  # fmt: skip
 _ALONE = select(*_EVENT_COLUMNS, _EVENTS.c.content).where(_EVENTS.c.id.in_(_IDS))
 _CONTENTS = select(_EVENTS.c.id, _EVENTS.c.content).where(_EVENTS.c.id.in_(_IDS))
@@ -121,8 +136,20 @@ class Rows:
 
 def known(connection: Connection, link_id: str, remote_ids: Collection[str]) -> dict[str, Known]:
     """Return those copies that the link has, by remote id, as far as it takes to recognise old news."""
-    rows = connection.execute(_KNOWN, {"link_id": link_id, "ids": list(remote_ids)})
-    return {copy.remote_id: copy for copy in map(Known._make, rows)}
+    found, rest = {}, remote_ids
+    if isinstance(connection, DirectConnection):
+        # Nothing of this changes until the page is written, so that it need not be read a second time.
+        rows, rest = connection.execute(_KNOWN_IN_STEP, {"link_id": link_id, "ids": list(remote_ids)}), []
+        for row in rows:
+            copy_id, event_id, remote_id, version, generation, is_in_step, *_ = row
+            if is_in_step:
+                found[remote_id] = Known(copy_id, event_id, remote_id, version, generation, step=row)
+            else:
+                rest.append(remote_id)
+    if rest:
+        rows = connection.execute(_KNOWN, {"link_id": link_id, "ids": list(rest)})
+        found |= {copy.remote_id: copy for copy in map(Known._make, rows)}
+    return found
 
 
 def draft_of(known: Known) -> Draft:
@@ -143,10 +170,19 @@ def lock(connection: Connection, event_ids: Iterable[str], copy_ids: Iterable[st
         connection.execute(_LOCK_COPIES, {"ids": sorted(copy_ids)})
 
 
-def in_step(connection: Connection, copy_ids: Collection[str]) -> dict[str, InStep]:
+def in_step(connection: Connection, copies: Collection[Known]) -> dict[str, InStep]:
     """Return those copies that show their events as they are, with nothing open."""
-    rows = connection.execute(_IN_STEP, {"ids": list(copy_ids)}) if copy_ids else ()
-    return {copy.id: copy for copy in map(InStep._make, rows)}
+    found, ids = {}, []
+    for copy in copies:
+        step = copy.step
+        if step is None:
+            ids.append(copy.id)
+            continue
+        *_, uid, web_link, is_ours, base, version, at = step
+        content = read_json(base)
+        found[copy.id] = InStep(*copy[:2], copy.remote_version, uid, web_link, is_ours, content, version, at)
+    rows = connection.execute(_IN_STEP, {"ids": ids}) if ids else ()
+    return found | {copy.id: copy for copy in map(InStep._make, rows)}
 
 
 def read(connection: Connection, copy_ids: Collection[str], event_ids: Collection[str]) -> Rows:
