@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 
 from hub.db import forget
 from hub.domain.drafts import EventDraft, is_leftover, plain_of
-from hub.domain.page import Plan, Terms
+from hub.domain.merging import Terms
+from hub.domain.page import Plan
 from hub.domain.plain import Plain
 from hub.domain.recurrence import fault_of, is_known_zone
 from hub.inbound import moves, rows, splits

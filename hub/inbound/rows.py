@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import starmap
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -148,7 +149,7 @@ def known(connection: Connection, link_id: str, remote_ids: Collection[str]) -> 
                 rest.append(remote_id)
     if rest:
         rows = connection.execute(_KNOWN, {"link_id": link_id, "ids": list(rest)})
-        found |= {copy.remote_id: copy for copy in map(Known._make, rows)}
+        found |= {copy.remote_id: copy for copy in starmap(Known, rows)}
     return found
 
 

@@ -117,7 +117,7 @@ BUGS = [
     ),
     Bug(
         "an edit of a copy forgets that it is to be taken away",
-        "hub.domain.page",
+        "hub.domain.merging",
         'is_owed = bool(merged.owed) or self._is_unwanted(event.content, is_ours=copy["is_ours"])',
         "is_owed = bool(merged.owed)",
         ("C1", "C4"),

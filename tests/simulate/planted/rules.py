@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from tests.simulate.planted import Bug
 
-MERGE, PAGE = "hub.domain.merge", "hub.domain.page"
+MERGE, MERGING, PAGE = "hub.domain.merge", "hub.domain.merging", "hub.domain.page"
 
 BUGS = [
     Bug(
         "the policies hub and provider are mixed up",
-        PAGE,
+        MERGING,
         'if self.terms.policy == "provider":',
         'if self.terms.policy == "hub":',
         ("C2",),
@@ -30,7 +30,7 @@ BUGS = [
     ),
     Bug(
         "what the hub still has to write is forgotten after a merge",
-        PAGE,
+        MERGING,
         'min(copy["pushed_version"], version - 1)',
         "version",
         ("C1", "C12"),
@@ -51,7 +51,7 @@ BUGS = [
     ),
     Bug(
         "an edit at a provider does not raise the event's version",
-        PAGE,
+        MERGING,
         'event.row.set({"version": event.version + 1, "updated_at": updated_at})',
         'event.row.set({"updated_at": updated_at})',
         ("C1", "C12"),
@@ -107,21 +107,21 @@ BUGS = [
     ),
     Bug(
         "a conflict is not recorded",
-        "hub.domain.page",
+        MERGING,
         "        self.writes.conflicts.append((event, conflict))\n",
         "",
         ("C2",),
     ),
     Bug(
         "of a conflict only the value that stands is kept",
-        "hub.domain.page",
+        MERGING,
         '            "provider_value": provider_value,\n',
         '            "provider_value": hub_value,\n',
         ("C2", "C5"),
     ),
     Bug(
         "a conflict names the wrong winner",
-        "hub.domain.page",
+        MERGING,
         '            "kept": kept,\n',
         '            "kept": "hub" if kept == "provider" else "provider",\n',
         ("C2",),

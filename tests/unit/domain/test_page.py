@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from hub.domain.drafts import NEW_COPY, Draft, EventDraft, InStep
 from hub.domain.lens import Filters, Lens
-from hub.domain.page import Plan, Terms
+from hub.domain.merging import Terms
+from hub.domain.page import Plan
 from hub.domain.plain import Plain
 from hub.plugin import strategies
 from hub.plugin.codec import from_json, to_json
