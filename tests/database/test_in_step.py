@@ -45,7 +45,11 @@ def db(with_link: Database) -> Database:
 
 def in_step(db: Database) -> dict[str, Any]:
     with db.reading() as session:
-        return rows.in_step(session.connection(), ["cpy_1"])
+        connection = session.connection()
+        copies = list(rows.known(connection, "lnk_1", ["b"]).values())
+        found = rows.in_step(connection, copies)
+        assert found == rows.in_step(connection, [copy._replace(step=None) for copy in copies])
+        return found
 
 
 def test_a_copy_with_nothing_open_is_in_step(db: Database) -> None:
