@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.plugin.errors import GoneError, PluginError, RefusedError, RetryLaterError
+from hub.plugin.errors import GoneError, GrantLostError, PluginError, RefusedError, RetryLaterError
 from hub.plugin.testing import timed
 from hub.plugin.types import EventContent, Location, SeriesException
 from tests.memory_provider import MemoryPlugin, _Fault, revoke
@@ -50,6 +50,24 @@ def test_an_event_created_in_any_place_arrives_once_in_the_other_two(world: Worl
     assert world.titles("left") == world.titles("right") == world.hub_titles() == expected
     assert world.writes() == 4
     assert_quiet(world)
+
+
+def test_a_run_that_fails_while_the_person_signs_in_again_makes_the_link_wait_for_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    links = world.linked_pair()
+    gateway = world.ports.gateway
+
+    def too_early(account_id: str, hook: str, **arguments: object) -> object:
+        # It was true when the run looked; when the run settles, it is not any more.
+        monkeypatch.undo()
+        raise GrantLostError("The account is not connected any more.")
+
+    monkeypatch.setattr(gateway, "call", too_early)
+    world.person_creates("left", lunch())
+    world.settle()
+    assert world.hub_titles() == world.titles("right") == ["Lunch"]
+    assert [world.get_link(link).problem for link in links] == [None, None]
 
 
 def test_changes_and_deletions_travel_both_ways(world: World) -> None:

@@ -16,8 +16,9 @@ from hub.models import Account
 from hub.plugin import hookimpl
 from hub.plugin.errors import GrantLostError, PluginError, RefusedError, RetryLaterError
 from hub.plugin.testing import timed
-from hub.plugin.types import Call, RemoteCalendar
+from hub.plugin.types import Call, RemoteCalendar, Tokens
 from hub.providers.gateway import HookRunner
+from hub.providers.grants import save_tokens
 from tests.memory_provider import MemoryPlugin, _Fault, revoke
 from tests.world import World
 
@@ -76,6 +77,35 @@ def test_a_lost_grant_marks_the_account_with_what_to_do_and_asks_no_more(world: 
             list_calendars(world)
     assert account(world).state == "needs_reconnect" and account(world).problem
     assert sum(c["method"] == "list_calendars" for c in world.services["left"].calls) == 2
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_call_whose_sign_in_a_person_has_just_replaced_is_made_once_more(
+    tmp_path: Path, database_url: str, times: int
+) -> None:
+    plugin = Mischief()
+    world = World(database_url, tmp_path, plugin)
+    world.connect("left")
+    ports, service = world.ports, world.services["left"]
+    (token,) = service.access
+    fresh = [f"fresh-{n}" for n in range(times)]
+
+    def refused(shown: tuple[RemoteCalendar, ...]) -> tuple[RemoteCalendar, ...]:
+        if not fresh:
+            return shown
+        service.access[fresh[0]] = service.access[token]
+        tokens = Tokens(fresh.pop(0), world.clock.now() + timedelta(hours=1), ("events",))
+        with ports.db.transaction() as session:
+            save_tokens(session, ports.vault, ports.clock, ACCOUNT, tokens)
+        raise GrantLostError("the consent was withdrawn")
+
+    plugin.act = refused
+    if times == 1:
+        assert list_calendars(world)
+    else:
+        with pytest.raises(RetryLaterError, match="replaced meanwhile"):
+            list_calendars(world)
+    assert account(world).state == "connected"
 
 
 @pytest.mark.parametrize("error", [RetryLaterError("down"), RuntimeError("bug")])
