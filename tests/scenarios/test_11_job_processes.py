@@ -68,7 +68,7 @@ class Calendars:
             sum(found == title for found, _ in place.seen().values()) for place in self.story.places.values()
         ]
 
-    def arrive(self, *titles: str, within: float = 40) -> None:
+    def arrive(self, *titles: str, within: float = 90) -> None:
         """All three places come to show each title once."""
         for title in titles:
             try:
