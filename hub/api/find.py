@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from hub.api.context import tenant_id
-from hub.api.errors import not_found
+from hub.api.errors import Problem, not_found
 from hub.models import Account, Calendar, Conflict, Event, Link, LinkPlan, RemoteCalendar, User
 from hub.outbound.edit import get_event
 
@@ -63,10 +63,27 @@ def link_plan(session: Session, plan_id: str) -> LinkPlan:
 
 def event(session: Session, event_id: str, *, lock: bool = False, or_deleted: bool = False) -> Event:
     found = get_event(session, event_id, lock=lock)
-    if found is None or found.tenant_id != tenant_id() or (found.deleted_at and not or_deleted):
+    if found is None or found.tenant_id != tenant_id():
         raise not_found("event")
     calendar(session, found.calendar_id)
+    if found.deleted_at and not or_deleted:
+        raise _moved(session, found) or not_found("event")
     return found
+
+
+def _moved(session: Session, event: Event) -> Problem | None:
+    """Return where a deleted event goes on, if a person has moved it to another calendar."""
+    passed = {event.id}
+    while event.deleted_at and event.moved_to and event.moved_to not in passed:
+        passed.add(event.moved_to)
+        heir = session.get(Event, event.moved_to)
+        if heir is None:
+            return None
+        event = heir
+    if event.deleted_at:
+        return None
+    detail = f"This event was moved to calendar {event.calendar_id}, where it goes on as event {event.id}."
+    return Problem(404, detail, kind="moved")
 
 
 def calendar_of(session: Session, event_id: str) -> Calendar:

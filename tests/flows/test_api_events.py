@@ -9,6 +9,8 @@ import pytest
 
 from tests.unit.api.hub_app import HubApp, an_event, pointers
 
+ANN = "ann@example.test"
+
 
 @pytest.fixture
 def hub(database_url: str, tmp_path: Path) -> HubApp:
@@ -335,3 +337,28 @@ def test_a_number_without_end_is_named_and_nothing_of_its_request_is_kept(hub: H
     assert answer.get_json()["detail"].startswith(f"{number} is no number")
     stored = hub.call("GET", f"/v1/events/{event['id']}").get_json()
     assert (stored["version"], stored["title"], stored["metadata"]) == (1, "Lunch", {"ticket": "A-1"})
+
+
+def test_an_event_that_a_person_has_moved_says_where_it_goes_on(hub: HubApp) -> None:
+    world = hub.world
+    world.add_calendar("cal_2")
+    account = world.connect("left")
+    world.link(account, "Main", "cal_1")
+    world.link(account, "Team", "cal_2")
+    world.settle()
+    made = make(hub, calendar_id="cal_1")
+    world.settle()
+    calendars = {c.name: c.remote_id for c in world.services["left"].people[ANN].calendars.values()}
+    (remote_id,) = world.remote("left", calendars["Main"])
+    world.person_moves("left", remote_id, calendars["Main"], calendars["Team"])
+    world.settle()
+    (moved,) = world.hub_events("cal_2")
+    for method in ("GET", "PATCH", "DELETE"):
+        answer = hub.call(
+            method, f"/v1/events/{made['id']}", {"title": "Later"} if method == "PATCH" else None
+        )
+        problem = answer.get_json()
+        assert (answer.status_code, problem["type"]) == (404, "urn:coordinoter:problem:moved")
+        assert f"event {moved}" in problem["detail"]
+    hub.call("DELETE", f"/v1/events/{moved}")
+    assert hub.call("GET", f"/v1/events/{made['id']}").get_json()["type"].endswith("not_found")
