@@ -355,6 +355,8 @@ class Interrupted:
         self.happens: Callable[[], None] | None = None
         self.calls_before = 0
         self.error: Exception | None = None
+        self.is_away = False
+        """Set: each call is answered with 503."""
 
     def arm(self, happens: Callable[[], None], calls_before: int) -> None:
         """Let something happen once, after so many more calls."""
@@ -380,6 +382,9 @@ class Interrupted:
                 except Exception as error:
                     self.error = error
             self.calls_before -= 1
+        if self.is_away and not environ["PATH_INFO"].startswith("/_control"):
+            start_response("503 Service Unavailable", [("Content-Type", "application/json")])
+            return [b"{}"]
         return self.app(environ, start_response)
 
 

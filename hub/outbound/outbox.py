@@ -20,6 +20,7 @@ from hub.domain.drafts import lost, plain_of, shown
 from hub.domain.lens import pinned
 from hub.domain.merge import behind, in_step
 from hub.domain.people import guests_differ
+from hub.domain.plain import Plain
 from hub.models import Event, EventCopy, Link, LinkSignal
 from hub.models.view import lens_of
 from hub.outbound import asked, conflicts, kept, singles
@@ -307,9 +308,23 @@ def _was_touched(work: Work, remote: RemoteEvent) -> bool:
 def _found(session: Session, ports: Ports, copy: EventCopy, remote: RemoteEvent) -> None:
     """Keep where an earlier create was found; a listing merges what people have made of it since."""
     copy.remote_id, copy.remote_version, copy.shown_at = remote.remote_id, "", None
+    copy.base = _as_far_as_written(copy.base, remote.content)
     copy.create_id, copy.uncertain, copy.doubted, copy.is_ours = None, False, True, True
     copy.attempts, copy.due_at, copy.problem = 0, None, None
     ask_for_pull(session, ports, copy.link_id)
+
+
+def _as_far_as_written(base: Plain | None, found: EventContent) -> Plain | None:
+    """Return what a create was to leave without the days of its series that are not there.
+
+    Several calls write a series, and the process may have died between two of them.
+    """
+    if not base or "exceptions" not in base["when"]:
+        return base
+    there = {e["original_start"] for e in to_json(found)["when"].get("exceptions", ())}
+    kept = [e for e in base["when"]["exceptions"] if e["original_start"] in there]
+    when = {name: value for name, value in base["when"].items() if name != "exceptions"}
+    return base | {"when": when | ({"exceptions": kept} if kept else {})}
 
 
 def _is_granted(work: Work, remote: RemoteEvent) -> bool:

@@ -112,16 +112,53 @@ def test_what_a_person_edits_between_two_calls_of_a_push_is_kept_beside_what_the
     world.assert_quiet(conflicts=len(world.conflicts()))
 
 
+@pytest.mark.parametrize("edit", [*EDITS, "nothing"])
+@pytest.mark.parametrize("provider", ["google", "outlook"])
+def test_a_series_whose_making_is_cut_off_between_two_calls_becomes_whole_beside_what_a_person_edits(
+    interrupted: tuple[ProviderWorld, dict[str, Interrupted]], provider: str, edit: str
+) -> None:
+    world, fronts = interrupted
+    world.link_primary(provider)
+    world.settle()
+    side, front = world.sides[provider], fronts[provider]
+    edited = 0
+    for calls_before in range(MOST_CALLS):
+        content = daily(f"Stand-up {calls_before}")
+        person = Person(side, content.title, EDITS.get(edit, lambda _: {}))
+
+        def cut_off(person: Person = person) -> None:
+            person.edit()
+            front.is_away = True
+
+        front.arm(cut_off, calls_before)
+        event_id = world.api_creates(content)
+        world.settle()
+        if front.disarm():
+            break
+        front.is_away = False
+        world.wait()
+        world.sync()
+        edited += bool(person.saw)
+        assert_lives(
+            world, event_id, [*person.wrote, *marks_of(content)], f"{edit} before call {calls_before}"
+        )
+        assert sum(shown.title.startswith(content.title) for shown in side.events().values()) == 1
+    assert edited >= 2
+    world.assert_quiet(conflicts=len(world.conflicts()))
+
+
 class Person:
     """Ann, who edits the event of a title as soon as she sees it."""
 
     def __init__(self, side: Side, title: str, change: Edit) -> None:
         self.side, self.title, self.change = side, title, change
+        self.saw = False
         self.wrote: list[str] = []
 
     def edit(self) -> None:
         for remote_id, shown in self.side.events().items():
             if shown.title.startswith(self.title):
+                self.saw = True
                 changes = self.change(shown)
                 self.side.update(remote_id, **changes)
                 self.wrote = [
