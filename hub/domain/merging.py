@@ -144,6 +144,8 @@ class Merging:
                 "pushed_version": min(copy["pushed_version"], version - 1),
                 "due_at": None,
             }
+            if merged.taken:  # What was refused was another event, in a way.
+                pushed |= UNTROUBLED
         else:
             pushed = {"pushed_version": version, "notify_version": 0, **UNTROUBLED}
         made = {"wanted_version": version, "synced": merged.synced, "uncertain": False, "create_id": None}

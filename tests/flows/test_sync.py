@@ -247,6 +247,25 @@ def test_an_event_that_a_provider_refuses_is_parked_alone_and_goes_when_it_chang
     assert world.titles("right") == ["Better", "Good"]
 
 
+def test_what_a_provider_has_refused_is_tried_again_when_a_person_edits_the_event_there(world: World) -> None:
+    _, right = world.linked_pair()
+    world.person_creates("left", lunch("Lunch"))
+    world.settle()
+    refusal = {"error": RefusedError("Not while it has no place.")}
+    world.services["right"].faults.append(_Fault("raise", 1, "push_event", refusal))
+    ((event_id, content),) = world.hub_events().items()
+    world.api_updates(event_id, dataclasses.replace(content, title="Feast"))
+    world.settle()
+    assert [c.problem for c in world.copies(right)] == ["Not while it has no place."]
+    ((copy, shown),) = world.remote("right").items()
+    world.person_updates("right", copy, dataclasses.replace(shown, location=Location("Hall")))
+    world.settle()
+    (there,) = world.remote("right").values()
+    assert (there.title, there.location) == ("Feast", Location("Hall"))
+    assert [(c.parked_at, c.problem) for c in world.copies(right)] == [(None, None)]
+    assert_quiet(world)
+
+
 @pytest.mark.parametrize(
     "error", [RetryLaterError("busy", after=7), PluginError("broken"), RuntimeError("a bug in the plugin")]
 )
