@@ -18,7 +18,7 @@ from hub.api.errors import Problem, fault, invalid
 from hub.api.idempotency import idempotent
 from hub.api.paging import page
 from hub.api.schemas.calendars import LinkPatchSchema, LinkQuery, LinkSchema, MoveSchema, SyncSchema
-from hub.models import Calendar, Link
+from hub.models import Calendar, Link, LinkState
 from hub.outbound import linking
 
 blp = resource("links", "Links between calendars and remote calendars")
@@ -134,9 +134,11 @@ class Sync(MethodView):
     @blp.arguments(SyncSchema)
     @blp.response(202, LinkSchema)
     def post(self, data: dict[str, Any], link_id: str) -> dict[str, Any]:
-        """Sync now: pull, and try parked events again."""
+        """Sync now: pull, and try parked events again. A link that is paused or has stopped is resumed first."""
         with ports().db.transaction() as session:
             link = find.link(session, link_id)
+            if link.state != LinkState.ACTIVE:
+                raise Problem(409, f"The link is {link.state}: resume it, and it syncs.", kind="link_at_rest")
             sync_now(session, ports(), link, full=data["full"])
             return shown(session, [link])[0]
 

@@ -55,6 +55,15 @@ def test_links_are_listed_of_one_user_calendar_or_account(hub: HubApp) -> None:
     assert hub.call("GET", f"/v1/links?user_id={someone}&calendar_id=cal_1").get_json()["items"] == []
 
 
+def test_a_link_at_rest_is_not_synced_before_it_is_resumed(hub: HubApp) -> None:
+    link = f"/v1/links/{linked(hub)['id']}"
+    hub.call("POST", f"{link}/pause")
+    refused = hub.call("POST", f"{link}/sync", {})
+    assert (refused.status_code, refused.get_json()["type"]) == (409, "urn:coordinoter:problem:link_at_rest")
+    hub.call("POST", f"{link}/resume")
+    assert hub.call("POST", f"{link}/sync", {}).status_code == 202
+
+
 def test_a_link_says_all_that_it_does(hub: HubApp) -> None:
     link = linked(hub)
     assert {name: link[name] for name in USUAL} == USUAL
