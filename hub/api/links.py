@@ -134,7 +134,7 @@ class Sync(MethodView):
     @blp.arguments(SyncSchema)
     @blp.response(202, LinkSchema)
     def post(self, data: dict[str, Any], link_id: str) -> dict[str, Any]:
-        """Sync now: pull, and try parked events again. A link that is paused or has stopped is resumed first."""
+        """Sync now: pull, and try parked events again. A link at rest has to be resumed first."""
         with ports().db.transaction() as session:
             link = find.link(session, link_id)
             if link.state != LinkState.ACTIVE:
