@@ -248,8 +248,14 @@ def _update(
     return PushUpdate(copy.remote_id, copy.remote_version, content, base, fields, notify)
 
 
-def settled(session: Session, ports: Ports, link: Link, work: Work, remote: RemoteEvent | None) -> None:
-    """Write down a success: what the provider now shows is the copy's new base."""
+def settled(
+    session: Session, ports: Ports, link: Link, work: Work, remote: RemoteEvent | None, *, seen: int
+) -> None:
+    """Write down a success: what the provider now shows is the copy's new base.
+
+    Args:
+        seen: the last full listing that need not show the event.
+    """
     copy, version, deleted_at = session.execute(_CLAIMED, {"copy_id": work.copy_id}).one()
     if isinstance(work.push, PushAnswer):
         _answered(session, ports, copy, work.push)
@@ -277,7 +283,7 @@ def settled(session: Session, ports: Ports, link: Link, work: Work, remote: Remo
         if work.held_back:
             copy.parked_at, copy.problem = ports.clock.now(), copy.read_only or copy.notify_only
     if remote is not None and work.push is not None:
-        copy.seen_generation = link.generation
+        copy.seen_generation = seen
         unkept = kept.lost_at_once(work.push, work.shown, remote.content)
         unkept |= kept.lost_before(copy, work.push, remote.content)
         kept.note_write(copy, work.push, work.shown)

@@ -97,7 +97,9 @@ def _push_batch(ports: Ports, lease: Lease, batch: tuple[Work, ...], *, uncertai
         has_written = has_written or not isinstance(outcome, Exception)
         with ports.db.transaction() as session:
             link = held(session, ports, lease)
-            _note(session, ports, link, work, outcome)
+            # What is found before a listing has begun is to be shown by it.
+            is_to_be_listed = uncertain_only and link.page is None
+            _note(session, ports, link, work, outcome, seen=link.generation - is_to_be_listed)
             is_over = link.state != LinkState.ACTIVE or (lease.is_over(ports) and not uncertain_only)
             if trouble_of_link and has_written:
                 # Who takes some and then asks for a pause is not failing: the next pause is short, too.
@@ -162,12 +164,16 @@ def _concerns_link(outcome: Outcome, waiting: int) -> bool:
     return isinstance(outcome, _OF_THE_LINK)
 
 
-def _note(session: Session, ports: Ports, link: Link, work: Work, outcome: Outcome) -> None:
-    """Write down what came of a write."""
+def _note(session: Session, ports: Ports, link: Link, work: Work, outcome: Outcome, *, seen: int) -> None:
+    """Write down what came of a write.
+
+    Args:
+        seen: the last full listing that need not show the event.
+    """
     if isinstance(outcome, _OF_THE_LINK):
         return
     if not isinstance(outcome, ProviderError):
-        outbox.settled(session, ports, link, work, outcome)
+        outbox.settled(session, ports, link, work, outcome, seen=seen)
     elif isinstance(outcome, GoneError):
         outbox.gone(session, ports, link, work)
     else:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import dataclasses
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from hub.inbound.pull import pull_link
+from hub.models import Link
+from hub.outbound import linking
+from hub.outbound.push import push_link
 from hub.plugin.errors import GoneError, GrantLostError, PluginError, RefusedError, RetryLaterError
 from hub.plugin.testing import timed
 from hub.plugin.types import EventContent, Location, SeriesException
@@ -215,6 +220,34 @@ def test_a_create_whose_answer_was_lost_makes_no_second_event(world: World) -> N
     world.wait(steps=2)
     assert len(world.remote("right")) == len(world.hub_events()) == len(world.remote("left")) == 1
     assert_quiet(world)
+
+
+def test_what_a_person_deletes_between_its_finding_and_a_full_listing_is_deleted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, right = world.linked_pair()
+    world.services["right"].faults.append(_Fault("reset_after", 1, "push_event", {}))
+    world.queue.lossy = True
+    world.api_creates(lunch())
+    push_link(world.ports, right)
+    assert [copy.uncertain for copy in world.copies(right)] == [True]
+    call = world.ports.gateway.call
+
+    def deleted_first(account_id: str, hook: str, **arguments: Any) -> Any:
+        if hook == "fetch_changes":
+            monkeypatch.undo()
+            (copy,) = world.remote("right")
+            world.person_deletes("right", copy)
+        return call(account_id, hook, **arguments)
+
+    monkeypatch.setattr(world.ports.gateway, "call", deleted_first)
+    with world.ports.db.transaction() as session:
+        linking.adopt_anew(session, world.ports, session.get_one(Link, right))
+    world.clock.advance(60)
+    pull_link(world.ports, right)
+    world.queue.lossy = False
+    world.wait(steps=3)
+    assert world.remote("right") == world.remote("left") == world.hub_events() == {}
 
 
 def test_a_lost_answer_is_recognised_even_if_the_event_is_listed_before_the_retry(world: World) -> None:
