@@ -314,7 +314,9 @@ def _was_touched(work: Work, remote: RemoteEvent) -> bool:
 def _found(session: Session, ports: Ports, copy: EventCopy, remote: RemoteEvent) -> None:
     """Keep where an earlier create was found; a listing merges what people have made of it since."""
     copy.remote_id, copy.remote_version, copy.shown_at = remote.remote_id, "", None
-    copy.base = _as_far_as_written(copy.base, remote.content)
+    written = _as_far_as_written(copy.base, remote.content)
+    if written != copy.base:
+        copy.base, copy.synced = written, {n: value for n, value in copy.synced.items() if n != "when"}
     copy.create_id, copy.uncertain, copy.doubted, copy.is_ours = None, False, True, True
     copy.attempts, copy.due_at, copy.problem = 0, None, None
     ask_for_pull(session, ports, copy.link_id)
