@@ -85,10 +85,6 @@ _ACCOUNT = (
 _PURE = frozenset({"authorization_url", "receive", "project"})
 
 
-class _ReplacedError(ProviderError):
-    """A sign-in was refused, but the person has signed in again since the call began."""
-
-
 class HookRunner:
     """Runs hooks in threads that are kept, so that one that hangs can be left behind."""
 
@@ -142,22 +138,10 @@ class ProviderGateway:
         return self._ask(loaded, hook, arguments)
 
     def call(self, account_id: str, hook: str, **arguments: Any) -> Any:
-        try:
-            return self._call(account_id, hook, arguments)
-        except _ReplacedError:
-            log.info("sign_in_was_replaced", account_id=account_id, hook=hook)
-        try:
-            return self._call(account_id, hook, arguments)
-        except _ReplacedError as error:
-            raise RetryLaterError(error.message, after=1) from error
+        return self._call(account_id, hook, arguments)
 
-    def _call(self, account_id: str, hook: str, arguments: dict[str, Any]) -> Any:
-        """Make a call once.
-
-        Raises:
-            _ReplacedError: the provider refused a sign-in that has been replaced since.
-            ProviderError: see the contract.
-        """
+    def _call(self, account_id: str, hook: str, arguments: dict[str, Any], *, is_again: bool = False) -> Any:
+        """Make a call, once more if the sign-in that was refused has been replaced since it began."""
         loaded, account, fresh, used = self._account(account_id)
         self._throttle.take(loaded.info, account_id, self._clock.now())
         try:
@@ -177,8 +161,13 @@ class ProviderGateway:
         except GrantLostError as error:
             if self._is_lost(account_id, used, error):
                 raise
-            message = f"{loaded.info.label} refused a sign-in of {account.email} that was replaced meanwhile."
-            raise _ReplacedError(message) from error
+            if not is_again:
+                log.info("sign_in_was_replaced", account_id=account_id, hook=hook)
+                return self._call(account_id, hook, arguments, is_again=True)
+            raise RetryLaterError(
+                f"{loaded.info.label} refused a sign-in of {account.email} that was replaced meanwhile.",
+                after=1,
+            ) from error
         except ProviderError as error:
             self._note(account_id, error)
             raise
