@@ -171,11 +171,11 @@ class Plan(Merging):
             return
         if self.terms.direction == "export":
             return
-        merged = self._merge(base, theirs, event, copy, remote, copy["synced"], tried)
         if heir and heir.row["deleted_at"] is None and base is not None and not was_removed:
             self._pass_on(heir, self._merge(base, theirs, heir, copy, remote, copy["synced"], tried), remote)
             copy.set({"wanted_version": event.version, "pushed_version": event.version - 1, **UNTROUBLED})
             return
+        merged = self._merge(base, theirs, event, copy, remote, copy["synced"], tried)
         if was_deleted and base is not None and not (merged.taken or merged.clashes or was_removed):
             copy.set({"due_at": None})  # Nothing but a write of our own whose answer was lost.
             return
@@ -297,28 +297,16 @@ class Plan(Merging):
         else:
             self._write(copy)
 
-    def supersede(
-        self,
-        copy: Draft,
-        event: EventDraft,
-        remote: RemoteEvent,
-        theirs: Plain,
-        base: Plain | None = None,
-        synced: Mapping[str, str] = NOTHING,
-        *,
-        is_ours: bool = False,
-    ) -> None:
-        """Take what has come for the event by itself (an invitation, a move); the hub's own copy has to go.
+    def supersede(self, copy: Draft) -> None:
+        """Part the hub's own copy from its event, for which another has come by itself: that is paired next.
 
-        That lives on as the copy of a tombstone, so that it is deleted as any other. For the arguments see
-        `pair`.
+        It lives on as the copy of a tombstone, so that it is deleted as any other.
         """
         uid = copy["uid"] or f"{copy['remote_id']}@{self.terms.provider}"
         self._bury(copy["base"], uid, {name: copy[name] for name in _OF_THE_EVENT})
         copy.set({
             "base": None, "synced": {}, "tried": {}, "replaced": {}, "shown_at": None, "is_ours": False,
         })  # fmt: skip
-        self.pair(copy, event, remote, theirs, base, synced, is_ours=is_ours)
 
     def expect(self, count: int) -> None:
         """Draw the ids of so many new events and their copies: one by one they take several times as long."""

@@ -235,8 +235,8 @@ class _Page:
             return
         synced = pair.synced if pair.base else {}
         if copy is not None and pair.is_superseded:
-            self.plan.supersede(copy, event, remote, theirs, pair.base, synced, is_ours=pair.is_ours)
-        elif copy is not None and copy["base"] and not pair.base:
+            self.plan.supersede(copy)
+        if copy is not None and copy["base"] and not pair.base:
             self.plan.changed(copy, event, remote, theirs, is_ours=pair.is_ours)
         else:
             self.plan.pair(copy, event, remote, theirs, pair.base, synced, is_ours=pair.is_ours)
