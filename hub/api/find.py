@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, joinedload
 from hub.api.context import tenant_id
 from hub.api.errors import Problem, not_found
 from hub.models import Account, Calendar, Conflict, Event, Link, LinkPlan, RemoteCalendar, User
-from hub.outbound.edit import get_event
+from hub.outbound.edit import get_event, heir_of
 
 Row = TypeVar("Row")
 
@@ -67,22 +67,16 @@ def event(session: Session, event_id: str, *, lock: bool = False, or_deleted: bo
         raise not_found("event")
     calendar(session, found.calendar_id)
     if found.deleted_at and not or_deleted:
-        raise _moved(session, found) or not_found("event")
+        raise _moved(session, event_id) or not_found("event")
     return found
 
 
-def _moved(session: Session, event: Event) -> Problem | None:
+def _moved(session: Session, event_id: str) -> Problem | None:
     """Return where a deleted event goes on, if a person has moved it to another calendar."""
-    passed = {event.id}
-    while event.deleted_at and event.moved_to and event.moved_to not in passed:
-        passed.add(event.moved_to)
-        heir = session.get(Event, event.moved_to)
-        if heir is None:
-            return None
-        event = heir
-    if event.deleted_at:
+    heir = heir_of(session.connection(), event_id)
+    if heir is None:
         return None
-    detail = f"This event was moved to calendar {event.calendar_id}, where it goes on as event {event.id}."
+    detail = f"This event was moved to calendar {heir[1]}, where it goes on as event {heir[0]}."
     return Problem(404, detail, kind="moved")
 
 

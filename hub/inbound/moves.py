@@ -20,8 +20,8 @@ from sqlalchemy.orm import Session, aliased
 from hub.db import table_of
 from hub.domain.plain import Plain
 from hub.inbound.pairing import Pair
-from hub.models import ChangeKind, Direction, Event, EventCopy, Link, RemoteCalendar
-from hub.outbound.edit import Author, fan_out, get_event, record, remains, update_event
+from hub.models import Direction, Event, EventCopy, Link, RemoteCalendar
+from hub.outbound.edit import Author, delete_event, fan_out, get_event, heir_of, update_event
 from hub.outbound.lease import Lease, border_calendar
 from hub.outbound.linking import ask_for_pull
 from hub.outbound.outbox import recreate
@@ -36,7 +36,7 @@ from hub.ports import Ports
 LOOK = timedelta(minutes=1)
 """So long a new copy of what was moved waits for a listing that succeeds: it may be there already."""
 
-_COPIES, _EVENTS = table_of(EventCopy), table_of(Event)
+_COPIES = table_of(EventCopy)
 _NAMES: BindParameter[Any] = bindparam("names", expanding=True)
 _SIBLINGS = select(Link.id).where(
     Link.account_id == bindparam("account_id"),
@@ -47,15 +47,16 @@ _SIBLINGS = select(Link.id).where(
 _HERE = select(EventCopy.remote_id).where(
     EventCopy.link_id == bindparam("link_id"), EventCopy.remote_id.in_(_NAMES)
 )
-_KNOWN_THERE = (
+_THERE = (
     select(EventCopy, RemoteCalendar)
-    .join(Event, Event.id == EventCopy.event_id)
     .join(Link, Link.id == EventCopy.link_id)
     .join(RemoteCalendar, RemoteCalendar.id == Link.remote_calendar_id)
+    .where(EventCopy.link_id.in_(bindparam("siblings", expanding=True)), EventCopy.base.is_not(None))
+)
+_KNOWN_THERE = (
+    _THERE.join(Event, Event.id == EventCopy.event_id)
     .where(
-        EventCopy.link_id.in_(bindparam("siblings", expanding=True)),
         EventCopy.remote_id.is_not(None),
-        EventCopy.base.is_not(None),
         or_(EventCopy.removed_at.is_(None), Event.deleted_at.is_not(None)),
         Event.part_of.is_(None),  # An occurrence leaves its series alone.
     )
@@ -66,9 +67,6 @@ _COPY = select(_COPIES.c.id, _COPIES.c.event_id, _COPIES.c.base, _COPIES.c.synce
 )
 _OWN = select(_COPIES.c.id, _COPIES.c.remote_id, _COPIES.c.removed_at).where(
     _COPIES.c.event_id == bindparam("event_id"), _COPIES.c.link_id == bindparam("link_id")
-)
-_STATE = select(_EVENTS.c.id, _EVENTS.c.calendar_id, _EVENTS.c.deleted_at, _EVENTS.c.moved_to).where(
-    _EVENTS.c.id == bindparam("event_id")
 )
 _OLD, _OLD_LINK = aliased(EventCopy), aliased(Link)
 _MAY_BE_THERE = (
@@ -90,18 +88,7 @@ _MAY_BE_THERE = (
 )
 """New copies of an event in accounts that have, or had, what it was before in another of their calendars."""
 _BY_ID = _KNOWN_THERE.where(EventCopy.remote_id.in_(_NAMES))
-_UNFOUND = (
-    select(EventCopy, RemoteCalendar)
-    .join(Link, Link.id == EventCopy.link_id)
-    .join(RemoteCalendar, RemoteCalendar.id == Link.remote_calendar_id)
-    .where(
-        EventCopy.link_id.in_(bindparam("siblings", expanding=True)),
-        EventCopy.id.in_(_NAMES),
-        EventCopy.remote_id.is_(None),
-        EventCopy.uncertain,
-        EventCopy.base.is_not(None),
-    )
-)
+_UNFOUND = _THERE.where(EventCopy.id.in_(_NAMES), EventCopy.remote_id.is_(None), EventCopy.uncertain)
 """What the hub has made without knowing it, by the hub's own mark: it was moved before it was found."""
 _BY_UID = _KNOWN_THERE.where(EventCopy.uid.in_(_NAMES))
 
@@ -220,7 +207,7 @@ def heirs_here(connection: Connection, link: Link, moved: Mapping[str, str]) -> 
     taken: set[str] = set()
     names = {copy_id: remote_id for remote_id, copy_id in moved.items()}
     for copy in connection.execute(_COPY, {"ids": list(names)}):
-        heir = _heir(connection, copy.event_id)
+        heir = heir_of(connection, copy.event_id)
         if heir is None or heir[1] != link.calendar_id or heir[0] in taken:
             continue
         taken.add(heir[0])
@@ -230,20 +217,6 @@ def heirs_here(connection: Connection, link: Link, moved: Mapping[str, str]) -> 
             heir[0], own and own.id, copy.base, copy.synced, is_ours=copy.is_ours, is_superseded=is_there
         )
     return pairs
-
-
-def _heir(connection: Connection, event_id: str) -> tuple[str, str] | None:
-    """Return what a deleted event goes on as, and in which calendar of the hub, if that lives."""
-    asked: set[str] = set()
-    while event_id not in asked:
-        asked.add(event_id)
-        event = connection.execute(_STATE, {"event_id": event_id}).first()
-        if event is None or (event.deleted_at is not None and event.moved_to is None):
-            return None
-        if event.deleted_at is None:
-            return (event.id, event.calendar_id) if len(asked) > 1 else None
-        event_id = event.moved_to
-    return None
 
 
 def settle_source(session: Session, ports: Ports, copy_id: str, event_id: str, author: Author) -> None:
@@ -259,7 +232,7 @@ def settle_source(session: Session, ports: Ports, copy_id: str, event_id: str, a
         copy.wanted_version = event.version
         hint_after(session, ports, "push", [link.id])
         return
-    heir = _heir(session.connection(), event.id)
+    heir = heir_of(session.connection(), event.id)
     last = event if heir is None else get_event(session, heir[0], lock=True)
     assert last is not None
     if last.id != event_id:
@@ -276,11 +249,7 @@ def _end(
 ) -> None:
     """Delete an event that goes on as another; people may have moved their other copies as well."""
     event.moved_to = heir_id
-    if event.deleted_at is None:
-        event.version += 1
-        event.deleted_at = event.updated_at = ports.clock.now()
-        record(session, ports, event, ChangeKind.DELETED, remains(event), author)
-        session.flush()
+    if delete_event(session, ports, event, author, travels=False):
         fan_out(session, ports, [event], source=source)
     due_at = ports.clock.now() + LOOK
     values = {"event_id": event.id, "heir_id": heir_id, "source": source.id if source else ""}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from hub.db import before_commit, table_of
@@ -32,6 +32,10 @@ _COUNT_ON = (
     .where(_TENANTS.c.id == bindparam("tenant"))
     .values(change_seq=_TENANTS.c.change_seq + bindparam("count"))
     .returning(_TENANTS.c.change_seq)
+)
+_EVENTS = table_of(Event)
+_STATE = select(_EVENTS.c.id, _EVENTS.c.calendar_id, _EVENTS.c.deleted_at, _EVENTS.c.moved_to).where(
+    _EVENTS.c.id == bindparam("event_id")
 )
 _EVENT = select(Event).where(Event.id == bindparam("event_id"))
 _LOCKED_EVENT = _EVENT.with_for_update(of=Event)
@@ -57,6 +61,20 @@ def get_event(session: Session, event_id: str, *, lock: bool = False) -> Event |
         _LOCKED_EVENT if lock else _EVENT, {"event_id": event_id}
     ).one_or_none()
     return event
+
+
+def heir_of(connection: Connection, event_id: str) -> tuple[str, str] | None:
+    """Return what a deleted event goes on as, and in which calendar of the hub, if that lives."""
+    asked: set[str] = set()
+    while event_id not in asked:
+        asked.add(event_id)
+        event = connection.execute(_STATE, {"event_id": event_id}).first()
+        if event is None or (event.deleted_at is not None and event.moved_to is None):
+            return None
+        if event.deleted_at is None:
+            return (event.id, event.calendar_id) if len(asked) > 1 else None
+        event_id = event.moved_to
+    return None
 
 
 def create_event(

@@ -20,7 +20,7 @@ from hub.domain.drafts import lost, plain_of, shown
 from hub.domain.lens import pinned
 from hub.domain.merge import behind, in_step
 from hub.domain.people import guests_differ
-from hub.domain.plain import Plain
+from hub.domain.plain import Plain, days_of, frame
 from hub.models import Event, EventCopy, Link, LinkSignal
 from hub.models.view import lens_of
 from hub.outbound import asked, conflicts, kept, singles
@@ -329,10 +329,9 @@ def _as_far_as_written(base: Plain | None, found: EventContent) -> Plain | None:
     """
     if not base or "exceptions" not in base["when"]:
         return base
-    there = {e["original_start"] for e in to_json(found)["when"].get("exceptions", ())}
-    kept = [e for e in base["when"]["exceptions"] if e["original_start"] in there]
-    when = {name: value for name, value in base["when"].items() if name != "exceptions"}
-    return base | {"when": when | ({"exceptions": kept} if kept else {})}
+    there = {day["original_start"] for day in days_of(to_json(found)["when"])}
+    kept = [day for day in days_of(base["when"]) if day["original_start"] in there]
+    return base | {"when": frame(base["when"]) | ({"exceptions": kept} if kept else {})}
 
 
 def _is_granted(work: Work, remote: RemoteEvent) -> bool:
