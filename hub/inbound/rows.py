@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import starmap
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -63,8 +62,8 @@ class Known(NamedTuple):
     tried: Mapping[str, Any] = NOTHING
     left_out: bool = False
     step: Sequence[Any] | None = None
-    """Set where it is known that the copy is in step, so that all the others are as they stand here: what was
-    read of it (`_KNOWN_IN_STEP`)."""
+    """Whether the copy is in step, if that is known: empty if it is not, else what was read of it
+    (`_KNOWN_IN_STEP`), and all the others are as they stand here."""
 
 
 _COPY = tuple(_COPIES.c[name] for name in Known._fields[:-1])
@@ -137,10 +136,11 @@ class Rows:
 
 def known(connection: Connection, link_id: str, remote_ids: Collection[str]) -> dict[str, Known]:
     """Return those copies that the link has, by remote id, as far as it takes to recognise old news."""
-    found, rest = {}, remote_ids
+    found: dict[str, Known] = {}
+    rest, step = list(remote_ids), None
     if isinstance(connection, DirectConnection):
         # Nothing of this changes until the page is written, so that it need not be read a second time.
-        rows, rest = connection.execute(_KNOWN_IN_STEP, {"link_id": link_id, "ids": list(remote_ids)}), []
+        rows, rest, step = connection.execute(_KNOWN_IN_STEP, {"link_id": link_id, "ids": rest}), [], ()
         for row in rows:
             copy_id, event_id, remote_id, version, generation, is_in_step, *_ = row
             if is_in_step:
@@ -148,8 +148,8 @@ def known(connection: Connection, link_id: str, remote_ids: Collection[str]) -> 
             else:
                 rest.append(remote_id)
     if rest:
-        rows = connection.execute(_KNOWN, {"link_id": link_id, "ids": list(rest)})
-        found |= {copy.remote_id: copy for copy in starmap(Known, rows)}
+        rows = connection.execute(_KNOWN, {"link_id": link_id, "ids": rest})
+        found |= {copy.remote_id: copy for copy in (Known._make((*row, step)) for row in rows)}
     return found
 
 
@@ -176,8 +176,8 @@ def in_step(connection: Connection, copies: Collection[Known]) -> dict[str, InSt
     found, ids = {}, []
     for copy in copies:
         step = copy.step
-        if step is None:
-            ids.append(copy.id)
+        if not step:
+            ids += [copy.id] if step is None else []
             continue
         *_, uid, web_link, is_ours, base, version, at = step
         content = read_json(base)

@@ -55,6 +55,13 @@ class Pairs:
         calendars = self.world.services[provider].people[ANN].calendars.values()
         return next(c.remote_id for c in calendars if c.name == name)
 
+    def lunch(self) -> tuple[str, str]:
+        """Make an event at the left; return its id there and that of its copy at the right."""
+        remote_id = self.world.person_creates("left", LUNCH)
+        self.world.settle()
+        (copy,) = self.world.remote("right")
+        return remote_id, copy
+
     def move(self, remote_id: str, new_id: str = "", back: bool = False) -> None:
         names = [self.name("left", "Main"), self.name("left", "Team")]
         source, target = reversed(names) if back else names
@@ -182,9 +189,7 @@ def test_tok_15_an_event_whose_copies_two_people_move_at_once_is_there_once(
     pairs: Pairs, order: tuple[int, ...], slowly: bool
 ) -> None:
     world = pairs.world
-    remote_id = world.person_creates("left", LUNCH)
-    world.settle()
-    (copy,) = world.remote("right")
+    remote_id, copy = pairs.lunch()
     world.queue.lossy = True
     pairs.move(remote_id)
     world.person_moves("right", copy, pairs.name("right", "Main"), pairs.name("right", "Team"))
@@ -204,9 +209,7 @@ def test_tok_15_an_event_edited_here_and_moved_there_takes_the_edit_along(
     pairs: Pairs, order: tuple[int, ...], slowly: bool
 ) -> None:
     world = pairs.world
-    remote_id = world.person_creates("left", LUNCH)
-    world.settle()
-    (copy,) = world.remote("right")
+    remote_id, copy = pairs.lunch()
     world.queue.lossy = True
     pairs.move(remote_id)
     world.person_updates("right", copy, dataclasses.replace(world.remote("right")[copy], title="Brunch"))
