@@ -26,7 +26,7 @@ class Ids(Protocol):
         """Return 26 fresh characters of [0-9a-v] without a prefix."""
 
     def many(self, count: int) -> list[str]:
-        """Return so many of the same."""
+        """Return so many of the same, the lowest first: an index takes them at its end."""
 
     def secret(self) -> str:
         """Return 43 URL-safe characters that cannot be guessed."""
@@ -73,7 +73,7 @@ class SystemIds:
 
     def many(self, count: int) -> list[str]:
         time = self._time()
-        return [time + chance for chance in _draw(count)]
+        return [time + chance for chance in sorted(_draw(count))]
 
     def _time(self) -> str:
         millis = int(self._clock.now().timestamp() * 1000)

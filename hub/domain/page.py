@@ -68,6 +68,7 @@ class Plan(Merging):
     def __init__(self, terms: Terms, ids: Ids, views: Views) -> None:
         super().__init__(terms, ids, views)
         self._drawn: list[str] = []
+        """Ids that were drawn for new events, the lowest last: that is used first."""
 
     # --- what the hub knows already ---
 
@@ -310,7 +311,7 @@ class Plan(Merging):
 
     def expect(self, count: int) -> None:
         """Draw the ids of so many new events and their copies: one by one they take several times as long."""
-        self._drawn = self._ids.many(2 * count) if count else []
+        self._drawn = self._ids.many(2 * count)[::-1] if count else []
 
     def _new_id(self, prefix: str) -> str:
         return f"{prefix}_{self._drawn.pop()}" if self._drawn else self._ids.new(prefix)
