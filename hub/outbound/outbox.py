@@ -439,7 +439,8 @@ def failed(
     """
     now = ports.clock.now()
     copy = _copy(session, work)
-    copy.doubted = copy.doubted or isinstance(error, VersionMovedError)
+    # A create has no version that could have moved: it is made again, and waits for no reading.
+    copy.doubted = copy.doubted or (isinstance(error, VersionMovedError) and copy.remote_id is not None)
     # That a later try is refused does not say that the first one was not carried out.
     was_refused = park and not (isinstance(work.push, PushCreate) and work.push.attempt > 0)
     if copy.wanted_version > work.version:

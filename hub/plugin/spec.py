@@ -168,7 +168,8 @@ def push_event(call: Call, calendar: RemoteCalendar, push: Push) -> RemoteEvent 
 
     Raises:
         VersionMovedError: the event was changed meanwhile; nothing was written.
-        GoneError: there is no such event (for a deletion: success).
+        GoneError: there is no such event (for a deletion: success; for a creation: an earlier try has made
+            it, and somebody has deleted it since. What was never made cannot be gone).
         RefusedError: the provider will not take it; the hub parks it with the reason.
     """
 

@@ -141,14 +141,18 @@ class ProviderGateway:
         return self._call(account_id, hook, arguments)
 
     def _call(self, account_id: str, hook: str, arguments: dict[str, Any], *, is_again: bool = False) -> Any:
-        """Make a call, once more if the sign-in that was refused has been replaced since it began."""
-        loaded, account, fresh, used = self._account(account_id)
+        """Make a call; what is refused for its sign-in is asked once more with a fresh one.
+
+        Nobody is made to sign in again for one refusal that may have been a slip. And a sign-in that was
+        replaced since the call began is not the one that was lost.
+        """
+        loaded, account, token, used = self._account(account_id)
         self._throttle.take(loaded.info, account_id, self._clock.now())
         try:
-            token = fresh or self.grants.access_token(account_id)
+            token = token or self.grants.access_token(account_id)
             try:
                 return self._ask(loaded, hook, self._with_call(loaded, account, token, arguments))
-            except TokenExpiredError:
+            except (TokenExpiredError, GrantLostError):
                 token = self.grants.access_token(account_id, rejected=token)
                 return self._ask(loaded, hook, self._with_call(loaded, account, token, arguments))
         except TokenExpiredError as error:
@@ -159,7 +163,7 @@ class ProviderGateway:
                 code=error.code,
             ) from error
         except GrantLostError as error:
-            if self._is_lost(account_id, used, error):
+            if self._is_lost(account_id, used, token, error):
                 raise
             if not is_again:
                 log.info("sign_in_was_replaced", account_id=account_id, hook=hook)
@@ -232,8 +236,10 @@ class ProviderGateway:
         elif hook == "fetch_changes":
             good = good and (answer.next_page is None) != (answer.next_cursor is None)
         elif isinstance(answer, RemoteEvent) and (fault := fault_in(answer)):
-            # Of one event only, however it came about: pages are looked through event by event.
-            raise RefusedError(f"{loaded.info.label} shows an event that makes no sense: {fault[:200]}.")
+            # Of one event only, however it came about: pages are looked through event by event. To have
+            # answered a write with it is no refusal: for all that is known the write was done.
+            error = RetryLaterError if hook == "push_event" else RefusedError
+            raise error(f"{loaded.info.label} shows an event that makes no sense: {fault[:200]}.")
         if not good:
             log.error("plugin_answered_garbage", provider=loaded.info.name, hook=hook)
             raise PluginError(
@@ -248,17 +254,18 @@ class ProviderGateway:
         assert isinstance(tokens, Tokens)
         return tokens
 
-    def _is_lost(self, account_id: str, used: str | None, error: GrantLostError) -> bool:
+    def _is_lost(self, account_id: str, used: str | None, refused: str | None, error: GrantLostError) -> bool:
         """Note that an account has to be connected again, unless that was done while the call was made.
 
         Args:
-            used: the stored access token of when the call began.
+            used: the access token of when the call began, as it was stored.
+            refused: the one that the call was made with at last; None: it came to none.
         """
         with self._db.transaction() as session:
             account = session.get(Account, account_id, with_for_update=True)
             stored = session.scalar(select(Grant.access_token).where(Grant.account_id == account_id))
             if account is not None and account.state == AccountState.CONNECTED:
-                if stored is not None and stored != used:
+                if stored is not None and stored != used and self.grants.open(account_id, stored) != refused:
                     return False
                 account.state = AccountState.NEEDS_RECONNECT
                 account.problem, account.problem_at = error.message, self._clock.now()

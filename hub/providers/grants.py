@@ -109,6 +109,10 @@ class Grants:
         """Return the token if it lasts for a while yet, without a lock: that is how most calls go."""
         if sealed is None or expires_at is None or expires_at - self._clock.now() <= EARLY:
             return None
+        return self.open(account_id, sealed)
+
+    def open(self, account_id: str, sealed: str) -> str:
+        """Return an access token of what is stored of it."""
         return self._vault.open(sealed, f"grants.access_token:{account_id}")
 
     def _look(
@@ -119,7 +123,7 @@ class Grants:
         grant = session.connection().execute(query, {"account_id": account_id}).one_or_none()
         if grant is None or grant.state != AccountState.CONNECTED:
             raise GrantLostError("The account is not connected any more: reconnect it.")
-        token = self._vault.open(grant.access_token, f"grants.access_token:{account_id}")
+        token = self.open(account_id, grant.access_token)
         if grant.expires_at - now > EARLY and token != rejected:
             return token
         if grant.refresh_owner and grant.refresh_until and grant.refresh_until > now:

@@ -130,7 +130,7 @@ TABLE: tuple[Row, ...] = (
     Row(409, "duplicate", RefusedError, "Another event has this id."),
     Row(409, None, RetryLaterError, "Google met a conflict of two writes."),
     Row(412, None, VersionMovedError, "The event was changed meanwhile."),
-    Row(408, None, RetryLaterError, _FAILED),
+    *(Row(status, None, RetryLaterError, _FAILED) for status in (407, 408, 421, 423, 425)),
     Row(429, None, RetryLaterError, _BUSY, more=_ACCOUNT),
     # With which words Google refuses what stands beside a sync token is not known: a full listing tells.
     Row(400, None, CursorExpiredError, _TOO_OLD, _CHANGES),

@@ -81,9 +81,10 @@ class _Writer:
             if e.code != "duplicate":
                 raise
             return self._adopt(push, wanted)
-        except GoneError:
+        except GoneError as e:
             series.confirm_calendar(self.client, self.calendar)
-            raise
+            # Nobody can have deleted what was never there.
+            raise RetryLaterError("Google did not find what it was to make.", code=e.code) from None
         made = series.whole((item, []), self.calendar)
         # The series is made, and must not be taken for another's: what of its days is not there is
         # written again as a change, which tells why it is refused.

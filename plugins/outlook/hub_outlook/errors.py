@@ -91,11 +91,14 @@ BY_STATUS: dict[int, Means] = {
     401: Means.TOKEN,
     403: Means.FORBIDDEN,
     404: Means.MISSING,
+    407: Means.AGAIN,
     408: Means.AGAIN,
     409: Means.AGAIN,
     410: Means.RESYNC,
     412: Means.MOVED,
+    421: Means.AGAIN,
     423: Means.AGAIN,
+    425: Means.AGAIN,
     429: Means.THROTTLED,
     507: Means.THROTTLED,
     509: Means.THROTTLED,
@@ -166,7 +169,7 @@ def meaning(status: int, codes: list[str], write: bool) -> Means:
             return known
     if status == 412 and not write:
         return Means.AGAIN
-    if status >= 500:
+    if status >= 500 or status < 400:
         return BY_STATUS.get(status, Means.AGAIN)
     return BY_STATUS.get(status, Means.REFUSED)
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from hub.plugin import hookimpl
+from hub.plugin.errors import RetryLaterError
 from hub.plugin.types import (
     AuthorizationRequest,
     Call,
@@ -39,6 +40,7 @@ from hub.plugin.types import (
 from hub_outlook import calendars, changes, events, fidelity, oauth, people, push, subscriptions
 from hub_outlook import project as projection
 from hub_outlook.client import DEFAULT_API, Graph
+from hub_outlook.translate import UnreadableError
 
 SETTINGS = (
     Setting("API_URL", "Address of Microsoft Graph, with or without /v1.0.", DEFAULT_API),
@@ -143,7 +145,11 @@ def get_event(call: Call, calendar: RemoteCalendar, remote_id: str) -> RemoteEve
 @hookimpl
 def push_event(call: Call, calendar: RemoteCalendar, push: Push) -> RemoteEvent | None:
     """Write one event; nobody is mailed unless the hub says so."""
-    return _push(Graph.of(call), calendar, push)
+    try:
+        return _push(Graph.of(call), calendar, push)
+    except UnreadableError as error:
+        # That is no refusal: for all that is known the write was done.
+        raise RetryLaterError(error.message) from error
 
 
 @hookimpl

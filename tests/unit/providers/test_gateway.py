@@ -80,6 +80,18 @@ def test_a_lost_grant_marks_the_account_with_what_to_do_and_asks_no_more(world: 
 
 
 @pytest.mark.parametrize("times", [1, 2])
+def test_a_sign_in_is_lost_when_a_fresh_one_is_refused_too(world: World, times: int) -> None:
+    refused = GrantLostError("the mailbox is out of reach")
+    world.services["left"].faults.append(_Fault("raise", times, "list_calendars", {"error": refused}))
+    if times == 1:
+        assert list_calendars(world)
+    else:
+        with pytest.raises(GrantLostError):
+            list_calendars(world)
+    assert account(world).state == ("connected" if times == 1 else "needs_reconnect")
+
+
+@pytest.mark.parametrize("times", [1, 3, 4])
 def test_a_call_whose_sign_in_a_person_has_just_replaced_is_made_once_more(
     tmp_path: Path, database_url: str, times: int
 ) -> None:
@@ -100,7 +112,7 @@ def test_a_call_whose_sign_in_a_person_has_just_replaced_is_made_once_more(
         raise GrantLostError("the consent was withdrawn")
 
     plugin.act = refused
-    if times == 1:
+    if times < 4:
         assert list_calendars(world)
     else:
         with pytest.raises(RetryLaterError, match="replaced meanwhile"):
