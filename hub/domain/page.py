@@ -258,7 +258,7 @@ class Plan(Merging):
             # It was moved away, perhaps: our copy is deleted wherever it is.
             copy.set({"remote_version": "", "doubted": False, "due_at": None})
         else:
-            gone = {"removed_at": self.terms.now, "missing_at": None, **UNTROUBLED}
+            gone = {"removed_at": self.terms.now, "missing_at": None, "read_only": None, **UNTROUBLED}
             copy.set(gone | {"wanted_version": event.version, "pushed_version": event.version})
         self._write(copy)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from hub.log import get_logger
@@ -148,7 +148,7 @@ def _bury(
             note_deletion_conflict(session, ports, link, event, content_of(event))
             make_again(session, ports, copy)
             continue
-        copy.removed_at, copy.missing_at = now, None
+        copy.removed_at, copy.missing_at, copy.read_only = now, None, None
         copy.attempts, copy.problem, copy.parked_at, copy.due_at = 0, None, None, None
         if event.deleted_at is None:
             event.version += 1
@@ -167,9 +167,10 @@ def _bury(
 
 
 def _other_sources(session: Session, link: Link, copy_ids: list[str]) -> set[str]:
-    """Return those copies whose event is held by a calendar, too, that the hub only reads.
+    """Return those copies whose event another calendar holds by itself (the same UID), and where it lives on.
 
-    It is the same event there (the same UID), and the hub cannot delete it: it lives on.
+    The hub only reads that calendar, or the lost copy was a guest's: who takes an invitation out of the own
+    calendar deletes nobody else's meeting.
     """
     own, other = aliased(EventCopy), aliased(EventCopy)
     query = (
@@ -179,7 +180,7 @@ def _other_sources(session: Session, link: Link, copy_ids: list[str]) -> set[str
         .where(
             own.id.in_(copy_ids),
             Link.id != link.id,
-            Link.direction == Direction.IMPORT,
+            or_(Link.direction == Direction.IMPORT, and_(own.read_only.is_not(None), ~other.is_ours)),
             Link.deleted_at.is_(None),
             other.removed_at.is_(None),
             other.missing_at.is_(None),
@@ -189,8 +190,11 @@ def _other_sources(session: Session, link: Link, copy_ids: list[str]) -> set[str
 
 
 def _lose_copy(ports: Ports, link: Link, copy: EventCopy, event: Event) -> None:
-    """Let a link lose its copy of an event that lives on; where the hub writes, it is made again."""
-    if link.direction == Direction.TWO_WAY:
+    """Let a link lose its copy of an event that lives on; where the hub writes, it is made again.
+
+    What somebody else organises was not the hub's to make: it stays away (`hub.outbound.spread`).
+    """
+    if link.direction == Direction.TWO_WAY and copy.read_only is None:
         recreate(ports, copy)
         copy.wanted_version = event.version
         return

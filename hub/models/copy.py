@@ -53,7 +53,8 @@ class EventCopy(Base):
     left_out: Mapped[bool] = mapped_column(server_default=false())
     """Set with `removed_at`: it is not there because, and as long as, the link copies no such events."""
     read_only: Mapped[str | None] = mapped_column(Text)
-    """Why the hub must not write to it."""
+    """Why the hub must not write to it. Set with `removed_at`: a person has taken somebody else's meeting out
+    of that calendar, and the event lives on in others: it stays away."""
     own_fields: Mapped[list[str]] = mapped_column(server_default="[]")
     """What it may write to it all the same."""
     notify_only: Mapped[str | None] = mapped_column(Text)

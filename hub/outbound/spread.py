@@ -77,7 +77,7 @@ _WANT_AND_TELL = {one: want.returning(_COPIES.c.link_id, _COPIES.c.event_id) for
 _NOT_THERE = (
     select(
         _EVENTS.c.id, _EVENTS.c.version, _EVENTS.c.deleted_at, _EVENTS.c.ends_at, _EVENTS.c.content,
-        _COPIES.c.id.label("copy_id"), _COPIES.c.left_out,
+        _COPIES.c.id.label("copy_id"), _COPIES.c.left_out, _COPIES.c.read_only,
     )
     .join_from(
         _EVENTS,
@@ -199,9 +199,10 @@ def _want(
 ) -> None:
     """Make copies wanted.
 
-    A copy that a person removed from an export-only calendar is unwanted there and stays away; what
-    ended before the link's window is not copied. Whether the link copies such events at all is asked when
-    they are about to be written (`hub.outbound.outbox`), so each change of an event asks it anew.
+    A copy that a person removed from an export-only calendar is unwanted there and stays away, and so does
+    an invitation that was taken out of a calendar while the meeting goes on in others; what ended before the
+    link's window is not copied. Whether the link copies such events at all is asked when they are about to be
+    written (`hub.outbound.outbox`), so each change of an event asks it anew.
     """
     forget(session, EventCopy)
     connection = session.connection()
@@ -226,7 +227,7 @@ def _add(session: Session, ports: Ports, link: _Target, event_ids: list[str], *,
             if may_add and _is_within(event.ends_at, oldest):
                 new.append(_new_copy(ports, link.id, event.id, event.version))
                 has_meeting |= is_meeting(event.content)
-        elif link.direction != Direction.EXPORT or event.left_out:
+        elif (link.direction != Direction.EXPORT and event.read_only is None) or event.left_out:
             removed.append(
                 {"copy_id": event.copy_id, "version": event.version, "new_create_id": ports.ids.bare()}
             )

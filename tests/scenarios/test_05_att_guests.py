@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hub.plugin.testing import series
-from hub.plugin.types import Answer, Attendee, Person, SeriesException
+from hub.plugin.types import Answer, Attendee, Location, Person, SeriesException
 from tests.provider_world import ANN, ProviderWorld, Side
 from tests.scenarios.meetings import (
     BOB,
@@ -49,6 +49,31 @@ def respond(world: ProviderWorld, said: str, **more: Any) -> Any:
     for _ in range(2):
         world.sync()
     return answer
+
+
+@pytest.mark.parametrize("name", SIDES)
+def test_a_guest_who_takes_an_invitation_out_of_a_calendar_deletes_no_meeting(
+    world: ProviderWorld, name: str
+) -> None:
+    own = world.sides[name]
+    bob = link_person(world, person(own, BOB))
+    own.create(dataclasses.replace(OWN, attendees=(Attendee(BOB, "Bob"), Attendee(CAT, "Cat"))))
+    world.sync()
+    clear(world)
+    bob.delete(bob.find("Review"))
+    world.sync()
+    later(world)
+    assert bob.by_title() == {}
+    own.update(own.find("Review"), location=Location("Room 2"))  # Which invites Bob again there.
+    world.sync()
+    later(world)
+    for side in (world.google, world.outlook):
+        assert side.by_title()["Review"].location == Location("Room 2")
+    assert writes(own, "DELETE", "POST") == []
+    own.delete(own.find("Review"))
+    world.sync()
+    later(world)
+    assert not world.hub_events() and not world.google.by_title() and not world.outlook.by_title()
 
 
 @pytest.mark.parametrize("name", SIDES)
