@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
+from hub.domain.cut import TEXTS, with_hidden_end
 from hub.domain.fingerprint import fingerprint
 from hub.domain.people import PEOPLE, merged, with_people, without_people
 from hub.domain.plain import Plain, days_by_start, days_of, differing, frame, value_of, with_fields
-from hub.domain.unheld import with_unheld
+from hub.domain.unheld import has_longer_texts, with_unheld
 from hub.plugin.types import CONTENT_FIELDS
 
 Side = Literal["hub", "provider"]
@@ -23,11 +24,9 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 STRANGERS: Mapping[str, str] = MappingProxyType({"": ""})
 """`EventCopy.synced` of a copy that has to be compared anew: its base is no common ground."""
 ALL_FIELDS = frozenset(CONTENT_FIELDS)
-_TEXTS = frozenset({"title", "description"})
+_TENTATIVE = "tentative"
 _WITH_RULES = PEOPLE | {"conference"}
 """The fields of which more counts than that one side has changed them; also the days of a series."""
-_AT_THE_CUT = 20
-"""An edit that leaves so many characters at the end of a cut text as they are did not reach the cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +159,7 @@ def taken_whole(known: Plain, theirs: Plain) -> Merged | None:
         or "exceptions" in known["when"]
         or "exceptions" in theirs["when"]
         or ("description" not in changed and known.get("description_html") != theirs.get("description_html"))
+        or ("show_as" in changed and known.get("status") == _TENTATIVE)
     ):
         return None
     return Merged(theirs, changed, frozenset(), {}, ())
@@ -201,7 +201,7 @@ def merge_fields(
         elif name == "conference" and _lacks_the_line(ground, theirs):
             (left_over if name in ours_changed else settled).add(name)
         elif name not in ours_changed:
-            taken[name] = _with_cut_end(value, ground.get(name), own) if name in _TEXTS else value
+            taken[name] = with_hidden_end(value, ground.get(name), own) if name in TEXTS else value
             if taken[name] != value:
                 left_over.add(name)
         else:
@@ -210,28 +210,38 @@ def merge_fields(
                 taken[name] = value
         if name == "when" and name in taken and base is not None and own and own.get("exceptions"):
             taken[name] = with_unheld(theirs[name], shown()[name], own)
+            if has_longer_texts(taken[name], theirs[name]):
+                left_over.add(name)
+    if base is not None and "show_as" in (settled | taken.keys()) and "status" in fields - theirs_changed:
+        taken |= _certain(theirs, ours, project)
     owed = frozenset(ours_changed - taken.keys() - settled) | left_over
     taken |= _people(base, theirs, ours, taken.get("when"), fields)
     names = frozenset(taken)
     if "description" in taken:
-        taken["description_html"] = theirs.get("description_html")
+        is_whole = taken["description"] == theirs.get("description")
+        taken["description_html"] = theirs.get("description_html") if is_whole else None
     content = with_fields(ours, taken) if taken else ours
     owed = (owed | {clash.field for clash in clashes if clash.kept == "hub"}) & writable
     kept = {n: marks[n] for n in owed & marks.keys() if n not in theirs_changed}
     return Merged(content, names, owed, in_step(content, theirs, owed) | kept, tuple(clashes))
 
 
+def _certain(theirs: Plain, ours: Plain, project: Callable[[Plain], Plain]) -> dict[str, Any]:
+    """Return that a tentative event is certain, if a person says so by how its time counts.
+
+    Some providers have one field for both: it cannot show the hub's status beside what the person has chosen.
+    """
+    if ours.get("status") != _TENTATIVE:
+        return {}
+    told = with_fields(ours, {"show_as": theirs.get("show_as")})
+    is_hidden = project(told).get("show_as") != theirs.get("show_as")
+    return {"status": None} if is_hidden else {}
+
+
 def _lacks_the_line(base: Plain, theirs: Plain) -> bool:
     """Whether a person only took the hub's line out of a text; a meeting of the provider's own has a name."""
     was = base.get("conference")
     return was is not None and "conference" not in theirs and not was.get("provider")
-
-
-def _with_cut_end(value: str | None, before: str | None, own: str | None) -> str | None:
-    """Return an edited text with the end that the provider never showed, unless the edit reached the cut."""
-    if not value or not before or not own or own == before or not own.startswith(before):
-        return value
-    return value + own[len(before) :] if value.endswith(before[-_AT_THE_CUT:]) else value
 
 
 def _people(

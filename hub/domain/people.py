@@ -33,9 +33,18 @@ def merged(base: Plain | None, theirs: Plain, ours: Plain) -> Plain:
 
 
 def guests_differ(ours: Plain, base: Plain) -> bool:
-    """Whether others are invited than a provider shows, or in another role; their answers are their own."""
+    """Whether others are invited than a provider shows, or in another role; their answers are their own.
+
+    Who organises it there is no guest, though some list them and others do not.
+    """
+    host = base.get("organizer", {}).get("email", "").casefold()
     own, shown = (
-        {(g["email"].casefold(), g.get("role")) for g in side.get("attendees", ())} for side in (ours, base)
+        {
+            (email, g.get("role"))
+            for g in side.get("attendees", ())
+            if (email := g["email"].casefold()) != host
+        }
+        for side in (ours, base)
     )
     return own != shown
 

@@ -6,6 +6,7 @@ hold (`project`): where it shows that as before, the rest of it is still meant.
 
 from __future__ import annotations
 
+from hub.domain.cut import TEXTS, with_hidden_end
 from hub.domain.people import PEOPLE
 from hub.domain.plain import Plain, days_by_start
 from hub.domain.recurrence import NOT_CONTENT, RecurrenceError, without_orphans
@@ -34,12 +35,26 @@ def with_unheld(theirs: Plain, shown: Plain, ours: Plain) -> Plain:
         there = now.get(start, {"original_start": start})
         if there.get("cancelled"):
             continue
-        kept = {n: v for n, v in unheld.items() if there.get(n) == could.get(start, {}).get(n)}
+        was = could.get(start, {})
+        kept = {n: v for n, v in unheld.items() if there.get(n) == was.get(n)}
+        kept |= {
+            n: with_hidden_end(there[n], was.get(n), unheld[n]) for n in TEXTS & unheld.keys() & there.keys()
+        }
         dropped = dropped or start not in now
         if kept:
             now[start] = there | kept
     when = theirs | {"exceptions": [now[start] for start in sorted(now)]} if now else theirs
     return _made(when) if dropped else when
+
+
+def has_longer_texts(when: Plain, theirs: Plain) -> bool:
+    """Whether a day has more of a text than its provider shows, after an edit of what that shows of it."""
+    shown = days_by_start(theirs)
+    return any(
+        name in day and name in shown.get(start, {}) and day[name] != shown[start][name]
+        for start, day in days_by_start(when).items()
+        for name in TEXTS
+    )
 
 
 def _made(when: Plain) -> Plain:

@@ -135,7 +135,7 @@ def _written(push: Push, shown: EventContent) -> frozenset[str]:
     if isinstance(push, PushUpdate):
         return push.fields
     if isinstance(push, PushCreate):
-        return changed_fields(_replaced(push, shown), shown) - {"when"}
+        return changed_fields(_replaced(push, shown), shown) & push.fields - {"when"}
     return frozenset()
 
 

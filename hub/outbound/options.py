@@ -18,13 +18,14 @@ from hub.domain.fingerprint import fingerprint
 from hub.domain.lens import Lens, without_fields
 from hub.domain.merge import behind
 from hub.domain.plain import Plain, days_by_start, value_of, with_days
-from hub.models import Direction, Event, EventCopy, Link
+from hub.models import Account, Direction, Event, EventCopy, Link
 from hub.outbound import conflicts
 from hub.outbound.linking import compare_anew
+from hub.plugin.codec import content_from_json, to_json
 from hub.ports import Ports
 
 BATCH = 500
-TEXTS = ("title", "description", "location")
+TEXTS = ("title", "description", "location", "categories")
 """What people write into a copy by hand."""
 
 
@@ -36,10 +37,20 @@ def settle(session: Session, ports: Ports, link: Link, before: Lens, after: Lens
     if not freed or link.direction == Direction.EXPORT:
         return False
     compare_anew(session, link, one_sided=False)
+    provider = session.get_one(Account, link.account_id).provider
     for copy, _ in _there(session, link):
         if copy.base:
-            copy.base = without_fields(copy.base, freed)
+            copy.base = without_fields(copy.base, freed - _unfilled(ports, provider, copy, freed))
     return True
+
+
+def _unfilled(ports: Ports, provider: str, copy: EventCopy, freed: frozenset[str]) -> frozenset[str]:
+    """Return the fields in which a copy shows what its provider gives to each new event: nobody's value."""
+    if not copy.is_ours or not copy.base:
+        return frozenset()
+    bare = content_from_json(without_fields(copy.base, freed))
+    given = to_json(ports.gateway.plain(provider, "project", content=bare).content)
+    return frozenset(name for name in freed if value_of(given, name) == value_of(copy.base, name))
 
 
 def _there(session: Session, link: Link) -> Iterator[tuple[EventCopy, Event]]:
@@ -86,6 +97,7 @@ def _keep_edits_of_masks(session: Session, ports: Ports, link: Link, before: Len
         if when != whole["when"] and not behind(mask, copy.base, copy.synced) & {"title"}:
             ours, theirs = {"value": whole["when"]}, {"value": when}
             conflicts.note(session, ports, link, event, "when", "hub", ours, theirs, reason)
+        copy.synced = {}  # What the copy shows stands for the mask alone.
 
 
 def _with_texts_of_days(whole: Plain, mask: Plain, base: Plain) -> Plain:

@@ -268,6 +268,8 @@ def settled(
         return
     copy.pushed_version = max(copy.pushed_version, work.version)
     copy.attempts, copy.due_at, copy.problem = 0, None, None
+    if work.push is None:
+        copy.unkept = 0  # What was not kept before is there after all.
     if copy.notify_version <= work.version:
         copy.notify_version = 0
     if remote is not None and work.push is not None:

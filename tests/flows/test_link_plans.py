@@ -185,7 +185,7 @@ def test_a_busy_provider_is_waited_for_and_one_that_refuses_is_told(world: World
     world.wait(60)
     assert plan_of(world, plan_id).state == "ready"
     lost = GrantLostError("Ann has withdrawn her consent.")
-    service.faults.append(_Fault("raise", 1, "fetch_changes", {"error": lost}))
+    service.faults.append(_Fault("raise", 2, "fetch_changes", {"error": lost}))
     failed = make_plan(world, ("acc_left_ann", {}))
     plan = plan_of(world, failed)
     assert (plan.state, plan.problem_code) == ("failed", "GrantLostError")

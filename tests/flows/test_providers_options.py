@@ -11,7 +11,16 @@ import pytest
 from hub.accounts.links import change_link
 from hub.models import Link
 from hub.plugin.testing import all_day, series, timed
-from hub.plugin.types import Attendee, EventContent, Location, SeriesException, ShowAs
+from hub.plugin.types import (
+    Attendee,
+    Conference,
+    EventContent,
+    EventStatus,
+    Location,
+    Reminder,
+    SeriesException,
+    ShowAs,
+)
 from tests.provider_world import ProviderWorld, Side
 
 TEN = datetime(2026, 12, 7, 10)
@@ -123,3 +132,58 @@ def test_events_come_and_go_as_they_pass_a_filter(world: ProviderWorld, source: 
     assert sorted(there.by_title()) == ["Fair", "My fair"]
     assert sorted(here.by_title()) == ["Fair", "My fair", "Walk"]
     world.assert_quiet()
+
+
+@pytest.mark.parametrize("name", ["google", "outlook"])
+@pytest.mark.parametrize("alone", ["description", "conference", "show_as", "status"])
+def test_a_field_that_is_left_alone_keeps_no_other_from_being_written(
+    world: ProviderWorld, name: str, alone: str
+) -> None:
+    side = world.sides[name]
+    change(world, side, leave_alone=[alone])
+    for number in range(4):
+        world.api_creates(
+            dataclasses.replace(
+                timed(f"Call {number}", TEN + timedelta(hours=number), description=f"text {number}"),
+                conference=Conference("https://zoom.us/j/1", "zoom"),
+                location=Location("Room 1"),
+                status=EventStatus.TENTATIVE,
+            )
+        )
+    world.sync()
+    link = world.get_link(side.link_id)
+    assert (link.state, link.problem) == ("active", None)
+    assert not [copy.problem for copy in world.copies(side.link_id) if copy.problem or copy.unkept]
+    for number in range(4):
+        shown = side.by_title()[f"Call {number}"]
+        assert shown.location == Location("Room 1")
+        assert alone == "description" or shown.description.startswith(f"text {number}")
+
+
+def test_what_a_provider_gives_to_each_event_is_nobody_s_value(world: ProviderWorld) -> None:
+    change(world, world.outlook, leave_alone=["reminders"], policy="provider")
+    world.google.create(timed("Early", TEN, reminders=(Reminder(5),)))
+    world.google.create(timed("Never", TEN, reminders=()))
+    world.sync()
+    change(world, world.outlook, leave_alone=[])
+    for side in world.sides.values():
+        assert [side.by_title()[title].reminders for title in ("Early", "Never")] == [(Reminder(5),), ()]
+    world.assert_quiet()
+
+
+@pytest.mark.parametrize("name", ["google", "outlook"])
+def test_what_was_written_into_a_busy_copy_gives_way_to_what_the_event_does_not_say(
+    world: ProviderWorld, name: str
+) -> None:
+    side = world.sides[name]
+    change(world, side, detail="busy_only")
+    world.api_creates(timed("Surgery", TEN))
+    world.sync()
+    side.update(side.find("Busy"), location=Location("Here"), description="my note")
+    world.sync()
+    change(world, side, detail="full")
+    shown = side.by_title()["Surgery"]
+    assert (shown.location, shown.description) == (None, "")
+    kept = {conflict.field: conflict.provider_value["value"] for conflict in world.conflicts()}
+    assert kept == {"location": {"name": "Here"}, "description": "my note"}
+    world.assert_quiet(conflicts=2)

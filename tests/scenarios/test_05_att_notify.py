@@ -268,3 +268,20 @@ def test_att_17_ann_is_no_guest_of_her_own_meeting(world: ProviderWorld) -> None
     world.sync()
     assert event["title"] == "Review"
     assert told(world) == [("invitation", BOB)]
+
+
+@pytest.mark.parametrize("name", ["google", "outlook"])
+def test_att_17_whoever_lists_the_organiser_as_a_guest_stops_no_link(world: ProviderWorld, name: str) -> None:
+    home = world.sides[name]
+    guests = [{"email": ANN}, {"email": BOB}]
+    ids = []
+    for number in range(4):
+        body = a_meeting(title=f"Review {number}", attendees=guests, notify=True, notify_from=home.link_id)
+        ids.append(call(world, "POST", "/events", body)["id"])
+    world.sync()
+    for event_id in ids:
+        patch(world, event_id, description="agenda", notify=True)
+    later(world, 400, 4)
+    assert (world.get_link(home.link_id).state, world.parked()) == ("active", {})
+    assert {shown.description for shown in home.events().values()} == {"agenda"}
+    assert not [copy.problem for copy in world.copies(home.link_id) if copy.problem or copy.unkept]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from hub.plugin.testing import timed
-from hub.plugin.types import Location
+from hub.plugin.testing import series, timed
+from hub.plugin.types import Location, SeriesException
 from tests.provider_world import ProviderWorld, Side
 from tests.scenarios.play import clear, other, writes
 
 TEN = datetime(2026, 12, 3, 10)
+DAY = timedelta(days=1)
 GOOGLE = {
     "start": {"dateTime": "2026-12-03T10:00:00", "timeZone": "Europe/Berlin"},
     "end": {"dateTime": "2026-12-03T11:00:00", "timeZone": "Europe/Berlin"},
@@ -276,18 +277,55 @@ def test_fld_24_a_text_that_a_provider_cuts_never_overwrites_the_whole(world: Pr
     world.assert_quiet()
 
 
+@pytest.mark.parametrize("blank", [" ", "\u00a0"])
+@pytest.mark.parametrize("where", ["series", "day"])
+def test_fld_24_an_edit_at_the_cut_keeps_what_was_not_shown(
+    world: ProviderWorld, where: str, blank: str
+) -> None:
+    whole = " ".join(f"word {n}" for n in range(2000)) + f" 20{blank}km to the end"
+    if where == "day":
+        day = SeriesException(TEN + DAY, description=whole)
+        world.outlook.create(series("Trip", TEN, "FREQ=DAILY;COUNT=3", day))
+    else:
+        trip = series("Trip", TEN, "FREQ=DAILY;COUNT=3")
+        world.outlook.create(dataclasses.replace(trip, description=whole))
+    world.sync()
+
+    def text(side: Side) -> str:
+        shown = side.by_title()["Trip"]
+        return (shown.when.exceptions[0].description or "") if where == "day" else shown.description
+
+    def write(edited: str) -> None:
+        when = world.google.by_title()["Trip"].when
+        changed = dataclasses.replace(when, exceptions=(SeriesException(TEN + DAY, description=edited),))
+        change: dict[str, Any] = {"when": changed} if where == "day" else {"description": edited}
+        world.google.update(world.google.find("Trip"), **change)
+        world.sync()
+
+    cut = text(world.google)
+    head, _, ragged = cut.rpartition(" ")
+    end = whole[len(head) + 1 :].partition(" ")[2]
+    assert len(cut) < len(whole) and ragged
+    write(head)
+    assert text(world.outlook).replace("\u00a0", " ") == f"{head} {end}".replace("\u00a0", " ")
+    write(text(world.google).removeprefix("word 0 ") + " and more")
+    assert text(world.outlook).startswith("word 1 ") and text(world.outlook).endswith("km to the end")
+    assert " and more" in text(world.outlook)
+    world.assert_quiet()
+
+
 def test_fld_24_a_title_that_outlook_cuts_keeps_its_end(world: ProviderWorld) -> None:
     title = "t" * 200 + " end of it " + "u" * 200
     world.google.create(timed(title, TEN))
     world.sync()
     (cut,) = [c.title for c in world.outlook.events().values()]
-    world.outlook.update(world.outlook.find(cut), title=f"{cut}!"[1:])
+    world.outlook.update(world.outlook.find(cut), title=cut[1:])
     world.sync()
     (shown,) = world.google.events().values()
-    assert shown.title == f"{cut}!"[1:], "an edit at the cut is all that there is"
-    world.outlook.update(world.outlook.find(f"{cut}!"[1:]), title=f"{cut}!"[3:])
+    assert shown.title == title[1:]
+    world.outlook.update(world.outlook.find(title[1 : 1 + len(cut)]), title="Short")
     world.sync()
-    assert dataclasses.replace(shown, title=f"{cut}!"[3:]) in world.google.events().values()
+    assert list(world.google.by_title()) == ["Short"]
     world.assert_quiet()
 
 

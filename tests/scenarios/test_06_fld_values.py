@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hub.plugin.testing import all_day, series, timed
-from hub.plugin.types import Location, Reminder, SeriesException, ShowAs, Visibility
+from hub.plugin.types import EventStatus, Location, Reminder, SeriesException, ShowAs, Visibility
 from tests.provider_world import ProviderWorld
 from tests.scenarios.play import clear, other, writes
 from tests.scenarios.test_06_fld_texts import GOOGLE, OUTLOOK, rounds
@@ -364,4 +364,24 @@ def test_fld_21_an_all_day_event_keeps_its_values_too(world: ProviderWorld) -> N
     retitle(world, "google", "Fair")
     shown = world.outlook.by_title()["Fair again"]
     assert (shown.show_as, shown.location) == (content.show_as, content.location)
+    world.assert_quiet()
+
+
+@pytest.mark.parametrize("shown", [ShowAs.BUSY, ShowAs.FREE])
+def test_who_says_in_outlook_that_a_tentative_event_takes_place_says_so_everywhere(
+    world: ProviderWorld, shown: ShowAs
+) -> None:
+    world.google.create(timed("Lunch", TEN, status=EventStatus.TENTATIVE))
+    world.sync()
+    assert world.outlook.by_title()["Lunch"].show_as is ShowAs.TENTATIVE
+    world.outlook.update(world.outlook.find("Lunch"), show_as=shown)
+    world.sync()
+    at_google = world.google.by_title()["Lunch"]
+    assert (at_google.status, at_google.show_as) == (
+        (EventStatus.CONFIRMED, ShowAs.BUSY) if shown is ShowAs.BUSY else (EventStatus.TENTATIVE, ShowAs.FREE)
+    )
+    world.outlook.update(world.outlook.find("Lunch"), show_as=ShowAs.BUSY)
+    world.sync()
+    assert world.google.by_title()["Lunch"].show_as is ShowAs.BUSY
+    assert world.outlook.by_title()["Lunch"].show_as is ShowAs.BUSY
     world.assert_quiet()

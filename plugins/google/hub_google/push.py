@@ -312,8 +312,9 @@ class _Writer:
 
     @staticmethod
     def _create_body(fields: frozenset[str], wanted: EventContent) -> Event:
-        """Return the event without the keys of fields that are left to Google's defaults."""
-        left = {key for name, keys in translate.FIELD_KEYS.items() if name not in fields for key in keys}
+        """Return the event without the keys that only fields have which are left to Google's defaults."""
+        keys = {n: set(translate.FIELD_KEYS[n]) for n in translate.FIELD_KEYS}
+        left = set().union(*keys.values()) - set().union(*(keys[n] for n in fields & keys.keys()))
         return {k: v for k, v in translate.to_remote(wanted).items() if k not in left}  # type: ignore[return-value]
 
     @staticmethod
