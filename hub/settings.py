@@ -129,7 +129,7 @@ class Settings:
         values.positive, "1", "Share of the providers' declared quotas that this hub may use."
     )
     retry_base: float = declare(values.seconds, "2", "Seconds before the first retry; they double each time.")
-    retry_max: float = declare(values.seconds, "900", "Longest time in seconds between two retries.")
+    retry_max: float = declare(values.seconds, "300", "Longest time in seconds between two retries.")
     park_after: int = declare(values.whole(1), "8", "Failed attempts after which one event is parked.")
     guard_least: int = declare(
         values.whole(0), "10", "Deletions of one calendar that are always believed, within HUB_GUARD_WINDOW."

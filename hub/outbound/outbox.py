@@ -28,7 +28,7 @@ from hub.outbound.former import keep_former
 from hub.outbound.lease import Lease
 from hub.outbound.linking import ask_for_pull
 from hub.outbound.owed import COPY_IS_DUE, UNWRITTEN, may_write
-from hub.outbound.trouble import backoff
+from hub.outbound.trouble import backoff, longest_backoff
 from hub.plugin.codec import content_from_json, to_json
 from hub.plugin.errors import ProviderError, RetryLaterError, VersionMovedError
 from hub.plugin.types import (
@@ -436,8 +436,9 @@ def failed(
 ) -> None:
     """Write down a failure of one event: try again later, or park it with its reason.
 
-    An event that only had to wait for a busy provider is parked no sooner than other events go through;
-    one that was edited meanwhile is a fresh wish, and not parked for what the older one was refused.
+    An event that only had to wait for a busy provider is parked no sooner than other events go through
+    while it does not: alone, it may be the provider that fails. One that was edited meanwhile is a fresh
+    wish, and not parked for what the older one was refused.
     """
     now = ports.clock.now()
     copy = _copy(session, work)
@@ -452,15 +453,24 @@ def failed(
     is_blameless = isinstance(error, RetryLaterError) and error.scope != "calendar"
     copy.attempts = max(copy.attempts, 1) if is_blameless else copy.attempts + 1
     copy.problem = error.message
+    others_go_on = link.failures == 0 and _was_written_since_last_try(ports, link, copy)
     after = error.after if isinstance(error, RetryLaterError) else None
     copy.due_at = now + timedelta(seconds=backoff(ports, copy.attempts, after))
     exhausted = copy.attempts >= ports.settings.park_after and not is_blameless
-    if park or (exhausted and (link.failures == 0 or not isinstance(error, RetryLaterError))):
+    if park or (exhausted and (others_go_on or not isinstance(error, RetryLaterError))):
         copy.parked_at, copy.due_at = now, None
     if was_refused:
         copy.uncertain = False
         if isinstance(work.push, PushAnswer):
             asked.forget_answer(copy, work.push)
+
+
+def _was_written_since_last_try(ports: Ports, link: Link, copy: EventCopy) -> bool:
+    """Whether another event of the link was written after this one had failed the time before."""
+    if link.pushed_at is None or copy.due_at is None:
+        return False
+    waited = timedelta(seconds=longest_backoff(ports, copy.attempts - 1))
+    return link.pushed_at > copy.due_at - waited
 
 
 def put_off(session: Session, ports: Ports, link: Link, error: RetryLaterError) -> None:

@@ -37,6 +37,8 @@ from hub.providers.manager import UnknownProviderError
 log = get_logger()
 
 OPERATOR_WAIT = 60.0
+MOST_BEYOND_NAMED = 64.0
+"""Seconds to which the wait grows where a provider names a shorter one each time (Google: handle API errors)."""
 LOST_RUNS_BORNE = 3
 """From so many runs of a link on that died in a row, it is the link that kills them: it has to wait."""
 
@@ -126,11 +128,18 @@ def _set_aside(ports: Ports, link: Link, lease: Lease) -> None:
 
 
 def backoff(ports: Ports, failures: int, after: float | None = None) -> float:
-    """Return seconds to wait after so many failures in a row: exponential, with jitter, not below `after`."""
+    """Return seconds to wait after so many failures in a row: exponential, with jitter, not below `after`.
+
+    A provider that names a time means about that, however often it had to.
+    """
+    delay = longest_backoff(ports, failures) * (0.6 + 0.4 * ports.ids.jitter())
+    return delay if after is None else max(min(delay, MOST_BEYOND_NAMED), after)
+
+
+def longest_backoff(ports: Ports, failures: int) -> float:
+    """Return the most seconds that `backoff` comes to where the provider names no time."""
     base, most = ports.settings.retry_base, ports.settings.retry_max
-    delay = min(most, base * 2.0 ** min(failures - 1, 20))
-    delay *= 0.75 + ports.ids.jitter() / 2
-    return max(delay, after or 0.0)
+    return 1.25 * min(most, base * 2.0 ** min(failures - 1, 20))
 
 
 def settle(ports: Ports, lease: Lease, error: ProviderError | UnknownProviderError) -> None:

@@ -122,3 +122,28 @@ def test_what_cannot_be_made_for_long_is_told_of_and_not_taken_for_deleted(
     later(world, 3600)
     assert list(side.by_title()) == ["Lunch"] and world.parked() == {}
     world.assert_quiet()
+
+
+@pytest.mark.parametrize("what", ["made", "edited", "deleted"])
+@pytest.mark.parametrize("name", ["google", "outlook"])
+def test_a_lone_change_survives_a_provider_that_takes_no_writes_for_long(
+    world: ProviderWorld, name: str, what: str
+) -> None:
+    side, other = sides(world, name)
+    lunch = other.create(timed("Lunch", TEN))
+    world.sync()
+    for method in ("POST", "PATCH", "DELETE"):
+        side.control.fault("status", status=503, method=method, times=1000)
+    if what == "made":
+        other.create(timed("Dinner", TEN))
+    elif what == "edited":
+        other.update(lunch, title="Dinner")
+    else:
+        other.delete(lunch)
+    world.sync()
+    later(world, 60, 30)
+    assert world.parked() == {} and world.get_link(side.link_id).state == "active"
+    side.control.clear_faults()
+    later(world, 60, 7)
+    assert sorted(side.by_title()) == sorted(other.by_title())
+    world.assert_quiet()
