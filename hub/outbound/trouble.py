@@ -38,7 +38,7 @@ log = get_logger()
 
 OPERATOR_WAIT = 60.0
 MOST_BEYOND_NAMED = 64.0
-"""Seconds to which the wait grows where a provider names a shorter one each time (Google: handle API errors)."""
+"""Seconds to which the wait grows where a provider names a shorter one each time."""
 LOST_RUNS_BORNE = 3
 """From so many runs of a link on that died in a row, it is the link that kills them: it has to wait."""
 

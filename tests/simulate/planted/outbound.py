@@ -182,8 +182,8 @@ BUGS = [
     Bug(
         "the wait after a failure has no upper end",
         TROUBLE,
-        "delay = min(most, base * 2.0 ** min(failures - 1, 20))",
-        "delay = base * 500.0**failures",
+        "return 1.25 * min(most, base * 2.0 ** min(failures - 1, 20))",
+        "return 1.25 * max(most, base * 500.0**failures)",
         ("C1", "C3", "C12"),
     ),
     Bug(
