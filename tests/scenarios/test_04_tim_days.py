@@ -12,8 +12,8 @@ from hub.models import Calendar
 from hub.plugin.testing import all_day, series, timed
 from hub.plugin.types import EventContent, SeriesException, When
 from tests.provider_world import ProviderWorld
-from tests.scenarios.play import clear, other, pull, writes
-from tests.scenarios.zoned import at, hub_spans, link_zoned, show, spans, starts
+from tests.scenarios.play import both_show, clear, other, pull, writes
+from tests.scenarios.zoned import at, change_times, hub_spans, link_zoned, show, spans, starts
 
 EVE = date(2026, 12, 24)
 DAY = timedelta(days=1)
@@ -38,6 +38,25 @@ def test_tim_07_all_day_events_keep_their_dates_in_every_zone(unlinked: Provider
     world.sync()
     assert world.google.by_title()["Longer"].when == When(EVE, EVE + 3 * DAY)
     assert world.outlook.by_title()["From outlook"].when == When(EVE + DAY, EVE + 2 * DAY)
+    world.assert_quiet()
+
+
+@pytest.mark.parametrize("origin", ["google", "outlook"])
+def test_tim_07_one_day_of_a_timed_series_is_made_all_day_and_timed_again(
+    world: ProviderWorld, origin: str
+) -> None:
+    side = world.sides[origin]
+    side.create(series("Talks", NOON, "FREQ=WEEKLY;COUNT=3"))
+    world.sync()
+    day, noon = date(2026, 12, 12), datetime(2026, 12, 12, 12)
+    change_times(world, side, "12-12", day, day + DAY)
+    world.sync()
+    assert both_show(world) == ["12-05 12:00", "12-12", "12-19 12:00"]
+    assert world.hub_event("Talks")[1].when.exceptions == (SeriesException(noon, start=day, end=day + DAY),)
+    world.assert_quiet()
+    change_times(world, side, "12-12", noon, noon + timedelta(hours=1))
+    world.sync()
+    assert both_show(world) == ["12-05 12:00", "12-12 12:00", "12-19 12:00"]
     world.assert_quiet()
 
 

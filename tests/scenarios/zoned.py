@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from hub.models import Calendar, EventCopy
-from tests.provider_world import ANN, ProviderWorld, Side, agenda
+from hub_outlook.zones import to_windows
+from tests.provider_world import ANN, ZONE, ProviderWorld, Side, agenda
+from tests.scenarios.play import occurrence, raw
 
 
 def at(text: str) -> datetime:
@@ -53,3 +55,22 @@ def link_zoned(world: ProviderWorld, zone: str) -> None:
     google.link_id = world.link(google.account_id, "Zoned")
     world.link_primary("outlook")
     world.settle()
+
+
+def change_times(world: ProviderWorld, side: Side, at: str, *ends: date | datetime, zone: str = ZONE) -> None:
+    """Give one occurrence another start and end, as a person does: by its own id, whole days by their dates.
+
+    Args:
+        at: when it takes place, as in `play.agenda`.
+    """
+    is_day = not isinstance(ends[0], datetime)
+    body: dict[str, Any] = {}
+    for name, end in zip(("start", "end"), ends, strict=True):
+        if side.name == "outlook":
+            wall = end.isoformat() if isinstance(end, datetime) else f"{end}T00:00:00"
+            body |= {name: {"dateTime": wall, "timeZone": to_windows(zone)}, "isAllDay": is_day}
+        elif is_day:
+            body[name] = {"date": end.isoformat(), "dateTime": None, "timeZone": None}
+        else:
+            body[name] = {"date": None, "dateTime": end.isoformat(), "timeZone": zone}
+    raw(world, side, f"events/{occurrence(world, side, at)}", method="PATCH", body=body)

@@ -66,7 +66,8 @@ def _write(
     old, new = occurrence(wanted, before), occurrence(wanted, after)
     fields = changed_fields(old, new)
     body = to_remote(new, fields)
-    body.pop("isAllDay", None)
+    if old.when.all_day == new.when.all_day:
+        body.pop("isAllDay", None)  # Only who turns a day into an hour, or an hour into a day, says so.
     try:
         if not after.cancelled:
             return _patch(graph, found, body, old, new)

@@ -232,7 +232,8 @@ class Control:
                 continue
             usual = occurrence(held, change)
             body = to_remote(usual, ALL)
-            body.pop("isAllDay")
+            if usual.when.all_day == item.values["isAllDay"]:
+                body.pop("isAllDay")
             start, end = self.model.span(item, day)
             now = {"start": start, "end": end, "zone": "UTC", "isAllDay": item.values["isAllDay"]}
             self.model.update_occurrence(item, day, accept.changes(body, item, now))
