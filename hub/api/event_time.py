@@ -20,6 +20,7 @@ from hub.domain.recurrence import (
     dates_of,
     instant,
     is_known_zone,
+    later,
     length_of,
     without_orphans,
 )
@@ -213,6 +214,9 @@ def as_exception(values: Mapping[str, Any], when: When, zone: str) -> SeriesExce
             moment = _placed(values[name], zone, own)
             found[name] = moment.value
             found[f"{name}_zone"] = None if moment.zone == own else moment.zone
+    if found.get("start_zone") and "end" not in found:
+        # It is as long as the others, by the clock of its own zone.
+        found |= {"end": later(found["start"], length_of(when)), "end_zone": found["start_zone"]}
     original = original_start(values["original_start"], when, zone)
     return SeriesException(original, cancelled=values.get("cancelled", False), **found)
 

@@ -170,6 +170,16 @@ def test_an_occurrence_may_be_named_by_an_instant_or_a_date(hub: HubApp) -> None
     assert (found["start"], found["end"]) == ({"date": "2026-12-03"}, {"date": "2026-12-04"})
 
 
+def test_an_occurrence_of_which_only_a_start_in_another_zone_is_said_is_as_long_as_the_others(
+    hub: HubApp,
+) -> None:
+    own = {"original_start": at(3), "start": {"date_time": at(3), "time_zone": "America/New_York"}}
+    series = make(hub, exceptions=[own])
+    shown = hub.call("GET", one(series, 3)).get_json()
+    assert (shown["starts_at"], shown["ends_at"]) == ("2026-12-03T17:00:00Z", "2026-12-03T18:00:00Z")
+    everywhere(hub)
+
+
 def test_what_is_wrong_with_a_change_is_said(hub: HubApp) -> None:
     made = make(hub)
     whole = {"recurrence": [], "metadata": {"a": "b"}, "priority": 1, "url": "https://x.test"}

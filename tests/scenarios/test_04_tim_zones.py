@@ -9,8 +9,9 @@ import pytest
 from hub.plugin.testing import series, timed
 from hub.plugin.types import SeriesException, When
 from tests.provider_world import ProviderWorld
-from tests.scenarios.play import clear, other, pull, writes
-from tests.scenarios.zoned import at, hub_starts, notices, show, spans, starts
+from tests.scenarios.meetings import call
+from tests.scenarios.play import clear, occurrence, other, pull, raw, writes
+from tests.scenarios.zoned import at, hub_spans, hub_starts, notices, show, spans, starts
 
 AFTERNOON = datetime(2026, 10, 15, 16)
 BERLIN = "W. Europe Standard Time"
@@ -134,6 +135,47 @@ def test_tim_19_two_zones_are_kept_where_they_can_be_held(world: ProviderWorld) 
     world.sync()
     held = world.google.events()[remote_id]
     assert (held.title, held.when) == ("Flight BA1", when)
+    world.assert_quiet()
+
+
+NINE = datetime(2026, 12, 9, 9)
+BERLIN_NAME, NEW_YORK = "Europe/Berlin", "America/New_York"
+OWN_ZONES = {
+    "both": ((NINE, NEW_YORK), (NINE + timedelta(hours=1), NEW_YORK), ("14:00", "15:00")),
+    "start": ((NINE, NEW_YORK), (NINE + timedelta(hours=7, minutes=30), BERLIN_NAME), ("14:00", "15:30")),
+    "end": ((NINE, BERLIN_NAME), (NINE + timedelta(hours=1), "Europe/London"), ("08:00", "10:00")),
+}
+"""Times of one day that are in a zone of their own: by the digits, some are those of the series."""
+
+
+@pytest.mark.parametrize("origin", ["google", "api"])
+@pytest.mark.parametrize("own", OWN_ZONES)
+def test_tim_19_one_day_of_a_series_in_another_zone_takes_place_then_everywhere(
+    world: ProviderWorld, own: str, origin: str
+) -> None:
+    world.google.create(series("Call", NINE - timedelta(weeks=1), "FREQ=WEEKLY;COUNT=3"))
+    world.sync()
+    event_id = world.hub_event("Call")[0]
+    start, end, instants = OWN_ZONES[own]
+    ends = {"start": start, "end": end}
+    if origin == "google":
+        body = {
+            name: {"dateTime": f"{wall.isoformat()}", "timeZone": zone} for name, (wall, zone) in ends.items()
+        }
+        path = f"events/{occurrence(world, world.google, '12-09 09:00')}"
+        raw(world, world.google, path, method="PATCH", body=body)
+    else:
+        times = {
+            name: {"date_time": wall.isoformat(), "time_zone": zone} for name, (wall, zone) in ends.items()
+        }
+        call(world, "PATCH", f"/events/{event_id}/occurrences/{NINE.isoformat()}", times)
+    world.sync()
+    wanted = tuple(at(f"2026-12-09T{clock}") for clock in instants)
+    assert hub_spans(world, "Call")[1] == spans(world.google, "Call")[1] == wanted
+    assert spans(world.outlook, "Call")[1] == wanted
+    copies = call(world, "GET", f"/events/{event_id}")["copies"]
+    (at_outlook,) = [copy for copy in copies if copy["link_id"] == world.outlook.link_id]
+    assert "when" in [loss["field"] for loss in at_outlook["losses"]], "it is shown there in another zone"
     world.assert_quiet()
 
 

@@ -256,14 +256,19 @@ def exception_from(instance: Event, master: Event, series: EventContent) -> Seri
     end, end_zone = times.read_exactly(instance["end"], end_zone)
     if isinstance(start, datetime):
         start = _as_original(start, start_zone, original)
-    moved = (start, end) != (original, _usual_end(original, when))
     timed = isinstance(start, datetime)
+    own_zones = (
+        start_zone if timed and start_zone != when.start_zone else None,
+        end_zone if timed and end_zone != when.end_zone else None,
+    )
+    # The same digits in another zone are another time.
+    moved = (start, end) != (original, _usual_end(original, when)) or any(own_zones)
     return SeriesException(
         original,
         start=start if moved else None,
         end=end if moved else None,
-        start_zone=start_zone if timed and when.start_zone and start_zone != when.start_zone else None,
-        end_zone=end_zone if timed and when.end_zone and end_zone != when.end_zone else None,
+        start_zone=own_zones[0],
+        end_zone=own_zones[1],
         title=_other(title_of(instance), title_of(master)),
         description=_other(
             text.read_texts(instance.get("description", ""))[0],
@@ -397,7 +402,7 @@ def instance_to_remote(
         keys |= {key for name in named for key in FIELD_KEYS[name]}
         if each.cancelled:
             keys |= {"status", "start", "end"}
-        if each.start is not None or each.end is not None:
+        if any(getattr(each, name) is not None for name in ("start", "end", "start_zone", "end_zone")):
             keys |= {"start", "end"}
     return {key: value for key, value in whole.items() if key in keys}  # type: ignore[return-value]
 
@@ -407,7 +412,9 @@ def occurrence(exception: SeriesException, series: EventContent) -> EventContent
     when = series.when
     span = times.span_of(when.start, when.end, when.start_zone, when.end_zone)
     start_zone = exception.start_zone or when.start_zone
-    end_zone = exception.end_zone or exception.start_zone or when.end_zone or start_zone
+    # An end that is not said follows the start.
+    followed = exception.start_zone if exception.end is None else None
+    end_zone = exception.end_zone or followed or when.end_zone or start_zone
     start = exception.start if exception.start is not None else exception.original_start
     end = exception.end if exception.end is not None else times.shift(start, span, start_zone, end_zone)
     end = times.ordered_end(start, end, start_zone, end_zone)

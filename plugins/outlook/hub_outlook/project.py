@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hub.plugin import rules
 from hub.plugin.meaning import exact_losses
@@ -242,10 +242,9 @@ def occurrence(master: EventContent, change: SeriesException) -> EventContent:
     when = master.when
     start = change.start if change.start is not None else change.original_start
     end = change.end if change.end is not None else recurrence.usual_end(start, when)
-    own = When(start, end, when.start_zone, when.end_zone)
     return replace(
         master,
-        when=own,
+        when=When(start, end, change.start_zone or when.start_zone, change.end_zone or when.end_zone),
         title=_or(change.title, master.title),
         description=_or(change.description, master.description),
         location=None if change.location == Location("") else _or(change.location, master.location),
@@ -263,7 +262,7 @@ def difference(
     """Return an occurrence as its differences from its series, or None if there are none."""
     usual = occurrence(master, SeriesException(original_start))
     differs = changed_fields(usual, shown)
-    times: dict[str, date | datetime] = {}
+    times: dict[str, Any] = {}
     span = shown.when.start, shown.when.end
     if span != (usual.when.start, usual.when.end) and span != _as_shown(usual.when):
         times = {"start": shown.when.start, "end": shown.when.end}
@@ -277,7 +276,7 @@ def difference(
         reminders=shown.reminders if "reminders" in differs else None,
         attendees=shown.attendees if "attendees" in differs else None,
         own_answer=shown.own_answer if "own_answer" in differs else None,
-        **times,  # type: ignore[arg-type]
+        **times,
     )
     return None if found == SeriesException(original_start) else found
 
@@ -317,7 +316,8 @@ def _exceptions(
         own = [name for name in OF_THE_SERIES if getattr(change, name) is not None]
         if own:
             losses.append(Loss("when", f"Occurrences take these from their series: {', '.join(own)}."))
-        shown = difference(held, _held_occurrence(held, change, original, move, asked), original)
+        own_when = _own_when(held.when, change, move, asked)
+        shown = difference(held, _held_occurrence(held, change, original, own_when), original)
         if shown:
             found.append(shown)
     by_start = {e.original_start: e for e in found}
@@ -377,19 +377,28 @@ def _mover(asked: When, when: When) -> _Mover:
     return move
 
 
+def _own_when(when: When, change: SeriesException, move: _Mover, asked: When) -> When:
+    """Return when an occurrence takes place at Outlook: in its series' zone."""
+    asked_start = change.original_start if change.start is None else change.start
+    start_zone = change.start_zone or asked.start_zone
+    start = move(asked_start, start_zone)
+    end = recurrence.usual_end(start, when)
+    if change.end is not None or change.end_zone:
+        asked_end = recurrence.usual_end(asked_start, asked) if change.end is None else change.end
+        end = move(asked_end, change.end_zone or asked.end_zone or start_zone)
+    return When(start, _ordered_end(start, end), when.start_zone, when.end_zone)
+
+
 def _held_occurrence(
-    held: EventContent, change: SeriesException, original: date | datetime, move: _Mover, asked: When
+    held: EventContent, change: SeriesException, original: date | datetime, own: When
 ) -> EventContent:
-    start = original if change.start is None else move(change.start, change.start_zone or asked.start_zone)
-    end = recurrence.usual_end(start, held.when)
-    if change.end is not None:
-        end = move(change.end, change.end_zone or change.start_zone or asked.end_zone)
-    end = _ordered_end(start, end)
     projected = replace(
         change,
         original_start=original,
-        start=start,
-        end=end,
+        start=own.start,
+        end=own.end,
+        start_zone=own.start_zone,
+        end_zone=own.end_zone,
         title=None if change.title is None else _title(change.title),
         description=None if change.description is None else without_join_line(plain(change.description))[0],
         location=None if change.location is None else _location(change.location) or Location(""),
