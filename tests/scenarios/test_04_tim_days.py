@@ -78,6 +78,30 @@ def test_tim_09_a_timed_event_of_a_whole_day_stays_timed(world: ProviderWorld, o
     world.assert_quiet()
 
 
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York"])
+@pytest.mark.parametrize("origin", ["google", "outlook"])
+def test_tim_09_one_timed_day_of_a_series_of_whole_days_is_in_its_own_zone(
+    world: ProviderWorld, origin: str, zone: str
+) -> None:
+    side, day = world.sides[origin], date(2026, 12, 12)
+    whole = all_day("Watch", day - 7 * DAY)
+    side.create(replace(whole, when=replace(whole.when, recurrence=("RRULE:FREQ=WEEKLY;COUNT=3",))))
+    world.sync()
+    nine = datetime(2026, 12, 12, 9)
+    change_times(world, side, "12-12", nine, nine + timedelta(hours=1), zone=zone)
+    world.sync()
+    shown = "12-12 09:00" if zone == "Europe/Berlin" else "12-12 15:00"
+    assert both_show(world) == ["12-05", shown, "12-19"]
+    (own,) = world.hub_event("Watch")[1].when.exceptions
+    assert (own.start, own.start_zone) == (nine, zone)
+    world.assert_quiet()
+    change_times(world, side, shown, day, day + DAY)
+    world.sync()
+    assert both_show(world) == ["12-05", "12-12", "12-19"]
+    assert world.hub_event("Watch")[1].when.exceptions == ()
+    world.assert_quiet()
+
+
 NOON = datetime(2026, 12, 5, 12)
 NO_LENGTH = {
     "no length": (timed("", NOON, 0).when, timedelta(0)),

@@ -266,6 +266,9 @@ def difference(
     span = shown.when.start, shown.when.end
     if span != (usual.when.start, usual.when.end) and span != _as_shown(usual.when):
         times = {"start": shown.when.start, "end": shown.when.end}
+        if master.when.all_day and not shown.when.all_day:
+            # A series of whole days has no zone that its hours could be in.
+            times |= {"start_zone": shown.when.start_zone, "end_zone": shown.when.end_zone}
     found = SeriesException(
         original_start,
         title=shown.title if "title" in differs else None,
@@ -316,7 +319,8 @@ def _exceptions(
         own = [name for name in OF_THE_SERIES if getattr(change, name) is not None]
         if own:
             losses.append(Loss("when", f"Occurrences take these from their series: {', '.join(own)}."))
-        own_when = _own_when(held.when, change, move, asked)
+        own_when, more = _own_when(held.when, change, move, asked)
+        losses += more
         shown = difference(held, _held_occurrence(held, change, original, own_when), original)
         if shown:
             found.append(shown)
@@ -377,8 +381,11 @@ def _mover(asked: When, when: When) -> _Mover:
     return move
 
 
-def _own_when(when: When, change: SeriesException, move: _Mover, asked: When) -> When:
-    """Return when an occurrence takes place at Outlook: in its series' zone."""
+def _own_when(when: When, change: SeriesException, move: _Mover, asked: When) -> tuple[When, list[Loss]]:
+    """Return when an occurrence takes place at Outlook, and what is lost of that: in its series' zone.
+
+    One hour of a series of whole days is in a zone of its own.
+    """
     asked_start = change.original_start if change.start is None else change.start
     start_zone = change.start_zone or asked.start_zone
     start = move(asked_start, start_zone)
@@ -386,7 +393,9 @@ def _own_when(when: When, change: SeriesException, move: _Mover, asked: When) ->
     if change.end is not None or change.end_zone:
         asked_end = recurrence.usual_end(asked_start, asked) if change.end is None else change.end
         end = move(asked_end, change.end_zone or asked.end_zone or start_zone)
-    return When(start, _ordered_end(start, end), when.start_zone, when.end_zone)
+    if when.all_day and isinstance(start, datetime):
+        return _when(When(start, end, start_zone, change.end_zone or start_zone))
+    return When(start, _ordered_end(start, end), when.start_zone, when.end_zone), []
 
 
 def _held_occurrence(

@@ -417,11 +417,23 @@ def _series(event: Event, content: EventContent, zone: str | None) -> EventConte
     found = {start: SeriesException(start, cancelled=True) for start in gone}
     for item in event.get("exceptionOccurrences") or []:
         start = original_start(item, when)
-        changed = difference(master, _content(item, zone), start)
+        changed = difference(master, _content(item, zone or _own_zone(item)), start)
         if changed:
             found[start] = changed
     ordered = tuple(found[start] for start in sorted(found))
     return replace(master, when=replace(when, exceptions=ordered))
+
+
+def _own_zone(item: Event) -> str | None:
+    """Return the zone in which one timed occurrence of a series of whole days is kept.
+
+    It is UTC where the clocks there show its start or end twice.
+    """
+    zone, _ = _zone(item)
+    if zone is None:
+        return None
+    walls = (zones.to_wall(_utc(item[name]), zone) for name in ("start", "end"))
+    return zone if all(zones.is_plain(wall, zone) for wall in walls) else "UTC"
 
 
 def original_start(item: Event, when: When) -> date | datetime:
