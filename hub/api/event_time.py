@@ -50,8 +50,10 @@ def changed_when(before: When | None, data: Mapping[str, Any], zone: str) -> Whe
     """
     if before is not None and not data.keys() & set(NAMES):
         return before
-    start = _placed(data["start"], zone) if data.get("start") else Moment(before.start, before.start_zone)  # type: ignore[union-attr]
-    end = _placed(data["end"], zone) if data.get("end") else _kept_end(before, start)  # type: ignore[arg-type]
+    repeats = bool(data["recurrence"]) if "recurrence" in data else before is not None and before.is_series
+    said = {n: _placed(data[n], zone, repeats=repeats) for n in ("start", "end") if data.get(n)}
+    start = said.get("start") or Moment(before.start, before.start_zone)  # type: ignore[union-attr]
+    end = said.get("end") or _kept_end(before, start)  # type: ignore[arg-type]
     if isinstance(start.value, datetime) != isinstance(end.value, datetime):
         raise invalid([fault("/end", "start and end must both be dates or both be times: send both")])
     frame = When(start.value, end.value, start.zone, end.zone)
@@ -104,15 +106,24 @@ def _plain(line: str) -> str:
     return f"{head[:6].upper()}{head[6:]}:{values.upper()}"
 
 
-def _placed(moment: Moment, zone: str, default: str | None = CALENDARS_ZONE) -> Moment:
-    """Return a moment with its zone; one with an offset as what clocks show there at that instant."""
+def _placed(
+    moment: Moment, zone: str, default: str | None = CALENDARS_ZONE, *, repeats: bool = False
+) -> Moment:
+    """Return a moment with its zone; one with an offset as what clocks show there at that instant.
+
+    Where the clocks go back, what they show the second time would mean the first (RFC 5545 3.3.5): such an
+    instant is told in UTC. What repeats does so by the clock.
+    """
     named = default if moment.zone == CALENDARS_ZONE else moment.zone
     own = zone if named == CALENDARS_ZONE else named
     value = moment.value
     if isinstance(value, datetime) and value.tzinfo is not None:
-        value = value.astimezone(ZoneInfo(own or zone)).replace(tzinfo=None)
+        at, place = value, ZoneInfo(own or zone)
+        value = at.astimezone(place).replace(tzinfo=None, fold=0)
         if moment.is_day:
             return Moment(value.date(), None)
+        if not repeats and rules.to_utc(value, place) != at:
+            return Moment(at.astimezone(UTC).replace(tzinfo=None), "UTC")
     return Moment(value, own if isinstance(value, datetime) else None)
 
 

@@ -123,6 +123,36 @@ def test_tim_15_a_time_with_an_offset_is_that_instant_in_the_zone_that_is_meant(
     assert made["start"] == shown
 
 
+FIRST, SECOND = "2027-10-31T00:30:00Z", "2027-10-31T01:30:00Z"
+"""When clocks in Berlin show half past two, and do so again."""
+THREE = {"date_time": "2027-10-31T03:00:00", "time_zone": "Europe/Berlin"}
+
+
+@pytest.mark.parametrize("moment", [FIRST, SECOND])
+def test_tim_12_an_instant_in_the_hour_that_comes_twice_stays_that_instant(hub: HubApp, moment: str) -> None:
+    made = make(hub, start={"date_time": moment}, end=THREE)
+    shown = hub.call("GET", f"/v1/events/{made['id']}/occurrences?from={FIRST}").get_json()["items"]
+    assert [o["starts_at"] for o in shown] == [moment]
+    in_berlin = {"date_time": "2027-10-31T02:30:00", "time_zone": "Europe/Berlin"}
+    in_utc = {"date_time": SECOND.removesuffix("Z"), "time_zone": "UTC"}
+    assert (made["start"], made["end"]) == (in_berlin if moment == FIRST else in_utc, THREE)
+
+
+@pytest.mark.parametrize("moment", [FIRST, SECOND])
+def test_tim_12_so_does_that_of_one_day_of_a_series(hub: HubApp, moment: str) -> None:
+    noon = {"date_time": "2027-10-31T12:00:00"}
+    made = make(hub, start=noon, end={"date_time": "2027-10-31T13:00:00"}, recurrence=["RRULE:FREQ=DAILY"])
+    path = f"/v1/events/{made['id']}/occurrences/{noon['date_time']}"
+    shown = hub.call("PATCH", path, {"start": {"date_time": moment}, "end": THREE}).get_json()
+    assert (shown["starts_at"], shown["ends_at"]) == (moment, "2027-10-31T02:00:00Z")
+
+
+def test_tim_12_a_series_that_begins_in_that_hour_repeats_by_the_clock(hub: HubApp) -> None:
+    made = make(hub, start={"date_time": SECOND}, end=THREE, recurrence=["RRULE:FREQ=DAILY;COUNT=2"])
+    shown = hub.call("GET", f"/v1/events/{made['id']}/occurrences?from={FIRST}").get_json()["items"]
+    assert [o["starts_at"] for o in shown] == [FIRST, "2027-11-01T01:30:00Z"]
+
+
 def test_tim_15_a_date_with_an_offset_is_the_day_that_it_is_in_the_zone(hub: HubApp) -> None:
     evening = {"date": "2026-12-10T23:30:00-05:00"}
     made = make(hub, start=evening, end={"date": "2026-12-12"})
