@@ -206,7 +206,12 @@ def _place(
     zone = (exception.start_zone if exception else None) or when.start_zone
     end_zone = (exception.end_zone if exception else None) or when.end_zone or zone
     starts_at = instant(begin, zone, floating_zone)
-    ends_at = max(starts_at, instant(finish, end_zone, floating_zone))
+    last = finish
+    if when.is_series and isinstance(begin, datetime) and (exception is None or exception.end is None):
+        # What begins at a time that the clocks skip begins so much later, and is as long as the others.
+        skipped = rules.to_wall(starts_at, rules.find_zone(zone or floating_zone)) - begin
+        last += max(skipped, timedelta(0))
+    ends_at = max(starts_at, instant(last, end_zone, floating_zone))
     return Occurrence(original, begin, finish, starts_at, ends_at, exception)
 
 

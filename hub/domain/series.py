@@ -73,7 +73,12 @@ def _differing(content: EventContent, exception: SeriesException) -> SeriesExcep
         if getattr(exception, name) == _of_series(content, name) is not None
     }
     exception = _in_zone(dataclasses.replace(exception, **same), when)
+    if all(getattr(exception, name) is None for name in OWN_TIMES):
+        return exception
     takes_place = occurrence_at(dataclasses.replace(when, exceptions=(exception,)), original, "UTC")
+    usual = original, original + length_of(when)
+    if (takes_place.start, takes_place.end) == usual and not (exception.start_zone or exception.end_zone):
+        return dataclasses.replace(exception, start=None, end=None)
     zones = (exception.start_zone or when.start_zone, exception.end_zone or when.end_zone)
     begin, finish = (
         instant(takes_place.start, zones[0], "UTC"),
@@ -81,9 +86,6 @@ def _differing(content: EventContent, exception: SeriesException) -> SeriesExcep
     )
     if finish < begin or (when.all_day and finish == begin):
         raise SeriesError("the end is before the start")
-    usual = original, original + length_of(when)
-    if (takes_place.start, takes_place.end) == usual and not (exception.start_zone or exception.end_zone):
-        return dataclasses.replace(exception, start=None, end=None)
     return dataclasses.replace(exception, start=takes_place.start, end=takes_place.end)
 
 

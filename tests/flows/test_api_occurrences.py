@@ -158,6 +158,20 @@ def test_an_occurrence_is_cancelled_and_brought_back(hub: HubApp) -> None:
     assert len(everywhere(hub)) == 10
 
 
+def test_an_occurrence_that_begins_at_a_skipped_time_is_edited_and_brought_back_as_any_other(
+    hub: HubApp,
+) -> None:
+    night = {
+        name: {"date_time": f"2027-03-27T{clock}", "time_zone": "Europe/Berlin"}
+        for name, clock in (("start", "02:30:00"), ("end", "03:00:00"))
+    }
+    path = f"/v1/events/{make(hub, **night)['id']}/occurrences/2027-03-28T02:30:00"
+    assert hub.call("DELETE", path).status_code == 204
+    for change in ({"cancelled": False}, {"title": "Special"}, {"title": None}):
+        shown = hub.call("PATCH", path, change).get_json()
+        assert (shown["starts_at"], shown["ends_at"]) == ("2027-03-28T01:30:00Z", "2027-03-28T02:00:00Z")
+
+
 def test_an_occurrence_may_be_named_by_an_instant_or_a_date(hub: HubApp) -> None:
     made = make(hub)
     path = f"/v1/events/{made['id']}/occurrences"

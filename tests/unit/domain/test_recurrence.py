@@ -112,6 +112,17 @@ def test_a_wall_time_has_one_instant(wall: object, zone: str | None, expected: d
     assert instant(wall, zone, BERLIN) == expected
 
 
+@pytest.mark.parametrize("minutes", [30, 90, 600])
+def test_an_occurrence_that_begins_at_a_skipped_time_is_as_long_as_the_others(minutes: int) -> None:
+    begin = datetime(2026, 3, 27, 2, 30)
+    nightly = series("Nightly", begin, "FREQ=DAILY;COUNT=4").when
+    nightly = dataclasses.replace(nightly, end=begin + timedelta(minutes=minutes))
+    titled = SeriesException(begin + timedelta(days=2), title="Special")
+    for when in (nightly, dataclasses.replace(nightly, exceptions=(titled,))):
+        lengths = {o.ends_at - o.starts_at for o in occurrences(when, *YEAR, BERLIN)}
+        assert lengths == {timedelta(minutes=minutes)}
+
+
 @pytest.mark.parametrize(
     ("when", "message"),
     [
