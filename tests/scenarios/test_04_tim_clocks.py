@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from hub.domain.recurrence import instant
 from hub.plugin.testing import series, timed
 from tests.provider_world import ProviderWorld
 from tests.scenarios.play import clear, later, other, pull, writes
@@ -53,6 +54,30 @@ def test_tim_11_a_time_that_the_clocks_skip_has_the_offset_of_before(
         assert side.by_title()["Nightly"].when.start == datetime(2027, 3, 26, 2, 30)
     assert hub_starts(world, "Nightly") == nights
     world.assert_quiet()
+
+
+SKIPPED = datetime(2027, 3, 28, 2, 30)
+"""What no clock in Berlin shows: the next one after 01:59 is 03:00."""
+
+
+@pytest.mark.parametrize("unholdable", ["hold", "singles"])
+def test_tim_11_a_series_that_begins_at_a_skipped_time_is_never_repeated_at_another(
+    unlinked: ProviderWorld, unholdable: str
+) -> None:
+    world = unlinked
+    for name in world.sides:
+        world.link_primary(name, unholdable=unholdable)
+    world.api_creates(series("Nightly", SKIPPED, "FREQ=DAILY;COUNT=3"))
+    world.settle()
+    nights = [at("2027-03-28T01:30"), at("2027-03-29T00:30"), at("2027-03-30T00:30")]
+    for side in world.sides.values():
+        shown = [content.when for content in side.events().values()]
+        assert sorted(instant(when.start, when.start_zone, "UTC") for when in shown) == (
+            nights if unholdable == "singles" else []
+        )
+    held_back = {(name, "Nightly") for name in world.sides} if unholdable == "hold" else set()
+    assert world.parked().keys() == held_back
+    assert all("clocks skip" in reason for reason in world.parked().values())
 
 
 @pytest.mark.parametrize("origin", ORIGINS)

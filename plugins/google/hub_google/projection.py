@@ -88,7 +88,21 @@ def refusal(when: When) -> str | None:
     for zone in {when.start_zone, when.end_zone or when.start_zone}:
         if rules.find_zone(zone) is None:
             return f"Google Calendar does not know the time zone {zone}."
+    if when.is_series and _is_skipped(when):
+        return (
+            "The first day of this series begins or ends at a time that the clocks skip: Google Calendar "
+            "would repeat it at another time."
+        )
     return None
+
+
+def _is_skipped(when: When) -> bool:
+    """Whether the clocks of their zones never show the start or the end of a timed event."""
+    ends = (when.start, when.start_zone), (when.end, when.end_zone or when.start_zone)
+    walls = (
+        (wall.replace(microsecond=0), zone or "UTC") for wall, zone in ends if isinstance(wall, datetime)
+    )
+    return any(times.settle(wall, zone) != wall for wall, zone in walls)
 
 
 def _fit_when(when: When, join: str) -> When:

@@ -70,6 +70,18 @@ def test_a_time_without_zone_or_in_an_unknown_one_is_refused() -> None:
     assert project(EventContent(When(start, end, "Mars/Olympus"))).refusal
 
 
+@pytest.mark.parametrize("hour", [1, 2])
+def test_a_series_whose_first_day_begins_or_ends_at_a_skipped_time_is_refused(hour: int) -> None:
+    def series(day: int, *lines: str) -> EventContent:
+        start = datetime(2027, 3, day, hour, 30)
+        zones = ("Europe/Berlin", "Europe/Berlin")
+        return EventContent(When(start, start + timedelta(hours=1), *zones, lines))
+
+    assert "clocks skip" in (project(series(28, "RRULE:FREQ=DAILY")).refusal or "")
+    assert project(series(27, "RRULE:FREQ=DAILY")).refusal is None, "a later day is skipped as the clocks do"
+    assert project(series(28)).refusal is None
+
+
 def test_a_recurrence_that_google_cannot_hold_is_refused_and_not_guessed() -> None:
     start, end = datetime(2027, 1, 4, 9), datetime(2027, 1, 4, 10)
     when = When(start, end, "Europe/Berlin", "Europe/Berlin", ("RRULE:FREQ=DAILY;RSCALE=HEBREW",))
