@@ -9,6 +9,7 @@ import pytest
 from hub.domain.recurrence import instant
 from hub.plugin.testing import series, timed
 from tests.provider_world import ProviderWorld
+from tests.scenarios.meetings import call
 from tests.scenarios.play import clear, later, other, pull, writes
 from tests.scenarios.zoned import at, hub_spans, hub_starts, show, spans, starts
 
@@ -58,6 +59,25 @@ def test_tim_11_a_time_that_the_clocks_skip_has_the_offset_of_before(
 
 SKIPPED = datetime(2027, 3, 28, 2, 30)
 """What no clock in Berlin shows: the next one after 01:59 is 03:00."""
+
+
+@pytest.mark.parametrize("start", [SKIPPED, SKIPPED - timedelta(hours=1)], ids=["start", "end"])
+def test_tim_11_a_day_that_is_moved_to_a_skipped_time_is_in_step_with_what_is_shown_of_it(
+    world: ProviderWorld, start: datetime
+) -> None:
+    morning = SKIPPED.replace(hour=9)
+    world.google.create(series("Daily", morning - timedelta(days=3), "FREQ=DAILY;COUNT=10"))
+    world.sync()
+    event_id = world.hub_event("Daily")[0]
+    span = {
+        name: {"date_time": wall.isoformat(), "time_zone": "Europe/Berlin"}
+        for name, wall in (("start", start), ("end", start + timedelta(hours=1)))
+    }
+    call(world, "PATCH", f"/events/{event_id}/occurrences/{morning.isoformat()}", span)
+    world.sync()
+    for side in world.sides.values():
+        assert at("2027-03-28T01:30") in spans(side, "Daily")[3]
+    world.assert_quiet()
 
 
 @pytest.mark.parametrize("unholdable", ["hold", "singles"])

@@ -395,6 +395,9 @@ def _own_when(when: When, change: SeriesException, move: _Mover, asked: When) ->
         end = move(asked_end, change.end_zone or asked.end_zone or start_zone)
     if when.all_day and isinstance(start, datetime):
         return _when(When(start, end, start_zone, change.end_zone or start_zone))
+    usual = move(change.original_start, asked.start_zone)
+    if (start, end) != (usual, recurrence.usual_end(usual, when)):
+        start, end = _as_shown(When(start, end, when.start_zone))
     return When(start, _ordered_end(start, end), when.start_zone, when.end_zone), []
 
 
