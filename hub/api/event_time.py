@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -308,19 +308,30 @@ def _exception_faults(when: When, given: tuple[SeriesException, ...]) -> list[di
     return faults
 
 
-def exception_time_faults(when: When, exception: SeriesException, place: str) -> list[dict[str, str]]:
-    """Return the faults of an occurrence's own time."""
+def exception_time_faults(
+    when: When, exception: SeriesException, place: str, said: Collection[str] = ("start", "end")
+) -> list[dict[str, str]]:
+    """Return the faults of an occurrence's own time.
+
+    Args:
+        said: which ends a consumer says; the others are as a provider may have shown them: an hour of a
+            series of whole days, or a whole day of one with hours.
+    """
     timed = isinstance(when.start, datetime)
     odd = [
         name
         for name in ("start", "end")
-        if (value := getattr(exception, name)) is not None and isinstance(value, datetime) != timed
+        if name in said
+        and (value := getattr(exception, name)) is not None
+        and isinstance(value, datetime) != timed
     ]
     if odd:
         return [fault(f"{place}/{n}", "must be a date or a time as the series' start is") for n in odd]
-    start = exception.start if exception.start is not None else exception.original_start
-    if exception.cancelled or exception.end is None or isinstance(start, datetime) != timed:
+    if not said or exception.cancelled or exception.end is None:
         return []
+    start = exception.start if exception.start is not None else exception.original_start
+    if isinstance(exception.original_start, datetime) != timed:
+        return []  # Told by itself.
     own = When(
         start, exception.end, exception.start_zone or when.start_zone, exception.end_zone or when.end_zone
     )

@@ -34,7 +34,15 @@ from hub.api.schemas.occurrences import (
     ScopeQuery,
 )
 from hub.api.versions import expected_version
-from hub.domain.recurrence import CLEARED, Occurrence, RecurrenceError, later, occurrence_at, starts
+from hub.domain.recurrence import (
+    CLEARED,
+    OWN_TIMES,
+    Occurrence,
+    RecurrenceError,
+    later,
+    occurrence_at,
+    starts,
+)
 from hub.domain.series import as_exception as known_exception
 from hub.domain.series import find_occurrence, led_by
 from hub.domain.split import NoOccurrenceError, SeriesError
@@ -223,7 +231,7 @@ def _change(session: Session, event: Event, original: Start, data: Mapping[str, 
         values = {name: getattr(given, name) for name in data if name in OCCURRENCE_FIELDS}
         base = SeriesException(original) if own.cancelled else own
         exception = dataclasses.replace(base, **values, **_times(content.when, base, given, data))
-    if faults := exception_time_faults(content.when, exception, ""):
+    if faults := exception_time_faults(content.when, exception, "", data.keys() & set(_TIMES)):
         raise invalid(faults)
     series.change_occurrence(session, ports(), event, exception, author())
 
@@ -231,7 +239,10 @@ def _change(session: Session, event: Event, original: Start, data: Mapping[str, 
 def _times(
     when: When, own: SeriesException, given: SeriesException, data: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return when an occurrence takes place: one whose start alone is given is as long as before."""
+    """Return when an occurrence takes place: one whose start alone is given is as long as before.
+
+    None is as in the series.
+    """
     if not data.keys() & set(_TIMES):
         return {}
     bare = SeriesException(own.original_start)
@@ -247,6 +258,8 @@ def _times(
         end, end_zone = start + (known.end - known.start), start_zone or own.end_zone  # type: ignore[operator]
     elif "start" in data:
         end, end_zone = usual.end, None
+    if (start, end, start_zone, end_zone) == (usual.start, usual.end, None, None):
+        return dict.fromkeys(OWN_TIMES)
     return {"start": start, "end": end, "start_zone": start_zone, "end_zone": end_zone}
 
 

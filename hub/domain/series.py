@@ -84,7 +84,8 @@ def _differing(content: EventContent, exception: SeriesException) -> SeriesExcep
         instant(takes_place.start, zones[0], "UTC"),
         instant(takes_place.end, zones[1] or zones[0], "UTC"),
     )
-    if finish < begin or (when.all_day and finish == begin):
+    is_day = not isinstance(takes_place.start, datetime)
+    if finish < begin or (is_day and finish == begin):
         raise SeriesError("the end is before the start")
     return dataclasses.replace(exception, start=takes_place.start, end=takes_place.end)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ from sqlalchemy import select
 
 from hub.domain.recurrence import occurrences
 from hub.models import EventCopy
+from hub.plugin.testing import all_day, timed
+from hub.plugin.types import EventContent, SeriesException, When
 from tests.unit.api.hub_app import HubApp, an_event, pointers
 
 MONTH = "from=2026-12-01T00:00:00Z&to=2027-01-01T00:00:00Z"
@@ -167,7 +171,7 @@ def test_an_occurrence_that_begins_at_a_skipped_time_is_edited_and_brought_back_
     }
     path = f"/v1/events/{make(hub, **night)['id']}/occurrences/2027-03-28T02:30:00"
     assert hub.call("DELETE", path).status_code == 204
-    for change in ({"cancelled": False}, {"title": "Special"}, {"title": None}):
+    for change in ({"cancelled": False}, {"title": "Special"}, {"title": None, "start": None}):
         shown = hub.call("PATCH", path, change).get_json()
         assert (shown["starts_at"], shown["ends_at"]) == ("2027-03-28T01:30:00Z", "2027-03-28T02:00:00Z")
 
@@ -191,6 +195,35 @@ def test_an_occurrence_of_which_only_a_start_in_another_zone_is_said_is_as_long_
     series = make(hub, exceptions=[own])
     shown = hub.call("GET", one(series, 3)).get_json()
     assert (shown["starts_at"], shown["ends_at"]) == ("2026-12-03T17:00:00Z", "2026-12-03T18:00:00Z")
+    everywhere(hub)
+
+
+DAY = date(2026, 12, 3)
+HOURS = timed("", datetime(2026, 12, 3, 12)).when
+HOUR = SeriesException(
+    DAY, start=HOURS.start, end=HOURS.end, start_zone="Europe/Berlin", end_zone="Europe/Berlin"
+)
+WHOLE = SeriesException(HOURS.start, start=DAY, end=DAY + timedelta(days=1))
+
+
+@pytest.mark.parametrize(
+    ("when", "own"), [(all_day("", DAY).when, HOUR), (HOURS, WHOLE)], ids=["hour", "day"]
+)
+def test_an_occurrence_of_another_kind_than_its_series_is_edited_as_any_other(
+    hub: HubApp, when: When, own: SeriesException
+) -> None:
+    daily = replace(when, recurrence=("RRULE:FREQ=DAILY;COUNT=3",), exceptions=(own,))
+    hub.world.person_creates("left", EventContent(title="Standup", when=daily))
+    hub.world.settle()
+    (event_id,) = hub.world.hub_events()
+    path = f"/v1/events/{event_id}/occurrences/{when.start.isoformat()}"
+    before = hub.call("GET", path).get_json()
+    after = hub.call("PATCH", path, {"title": "Special"}).get_json()
+    assert (after["title"], after["start"], after["end"]) == ("Special", before["start"], before["end"])
+    everywhere(hub)
+    assert pointers(hub.call("PATCH", path, {"end": None})) == ["/end"], "both ends are of one kind"
+    back = hub.call("PATCH", path, {"start": None}).get_json()
+    assert back["start"] != before["start"] and back["end"] != before["end"]
     everywhere(hub)
 
 
