@@ -143,6 +143,20 @@ def test_rec_25_a_series_of_dates_alone_stops_nobody_and_is_told(world: Provider
     assert when.is_series
 
 
+def test_rec_25_extra_dates_that_the_rule_makes_anyway_hold_no_series_back(world: ProviderWorld) -> None:
+    monday = datetime(2026, 12, 7, 9)
+    lines = "RRULE:FREQ=WEEKLY;COUNT=3", "RDATE;TZID=Europe/Berlin:20261207T090000,20261214T090000"
+    remote_id = world.google.create(with_lines("Weekly", monday, *lines))
+    world.sync()
+    assert both_show(world) == days(7, 14, 21)
+    world.assert_quiet()
+    world.outlook.update(world.outlook.find("Weekly"), title="Renamed")
+    world.sync()
+    assert world.hub_event("Renamed")[1].when.recurrence == lines, "of its time nothing was changed"
+    assert world.google.events()[remote_id].when.recurrence == lines
+    world.assert_quiet()
+
+
 def test_rec_26_rules_that_break_the_standard_are_repaired_where_they_are_clear(world: ProviderWorld) -> None:
     monday = datetime(2026, 12, 7, 9)
     world.google.create(with_lines("Date", monday, "RRULE:FREQ=WEEKLY;WKST=MO;UNTIL=20261221;BYDAY=MO"))

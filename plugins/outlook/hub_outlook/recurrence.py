@@ -110,6 +110,7 @@ def to_graph(when: When) -> Recurrence:
 def _to_graph(
     lines: tuple[str, ...], start: date | datetime, end: date | datetime, start_zone: str | None
 ) -> Recurrence:
+    lines = _without_repeats(lines, start, start_zone)
     if len(lines) != 1:
         raise UnmappableError("Outlook has only one rule for a series, and no extra dates.")
     rule = _parse(lines[0], start)
@@ -120,6 +121,30 @@ def _to_graph(
     found: Recurrence = {"pattern": pattern, "range": _range(rule, lines[0], start, start_zone)}
     _check_occurrences(lines[0], start, end, start_zone)
     return found
+
+
+def _without_repeats(lines: tuple[str, ...], start: date | datetime, zone: str | None) -> tuple[str, ...]:
+    """Return the lines without those of dates that the rules make anyway: they say nothing more."""
+    made_by = tuple(line for line in lines if line.upper().startswith("RRULE"))
+    if not made_by or made_by == lines:
+        return lines
+    try:
+        return tuple(line for line in lines if line in made_by or not _repeats(line, made_by, start, zone))
+    except rules.RecurrenceError:
+        return lines
+
+
+def _repeats(line: str, made_by: tuple[str, ...], start: date | datetime, zone: str | None) -> bool:
+    """Whether a line is one of extra dates, and names none but those that the rules make.
+
+    Raises:
+        RecurrenceError: it, or a rule, cannot be read.
+    """
+    name, params, value = rules.split(line)
+    if name != "RDATE":
+        return False
+    dates = {rules.read_stamp(text, start, zone, params.get("TZID")) for text in value.split(",") if text}
+    return dates <= rules.hits(made_by, start, zone, dates, beyond=False)
 
 
 def _pattern(rule: _Rule, start: date | datetime) -> Pattern:

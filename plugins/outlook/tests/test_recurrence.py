@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -11,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.plugin import rules
-from hub.plugin.types import When
+from hub.plugin.types import EventContent, When
 from hub_outlook import recurrence
+from hub_outlook.project import project
 from hub_outlook.recurrence import UnmappableError, from_graph, to_graph
 from hub_outlook.sandbox import series
 
@@ -98,9 +100,19 @@ def test_a_rule_that_outlook_cannot_hold_is_refused_with_a_reason(rule: str, rea
         to_graph(when(rule, datetime(2027, 1, 4, 9)))
 
 
+@pytest.mark.parametrize("extra", ["20270104T090000", "20270104T090000,20270110T090000"])
+def test_an_extra_date_that_the_rule_makes_anyway_is_none(extra: str) -> None:
+    daily = when("FREQ=DAILY;COUNT=9", datetime(2027, 1, 4, 9))
+    lines = (*daily.recurrence, f"RDATE;TZID=Europe/Berlin:{extra}")
+    assert to_graph(replace(daily, recurrence=lines)) == to_graph(daily)
+    content = EventContent(replace(daily, recurrence=lines))
+    held = project(content)
+    assert held.content.when == daily and "when" not in {loss.field for loss in held.losses}
+
+
 def test_extra_dates_and_overlapping_occurrences_are_refused() -> None:
     start = datetime(2027, 1, 4, 9)
-    two = When(start, start, BERLIN, BERLIN, ("RRULE:FREQ=DAILY", "RDATE;TZID=Europe/Berlin:20270110T090000"))
+    two = When(start, start, BERLIN, BERLIN, ("RRULE:FREQ=DAILY", "RDATE;TZID=Europe/Berlin:20270110T100000"))
     with pytest.raises(UnmappableError, match="extra dates"):
         to_graph(two)
     with pytest.raises(UnmappableError, match="overlap"):
