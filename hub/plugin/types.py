@@ -178,7 +178,8 @@ class SeriesException:
     start: date | datetime | None = None
     end: date | datetime | None = None
     start_zone: str | None = None
-    """IANA zone of `start` where it differs from the series' own; likewise `end_zone`."""
+    """IANA zone of `start` where it differs from the series' own; likewise `end_zone`. Where a provider shows
+    one, `start` and `end` are both set, even if they have the digits of the usual ones."""
     end_zone: str | None = None
     title: str | None = None
     description: str | None = None
