@@ -73,6 +73,24 @@ def test_fld_01_formatting_survives_an_edit_of_the_title_on_the_mirror(world: Pr
     world.assert_quiet()
 
 
+@pytest.mark.parametrize(
+    "text", ["Join <https://zoom.us/j/123> now", "Host: Bob <bob@x.test>", "Dear <name>", "x<y and y>z"]
+)
+def test_fld_01_what_stands_in_angle_brackets_survives_an_edit_of_the_mirror(
+    world: ProviderWorld, text: str
+) -> None:
+    world.google.create_raw(**GOOGLE, summary="Plain", description=text)
+    world.google.create_raw(**GOOGLE, summary="Mixed", description=f"<b>Soon</b><br>{text}")
+    world.sync()
+    for title, whole in {"Plain": text, "Mixed": f"Soon\n{text}"}.items():
+        assert described(world.outlook, title) == whole
+        world.outlook.update(world.outlook.find(title), description=f"{whole}\nBring cake")
+    rounds(world, 2)
+    assert described(world.google, "Plain") == f"{text}\nBring cake"
+    assert described(world.google, "Mixed") == f"Soon\n{text}\nBring cake"
+    world.assert_quiet()
+
+
 @pytest.mark.parametrize("source", ["outlook", "google"])
 def test_fld_02_the_block_that_google_takes_out_is_not_written_again_and_again(
     world: ProviderWorld, source: str

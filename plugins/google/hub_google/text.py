@@ -1,7 +1,8 @@
 """Descriptions: Google shows them as HTML, the hub keeps plain text, and neither may look like an edit.
 
-Text is written as it is when it reads back unchanged, and escaped otherwise; whatever has tags or
-entities is read as HTML.
+Whatever has tags of HTML or entities is read as HTML. People and other programs put much else into angle
+brackets: addresses, names to be filled in, sums. That is text, and stays. Text that a browser would read as
+HTML is written escaped.
 """
 
 from __future__ import annotations
@@ -12,7 +13,24 @@ import re
 from hub.plugin.html import HtmlReader
 from hub.plugin.text import clean, join_line, without_join_line
 
-_MARKUP = re.compile(r"</?[a-zA-Z][^<>]*>|<!--|&(?:#\d+|#[xX][0-9a-fA-F]+|[a-zA-Z][a-zA-Z0-9]*);")
+_ELEMENTS = (
+    "html head meta style script body html-blob o:p div p br hr h[1-6] pre blockquote center article section "
+    "aside header footer main nav figure figcaption ul ol li dl dt dd table caption colgroup col thead tbody "
+    "tfoot tr td th a img b strong i em u s strike del ins mark small big font span sub sup tt code kbd samp "
+    "var q cite abbr acronym dfn bdi bdo ruby rt rp nobr wbr svg iframe video audio"
+)
+"""The elements of HTML that texts have, and what Google and Word add.
+
+Those are missing whose names rather are people's, as in `<title>` or `<time>`: a tag that is shown costs
+nobody a word.
+"""
+_TAG = rf"/?(?:{'|'.join(_ELEMENTS.split())})(?:\s*/?|\s[^<>=]*=[^<>]*)>"
+"""What follows the `<` of a tag; `a<b and b>c` is none, whose attributes have no values."""
+_ENTITY = r"&(?:#\d+|#[xX][0-9a-fA-F]+|[a-zA-Z][a-zA-Z0-9]*);"
+_MARKUP = re.compile(rf"<{_TAG}|<!--|{_ENTITY}", re.IGNORECASE | re.ASCII)
+_STRAY = re.compile(rf"<(?!{_TAG}|[!?])", re.IGNORECASE | re.ASCII)
+_FOR_BROWSERS = re.compile(rf"</?[a-zA-Z]|<[!?]|{_ENTITY}")
+"""What a browser, as Google's page is shown in, does not show as it stands."""
 _CONFERENCE_BLOCK = re.compile(r"\s*-::~[:~]*::-.*?-::~[:~]*::-\s*", re.DOTALL)
 """What Google itself writes into exported descriptions, and takes out of those that it is given."""
 _BREAKS = {"br", "tr"}
@@ -24,12 +42,18 @@ def is_html(text: str) -> bool:
     return ("<" in text or "&" in text) and _MARKUP.search(text) is not None
 
 
+def html_of(text: str) -> str | None:
+    """Return HTML with `&lt;` for each bracket that begins no tag; None if the description is text."""
+    return _STRAY.sub("&lt;", text) if is_html(text) else None
+
+
 def read_description(text: str) -> str:
     """Return the plain text of a description as Google holds it."""
-    if not is_html(text):
+    markup = html_of(text)
+    if markup is None:
         return _own(text)
     reader = _Reader()
-    reader.feed(text.replace("\r\n", "\n"))
+    reader.feed(markup.replace("\r\n", "\n"))
     reader.close()
     return _own("".join(reader.parts))
 
@@ -58,7 +82,7 @@ def write_description(text: str, html_text: str | None = None, join: str = "") -
     if html_text is not None and read_description(html_text) == text:
         return html_text + html.escape(line, quote=False)
     whole = text + line
-    return whole if read_description(whole) == whole else html.escape(whole, quote=False)
+    return html.escape(whole, quote=False) if _FOR_BROWSERS.search(whole) else whole
 
 
 def _own(text: str) -> str:
