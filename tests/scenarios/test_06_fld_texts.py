@@ -91,6 +91,20 @@ def test_fld_01_what_stands_in_angle_brackets_survives_an_edit_of_the_mirror(
     world.assert_quiet()
 
 
+def test_fld_01_the_address_of_a_link_survives_an_edit_of_the_mirror(world: ProviderWorld) -> None:
+    content = '<html><body><p>Please <a href="https://zoom.us/j/1?pwd=x">join here</a></p></body></html>'
+    body = {"contentType": "html", "content": content}
+    world.outlook.create_raw(**OUTLOOK, subject="Talk", body=body)
+    world.sync()
+    text = "Please join here<https://zoom.us/j/1?pwd=x>"
+    assert described(world.google, "Talk") == text
+    world.google.update(world.google.find("Talk"), description=f"{text}, all")
+    rounds(world, 2)
+    assert described(world.outlook, "Talk") == f"{text}, all"
+    assert "https://zoom.us/j/1?pwd=x" in world.outlook.raw("Talk")["body"]["content"]
+    world.assert_quiet()
+
+
 @pytest.mark.parametrize("source", ["outlook", "google"])
 def test_fld_02_the_block_that_google_takes_out_is_not_written_again_and_again(
     world: ProviderWorld, source: str

@@ -55,6 +55,32 @@ def test_a_text_that_comes_as_html_is_read_as_text(ann: Connected, cal: RemoteCa
         assert event and event.content.description == TEXT
 
 
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ('Please <a href="https://x.test/j?a=1&amp;b=2">join <b>here</b></a>.',
+         "Please join here<https://x.test/j?a=1&b=2>."),
+        ("<p>Ask <A class=x HREF='mailto:bob@x.test'>Bob</A></p>", "Ask Bob<mailto:bob@x.test>"),
+        ('<a href=https://x.test/1><img src="cid:logo"></a>', "[picture]<https://x.test/1>"),
+        ('<a href="https://x.test/1">https://x.test/1</a>', "https://x.test/1"),
+        ('<a href="mailto:bob@x.test">bob@x.test</a>', "bob@x.test"),
+        ('<a href="#top">up</a>, <a name="y">there</a>, <a href="javascript:x()">run</a>', "up, there, run"),
+        ('<a href="https://x.test/1">one</a> <a href="https://x.test/2">two</a>',
+         "one<https://x.test/1> two<https://x.test/2>"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("as_text", [True, False])
+def test_a_link_keeps_its_address_in_the_text(
+    ann: Connected, cal: RemoteCalendar, markup: str, text: str, as_text: bool
+) -> None:
+    body = {"contentType": "html", "content": f"<html><body>{markup}</body></html>"}
+    remote_id = ann.control.create(PERSON, cal.remote_id, timed("Talk", MONDAY))
+    ann.control.update_raw(PERSON, cal.remote_id, remote_id, {"body": body})
+    ann.control.switches(delta_text=as_text)
+    event = latest(ann.list_all(cal)[0])[remote_id].event
+    assert event and event.content.description == text
+
+
 @pytest.mark.parametrize("how", ["with", "later", "missing"])
 def test_a_series_is_found_wherever_its_master_stands(ann: Connected, cal: RemoteCalendar, how: str) -> None:
     ann.control.switches(delta_masters=how, page_limit=2, shuffle_delta=True)
