@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hub.plugin.testing import series, timed
-from hub.plugin.types import Location, SeriesException
+from hub.plugin.types import Conference, Location, SeriesException
 from tests.provider_world import ProviderWorld, Side
 from tests.scenarios.play import clear, other, writes
 
@@ -88,6 +88,41 @@ def test_fld_01_what_stands_in_angle_brackets_survives_an_edit_of_the_mirror(
     rounds(world, 2)
     assert described(world.google, "Plain") == f"{text}\nBring cake"
     assert described(world.google, "Mixed") == f"Soon\n{text}\nBring cake"
+    world.assert_quiet()
+
+
+def test_fld_01_formatting_survives_that_a_meeting_is_added_changed_and_taken_away(
+    world: ProviderWorld,
+) -> None:
+    world.google.create_raw(**GOOGLE, summary="Lunch", description=HTML)
+    world.sync()
+    event_id, content = world.hub_event("Lunch")
+    for url in ("https://zoom.us/j/1?a=2&b=3", "https://zoom.us/j/4", ""):
+        content = dataclasses.replace(content, conference=Conference(url) if url else None)
+        world.api_updates(event_id, content)
+        world.sync()
+        shown = world.google.raw("Lunch")["description"]
+        assert "<b>cake</b>" in shown and 'href="https://example.test/a?b=1&amp;c=2"' in shown
+        assert world.google.by_title()["Lunch"].conference == content.conference
+        _, kept = world.hub_event("Lunch")
+        assert (kept.description, kept.conference) == (content.description, content.conference)
+        assert kept.description_html and "<b>cake</b>" in kept.description_html
+        assert "Join" not in kept.description_html
+        world.assert_quiet()
+
+
+def test_fld_01_a_formatted_event_with_a_meeting_is_written_with_both(world: ProviderWorld) -> None:
+    html = "<p>Bring <b>cake</b></p>"
+    content = timed("Lunch", TEN, description="Bring cake", conference=Conference("https://zoom.us/j/1"))
+    event_id = world.api_creates(dataclasses.replace(content, description_html=html))
+    world.sync()
+    assert world.google.raw("Lunch")["description"].startswith(html)
+    assert world.google.by_title()["Lunch"].conference == content.conference
+    world.google.update(world.google.find("Lunch"), title="Dinner")
+    world.sync()
+    assert world.hub_event("Dinner")[1].description_html == html
+    assert world.google.raw("Dinner")["description"].startswith(html)
+    assert event_id == world.hub_event("Dinner")[0]
     world.assert_quiet()
 
 

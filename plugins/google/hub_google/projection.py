@@ -61,12 +61,13 @@ def project(content: EventContent) -> Projection:
         when = _fit_when(content.when, _url_of(content))
     except ValueError as e:
         return Projection(content, refusal=f"Google Calendar cannot hold this time: {e}.")
-    html = content.description_html
+    join = _url_of(content)
+    description = text.fitted(content.description, MAX_DESCRIPTION, join)
     fitted = dataclasses.replace(
         content,
         title=_cut_line(content.title),
-        description=text.fitted(content.description, MAX_DESCRIPTION, _url_of(content)),
-        description_html=html if html is not None and len(html) <= MAX_DESCRIPTION else None,
+        description=description,
+        description_html=text.fitted_html(content.description_html, description, MAX_DESCRIPTION, join),
         location=_cut(content.location),
         reminders=_fit_reminders(content.reminders),
         when=when,

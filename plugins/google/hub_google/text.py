@@ -33,6 +33,7 @@ _FOR_BROWSERS = re.compile(rf"</?[a-zA-Z]|<[!?]|{_ENTITY}")
 """What a browser, as Google's page is shown in, does not show as it stands."""
 _CONFERENCE_BLOCK = re.compile(r"\s*-::~[:~]*::-.*?-::~[:~]*::-\s*", re.DOTALL)
 """What Google itself writes into exported descriptions, and takes out of those that it is given."""
+_LINE_BEGINS = ("<br>", "<br/>", "<br />", "<p>", "<div>", "<span>")
 _BREAKS = {"br", "tr"}
 _BLOCKS = {"p", "div", "ul", "ol", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "table"}
 
@@ -63,11 +64,33 @@ def read_texts(text: str) -> tuple[str, str | None]:
     return without_join_line(read_description(text))
 
 
+def read_html(shown: str, text: str, join: str | None) -> str | None:
+    """Return the HTML of a description without the hub's line; None if it is text, or more follows that line.
+
+    Args:
+        text, join: what `read_texts` gives of it.
+    """
+    markup = html_of(shown)
+    if markup is None or join is None:
+        return markup
+    rest = markup.rpartition(join_line("", join).removesuffix(join))[0].rstrip()
+    while rest.endswith(_LINE_BEGINS):
+        rest = rest[: rest.rindex("<")].rstrip()
+    return html_of(rest) if read_description(rest) == text else None
+
+
 def fitted(text: str, most: int, join: str = "") -> str:
     """Return what of a description Google keeps, with room for how to join."""
     text = clean(_own(text)[:most])
     room = most - len(join_line(text, join))
     return text if len(text) <= room else clean(text[:room])
+
+
+def fitted_html(html_text: str | None, text: str, most: int, join: str = "") -> str | None:
+    """Return the HTML of a text that Google keeps, if there is room for it and for how to join."""
+    if html_text is None or len(html_text) + len(_html_line(text, join)) > most:
+        return None
+    return html_text
 
 
 def write_description(text: str, html_text: str | None = None, join: str = "") -> str:
@@ -79,10 +102,16 @@ def write_description(text: str, html_text: str | None = None, join: str = "") -
     """
     text = _own(text)
     line = join_line(text, join)
-    if html_text is not None and read_description(html_text) == text:
-        return html_text + html.escape(line, quote=False)
     whole = text + line
+    if html_text is not None and read_description(html_text) == text:
+        formatted = html_text + _html_line(text, join)
+        if read_texts(formatted) == without_join_line(whole):  # Else the HTML leaves something open.
+            return formatted
     return html.escape(whole, quote=False) if _FOR_BROWSERS.search(whole) else whole
+
+
+def _html_line(text: str, join: str) -> str:
+    return html.escape(join_line(text, join), quote=False).replace("\n", "<br>")
 
 
 def _own(text: str) -> str:

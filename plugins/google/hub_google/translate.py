@@ -188,7 +188,7 @@ def content_from(item: Event, instances: Iterable[Event], zone: str) -> EventCon
         when=_when(item, instances, zone),
         title=title_of(item),
         description=description,
-        description_html=text.html_of(shown) if join is None else None,
+        description_html=text.read_html(shown, description, join),
         location=values.read_location(item.get("location", "")),
         status=values.read_status(item.get("status")),
         show_as=values.read_show_as(item.get("transparency"), item.get("eventType")),

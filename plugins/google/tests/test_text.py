@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub_google.text import clean, html_of, is_html, read_description, write_description
+from hub_google.text import (
+    clean,
+    html_of,
+    is_html,
+    read_description,
+    read_html,
+    read_texts,
+    write_description,
+)
 
 
 @given(st.text(alphabet=st.characters() | st.sampled_from("<>&;/ab \n\r\t\"'!-#x0")))
@@ -27,6 +35,43 @@ def test_markup_and_brackets_in_any_order_are_read_back_as_they_were_read(shown:
     assert read_description(write_description(text, html)) == text
     if html is not None:
         assert read_description(html) == text and html_of(html) == html
+
+
+JOIN = "https://meet.test/j?a=1&b=2"
+
+
+@settings(max_examples=500)
+@given(st.lists(PIECES, max_size=12).map("".join))
+def test_how_to_join_can_be_said_in_any_html_and_is_read_back(shown: str) -> None:
+    text, html = read_description(shown), html_of(shown)
+    written = write_description(text, html, JOIN)
+    assert read_texts(written) == (text, JOIN)
+    kept = read_html(written, text, JOIN)
+    assert kept is None or read_description(kept) == text
+    assert read_texts(write_description(text, kept, JOIN)) == (text, JOIN)
+
+
+@pytest.mark.parametrize(
+    ("html", "written"),
+    [
+        ("Bring <b>cake</b>", "Bring <b>cake</b><br><br>{}"),
+        ("<p>Bring</p><ul><li>cake</li></ul>", "<p>Bring</p><ul><li>cake</li></ul><br><br>{}"),
+        ("Fish &amp; chips", "Fish &amp; chips<br><br>{}"),
+    ],
+)
+def test_how_to_join_stands_below_html_as_html_and_the_html_comes_back(html: str, written: str) -> None:
+    text = read_description(html)
+    line = "Join the meeting: https://meet.test/j?a=1&amp;b=2"
+    whole = write_description(text, html, JOIN)
+    assert whole == written.format(line)
+    assert read_html(whole, *read_texts(whole)) == html
+    address = line.removeprefix("Join the meeting: ")
+    edited = f'{html}<p>Join the meeting: <a href="{address}" target="_blank">{address}</a></p>'
+    assert read_texts(edited) == (text, JOIN) and read_html(edited, text, JOIN) == html
+
+
+def test_html_that_leaves_something_open_gives_way_to_how_to_join() -> None:
+    assert read_texts(write_description("seen", "seen<script>", JOIN)) == ("seen", JOIN)
 
 
 @pytest.mark.parametrize(
