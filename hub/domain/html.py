@@ -7,6 +7,7 @@ stood there is dropped, its text kept.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from html import escape
 
 from hub.plugin.html import HtmlReader
@@ -45,10 +46,13 @@ class _Reader(HtmlReader, ABC):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self._unseen: list[str] = []
+        self._times_unseen: Counter[str] = Counter()
+        """How often each element stands in `_unseen`."""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in _UNSEEN:
             self._unseen.append(tag)
+            self._times_unseen[tag] += 1
         elif not self._unseen:
             self.begun(tag, dict(attrs))
 
@@ -57,9 +61,11 @@ class _Reader(HtmlReader, ABC):
             self.handle_starttag(tag, attrs)
 
     def handle_endtag(self, tag: str) -> None:
-        if tag in self._unseen:
-            while self._unseen.pop() != tag:
-                pass
+        if self._times_unseen[tag]:
+            last = ""
+            while last != tag:
+                last = self._unseen.pop()
+                self._times_unseen[last] -= 1
         elif not self._unseen:
             self.ended(tag)
 
@@ -93,7 +99,8 @@ class _Text(_Reader):
     def __init__(self) -> None:
         super().__init__()
         self.parts: list[str] = []
-        self._links: list[tuple[str, int]] = []
+        self._link: tuple[str, int] | None = None
+        """The address of the link that is open, and how many parts are before it."""
         self._kept = 0
         """How many elements are open in which line ends count."""
 
@@ -105,14 +112,12 @@ class _Text(_Reader):
             self.parts += ["- "] if tag == "li" else []
         self._kept += tag == "pre"
         if tag == "a":
-            self._links.append((attributes.get("href") or "", len(self.parts)))
+            self._end_link()  # No link is within another one.
+            self._link = (attributes.get("href") or "", len(self.parts))
 
     def ended(self, tag: str) -> None:
-        if tag == "a" and self._links:
-            address, since = self._links.pop()
-            shown = "".join(self.parts[since:]).strip()
-            if address.lower().startswith(_SCHEMES) and shown not in (address, address.partition(":")[2]):
-                self.parts.append(f" ({address})" if shown else address)
+        if tag == "a":
+            self._end_link()
         if tag in _BLOCKS:
             self._new_line()
         if tag == "pre" and self._kept:
@@ -125,6 +130,15 @@ class _Text(_Reader):
                 text = text.lstrip(" ")
         if text:
             self.parts.append(text)
+
+    def _end_link(self) -> None:
+        if self._link is None:
+            return
+        address, since = self._link
+        self._link = None
+        shown = "".join(self.parts[since:]).strip()
+        if address.lower().startswith(_SCHEMES) and shown not in (address, address.partition(":")[2]):
+            self.parts.append(f" ({address})" if shown else address)
 
     def _new_line(self) -> None:
         if self.parts and not self.parts[-1].endswith("\n"):

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 _UNSENDABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _ESCAPED = re.compile(rb"\\u(?:00[01]|007[fF]|[dD][89a-fA-F]|[fF]{3}[eEfF])")
 """How what `_UNSENDABLE` finds may stand in JSON, and little else."""
 _JOIN = "Join the meeting: "
-_JOIN_LINE = re.compile(rf"(?:^|\n+){_JOIN}(https?://[^\s<>]+)(?: ?[<(][^\s<>]*[>)])?[ \t]*(?=\n|$)")
+_JOIN_LINE = re.compile(rf"(?<![^\n]){_JOIN}(https?://[^\s<>]++)(?: ?[<(][^\s<>]*[>)])?[ \t]*(?=\n|$)")
 _ADDRESS = re.compile(r"https?://[^\s<>]+")
 
 
@@ -77,9 +78,19 @@ def without_join_line(text: str) -> tuple[str, str | None]:
     """
     if _JOIN not in text:
         return text, None
-    around = _JOIN_LINE.sub("", text)
-    found = [line for line in _JOIN_LINE.finditer(text) if line[1] not in around]
+    lines = list(_JOIN_LINE.finditer(text))
+    around = _without(text, lines)
+    found = [line for line in lines if line[1] not in around]
     if not found:
         return text, None
-    rest = _JOIN_LINE.sub(lambda line: line[0] if line[1] in around else "", text).rstrip("\n")
-    return (rest.lstrip("\n") if found[0].start() == 0 else rest), found[-1][1]
+    rest = _without(text, found).rstrip("\n")
+    return (rest.lstrip("\n") if not text[: found[0].start()].strip("\n") else rest), found[-1][1]
+
+
+def _without(text: str, lines: Iterable[re.Match[str]]) -> str:
+    """Return a text without some of its lines and the line ends before them."""
+    parts, at = [], 0
+    for line in lines:
+        parts.append(text[at : line.start()].rstrip("\n"))
+        at = line.end()
+    return "".join((*parts, text[at:]))

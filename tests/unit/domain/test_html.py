@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from html.parser import HTMLParser
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.domain.html import safe, text_of
+from tests.growth import is_even
 
 
 @pytest.mark.parametrize(
@@ -22,12 +24,17 @@ from hub.domain.html import safe, text_of
         ('<a href="https://x.test/1">here</a>', "here (https://x.test/1)"),
         ('<a href="https://x.test/1">https://x.test/1</a>', "https://x.test/1"),
         ('<a href="javascript:alert(1)">here</a>', "here"),
+        ('<a href="https://x.test/1">one<a href="https://x.test/2">two</a>',
+         "one (https://x.test/1)two (https://x.test/2)"),
+        ("1 <b>and 2 <c", "1 and 2 <c"),
+        ("seen <!-- for ever <i>seen", "seen <!-- for ever <i>seen"),
+        ("<svg><title>a</svg>b</title>c", "bc"),
         ("<head><style>p{}</style></head><body>seen<script>x()</script></body>", "seen"),
         ("<pre>a\n  b</pre>", "a\n  b"),
         ("1 &lt; 2 &amp; 3&nbsp;€", "1 < 2 & 3 €"),
         ("<![if !mso]>for all<![endif]><![x y]>, and <![ 1]>so on", "for all, and so on"),
     ],
-)
+)  # fmt: skip
 def test_html_is_read_as_a_browser_shows_it(html: str, text: str) -> None:
     assert text_of(html) == text
 
@@ -72,3 +79,20 @@ def test_nothing_harmful_can_be_put_together(html: str) -> None:
     _Watcher().feed(safe(html))
     assert "<script" not in safe(html).lower()
     assert safe(safe(html)) == safe(html)
+
+
+HOSTILE = [
+    "<a ", "<a/", "</a ", "<!--", "<!--x>", "<?", "<!", "<![", "<a href='", "<a b='>' ", "<a b='\">",
+    "<svg></b>", "<svg><math>", "<a href='https://x.test'>", "<script></", "<", "&", "<p>", "</p>", "<a\0>",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("function", [text_of, safe])
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_no_html_takes_longer_than_its_length_explains(function: Callable[[str], str], piece: str) -> None:
+    assert is_even(function, piece * (2000 // len(piece)))
+
+
+def test_links_that_never_end_take_no_longer_than_others() -> None:
+    ends = "</a>" * 8000
+    assert is_even(lambda text: text_of(text + ends), "<a href='https://x.test'>" * 250)
