@@ -126,6 +126,7 @@ class OneEvent(MethodView):
         with ports().db.reading() as session:
             return _answer(session, find.event(session, event_id))
 
+    @find.over_what_stands
     @blp.arguments(EventPatchSchema)
     @blp.response(200, EventSchema)
     @blp.doc(parameters=[IF_MATCH])

@@ -20,22 +20,37 @@ def guests(
     """Return the guests that a consumer names; of who is one already, what is left out stays.
 
     Raises:
-        Problem: somebody is named twice.
+        Problem: somebody is named more often than once, and than the provider has it.
     """
-    known = {guest.email.casefold(): guest for guest in before}
-    found: dict[str, Attendee] = {}
+    known: dict[str, list[Attendee]] = {}
+    for guest in before:
+        known.setdefault(guest.email.casefold(), []).append(guest)
+    found: list[Attendee] = []
+    named: set[str] = set()
     for number, row in enumerate(given):
         address = row["email"].casefold()
-        if address in found:
+        same = known.get(address, [])
+        if address in named and not same:
             raise invalid([fault(f"{place}/{number}/email", "stands there twice")])
-        guest = known.get(address) or Attendee(row["email"])
-        found[address] = Attendee(
-            guest.email,
-            row.get("name", guest.name),
-            Role(row.get("role", guest.role)),
-            Answer(row.get("answer", guest.answer)),
+        named.add(address)
+        guest = _taken(same, row["email"])
+        found.append(
+            Attendee(
+                guest.email,
+                row.get("name", guest.name),
+                Role(row.get("role", guest.role)),
+                Answer(row.get("answer", guest.answer)),
+            )
         )
-    return tuple(found.values())
+    return tuple(found)
+
+
+def _taken(same: list[Attendee], address: str) -> Attendee:
+    """Take out the guest that a row means, the one that is written as it is there if there are several."""
+    if not same:
+        return Attendee(address)
+    place = next((n for n, guest in enumerate(same) if guest.email == address), 0)
+    return same.pop(place)
 
 
 def tell(session: Session, event: Event, said: Mapping[str, Any], link_id: str | None = None) -> str | None:

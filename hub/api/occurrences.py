@@ -97,6 +97,7 @@ class OneOccurrence(MethodView):
             event = find.event(session, event_id)
             return _answer(session, event, _original(session, event, start))
 
+    @find.over_what_stands
     @idempotent
     @query_of(blp, ScopeQuery)
     @blp.arguments(OccurrencePatchSchema)

@@ -11,8 +11,9 @@ import pytest
 from hub.plugin.testing import all_day, series, timed
 from hub.plugin.types import EventStatus, Location, Reminder, SeriesException, ShowAs, Visibility
 from tests.provider_world import ProviderWorld
+from tests.scenarios.meetings import call
 from tests.scenarios.play import clear, other, writes
-from tests.scenarios.test_06_fld_texts import GOOGLE, OUTLOOK, rounds
+from tests.scenarios.test_06_fld_texts import GOOGLE, OUTLOOK, TIMES, rounds
 
 TEN = datetime(2026, 12, 3, 10)
 BERLIN = "Europe/Berlin"
@@ -24,6 +25,82 @@ def retitle(world: ProviderWorld, name: str, *titles: str) -> None:
     for title in titles:
         side.update(side.find(title), title=f"{title} again")
     world.sync()
+
+
+# --- what providers hold and the API would not take anew ---
+
+LEGACY = "/O=EXCHANGELABS/OU=GROUP/CN=LEGACY"
+ODD = {
+    "google": [
+        {"summary": "t" * 1024, "location": "p" * 1024},
+        {"source": {"title": "t", "url": "https://example.test/a b"}},
+        {"attendees": [{"email": "a@b"}, {"email": "bob@example.test", "displayName": "n" * 300}]},
+    ],
+    "outlook": [
+        {"isReminderOn": True, "reminderMinutesBeforeStart": -30, "categories": ["c" * 255]},
+        {"isReminderOn": True, "reminderMinutesBeforeStart": 1_000_000, "onlineMeetingUrl": "ftp://x y"},
+        {"body": {"contentType": "text", "content": "word " * 25_000}},
+        {"location": {"displayName": "There", "coordinates": {"latitude": 91.0, "longitude": 200.0}}},
+        {
+            "attendees": [
+                {"type": "required", "emailAddress": {"address": address, "name": "N"}}
+                for address in (LEGACY, "bob@example.test", "BOB@example.test")
+            ]
+        },
+    ],
+}
+"""Values of events at the providers, none of which is valid for a new event of a consumer."""
+SAYABLE = (
+    "title", "description", "description_html", "location", "start", "end", "recurrence", "exceptions",
+    "status", "show_as", "visibility", "reminders", "attendees", "conference", "attachments", "categories",
+    "color", "priority", "url",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("source", ["google", "outlook"])
+def test_whatever_the_hub_shows_can_be_sent_back_to_it(world: ProviderWorld, source: str) -> None:
+    for values in ODD[source]:
+        world.sides[source].create_raw(**TIMES[source], **values)
+    world.sync()
+    items = call(world, "GET", "/events?limit=200")["items"]
+    assert len(items) == len(ODD[source])
+    for item in items:
+        answer = call(world, "PATCH", f"/events/{item['id']}", {name: item[name] for name in SAYABLE})
+        assert answer["version"] == item["version"], answer
+        odd = {name: item[name] for name in SAYABLE if name not in ("start", "end")}
+        fresh = {"calendar_id": "cal_1", "start": item["start"], "end": item["end"]} | odd
+        assert call(world, "POST", "/events", fresh)["status"] == 422, "anew it is refused as before"
+
+
+def test_a_guest_with_an_odd_address_keeps_nobody_from_changing_the_guests(world: ProviderWorld) -> None:
+    world.outlook.create_raw(**OUTLOOK, subject="Talk", **ODD["outlook"][-1])
+    world.sync()
+    event_id, _ = world.hub_event("Talk")
+    path = f"/events/{event_id}"
+    guests = [{"email": LEGACY, "role": "optional"}, {"email": "cat@example.test", "name": "Cat"}]
+    shown = call(world, "PATCH", path, {"attendees": guests})["attendees"]
+    assert [(g["email"], g["name"], g["role"]) for g in shown] == [
+        (LEGACY, "N", "optional"),
+        ("cat@example.test", "Cat", "required"),
+    ]
+    for guest in ({"email": "c@d"}, {"email": "cat@example.test", "name": "n" * 300}):
+        problem = call(world, "PATCH", path, {"attendees": [{"email": LEGACY}, guest]})
+        (fault,) = problem["errors"]
+        assert fault["pointer"].startswith("/attendees/1/")
+
+
+def test_an_occurrence_with_an_odd_guest_can_be_given_another_one(world: ProviderWorld) -> None:
+    weekly = series("Weekly", TEN, "FREQ=WEEKLY;COUNT=4")
+    remote_id = world.outlook.create(weekly)
+    world.outlook.update_raw(remote_id, **ODD["outlook"][-1])
+    world.sync()
+    event_id, _ = world.hub_event("Weekly")
+    path = f"/events/{event_id}/occurrences/{TEN.isoformat()}"
+    guests = [{"email": LEGACY}, {"email": "cat@example.test"}]
+    assert len(call(world, "PATCH", path, {"attendees": guests})["attendees"]) == 2
+    exceptions = call(world, "GET", f"/events/{event_id}")["exceptions"]
+    answer = call(world, "PATCH", f"/events/{event_id}", {"exceptions": exceptions, "title": "New"})
+    assert answer["exceptions"] == exceptions
 
 
 # --- reminders ---

@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
+from hub.api.schemas.standing import KeptString
+
 
 class Strict(Schema):
     """Refuses unknown fields."""
@@ -19,7 +21,7 @@ class Strict(Schema):
         unknown = RAISE
 
 
-class Text(fields.String):
+class Text(KeptString):
     """Text that every database and calendar can hold: LF line ends, no NUL, no half of a surrogate pair."""
 
     def __init__(self, most: int = 1000, least: int = 0, **kwargs: Any) -> None:

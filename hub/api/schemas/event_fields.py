@@ -24,6 +24,7 @@ from hub.api.schemas.event_parts import (
 )
 from hub.api.schemas.moments import MomentSchema
 from hub.api.schemas.rules import one_rule, rule_line
+from hub.api.schemas.standing import KeptList
 from hub.plugin import types
 
 MOST_METADATA = 50
@@ -79,18 +80,18 @@ class EventFields(Strict):
     status = Choice(types.EventStatus, allow_none=True)
     show_as = Choice(types.ShowAs, allow_none=True)
     visibility = Choice(types.Visibility, allow_none=True)
-    reminders = fields.List(
+    reminders = KeptList(
         fields.Nested(ReminderSchema),
         allow_none=True,
         validate=[at_most(20, "reminders")],
         metadata={"description": "null: the calendar's default; empty: none"},
     )
-    attendees = fields.List(fields.Nested(AttendeeSchema), allow_none=True, validate=[at_most(500, "guests")])
+    attendees = KeptList(fields.Nested(AttendeeSchema), allow_none=True, validate=[at_most(500, "guests")])
     conference = fields.Nested(ConferenceSchema, allow_none=True)
-    attachments = fields.List(
+    attachments = KeptList(
         fields.Nested(AttachmentSchema), allow_none=True, validate=[at_most(50, "attachments")]
     )
-    categories = fields.List(Text(200, 1), allow_none=True, validate=[at_most(50, "categories")])
+    categories = KeptList(Text(200, 1), allow_none=True, validate=[at_most(50, "categories")])
     color = Text(
         30, allow_none=True, validate=[color], metadata={"description": "a CSS colour name, or as #1a73e8"}
     )

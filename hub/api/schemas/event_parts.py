@@ -11,6 +11,7 @@ from marshmallow import ValidationError, fields, post_load, pre_dump, validate, 
 
 from hub.api.schemas.common import Choice, Strict, Text, http_url
 from hub.api.schemas.moments import DayOrWallField, Moment, MomentSchema
+from hub.api.schemas.standing import KeptFloat, KeptInteger, KeptList
 from hub.plugin import types
 
 MOST_EXCEPTIONS = 1000
@@ -37,8 +38,8 @@ class LocationSchema(Strict):
 
     name = Text(1000, required=True, metadata={"description": "the one line that people read"})
     address = Text(1000, load_default="")
-    latitude = fields.Float(load_default=None, allow_none=True, validate=validate.Range(-90, 90))
-    longitude = fields.Float(load_default=None, allow_none=True, validate=validate.Range(-180, 180))
+    latitude = KeptFloat(load_default=None, allow_none=True, validate=validate.Range(-90, 90))
+    longitude = KeptFloat(load_default=None, allow_none=True, validate=validate.Range(-180, 180))
 
     @post_load
     def make(self, data: dict[str, Any], **_: Any) -> types.Location:
@@ -48,7 +49,7 @@ class LocationSchema(Strict):
 class ReminderSchema(Strict):
     """An alarm before the start."""
 
-    minutes = fields.Integer(strict=True, required=True, validate=validate.Range(0, 40320))
+    minutes = KeptInteger(strict=True, required=True, validate=validate.Range(0, 40320))
     method = Choice(("popup", "email"), load_default="popup")
 
     @post_load
@@ -129,15 +130,13 @@ class OccurrenceFields(Strict):
     status = Choice(types.EventStatus, allow_none=True)
     show_as = Choice(types.ShowAs, allow_none=True)
     visibility = Choice(types.Visibility, allow_none=True)
-    reminders = fields.List(
-        fields.Nested(ReminderSchema), allow_none=True, validate=[at_most(20, "reminders")]
-    )
-    attendees = fields.List(fields.Nested(AttendeeSchema), allow_none=True, validate=[at_most(500, "guests")])
+    reminders = KeptList(fields.Nested(ReminderSchema), allow_none=True, validate=[at_most(20, "reminders")])
+    attendees = KeptList(fields.Nested(AttendeeSchema), allow_none=True, validate=[at_most(500, "guests")])
     conference = fields.Nested(OccurrenceConferenceSchema, allow_none=True)
-    attachments = fields.List(
+    attachments = KeptList(
         fields.Nested(AttachmentSchema), allow_none=True, validate=[at_most(50, "attachments")]
     )
-    categories = fields.List(Text(200, 1), allow_none=True, validate=[at_most(50, "categories")])
+    categories = KeptList(Text(200, 1), allow_none=True, validate=[at_most(50, "categories")])
     color = occurrence_color()
 
 
