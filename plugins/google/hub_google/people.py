@@ -20,21 +20,23 @@ NO_GUEST = "The account's owner is no guest of this event in Google Calendar."
 def guests(wanted: Iterable[Attendee], item: Event) -> list[WirePerson]:
     """Return whom an event has after a write: of the guests that it has, those that stay as they are.
 
-    The row of whose calendar it is stays in any case: nobody is uninvited from what they organise.
+    The row of whose calendar it is stays in any case: nobody is uninvited from what they organise. So does
+    a guest of whom Google shows no address, but an id or a name: the hub has no such guests to name.
 
     Raises:
         RefusedError: Google does not show all guests.
     """
     if is_partly_shown(item):
         raise RefusedError(PARTLY_SHOWN)
-    there = {a.get("email", "").casefold(): a for a in item.get("attendees") or ()}
-    own = [a for a in there.values() if a.get("self") or a.get("organizer")]
-    found = {a["email"].casefold(): a for a in own if a.get("email")}
+    rows = item.get("attendees") or []
+    there = {a["email"].casefold(): a for a in rows if a.get("email")}
+    unnamed = [a for a in rows if not a.get("email")]
+    found = {address: a for address, a in there.items() if a.get("self") or a.get("organizer")}
     for guest in wanted:
         address = guest.email.casefold()
         known = there.get(address)
         found[address] = _as_role(known, guest.role) if known else _new(guest)
-    return list(found.values())
+    return [*found.values(), *unnamed]
 
 
 def _new(guest: Attendee) -> WirePerson:
