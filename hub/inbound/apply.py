@@ -129,7 +129,8 @@ class _Page:
         gone = {copy.id for change, copy in suspects if change.event is None}
         pairs = self._pairs(new, gone)
         if self.moved:
-            pairs = moves.heirs_here(self.connection, self.link, self.moved) | pairs
+            moved = {r.remote_id: self.moved[r.remote_id] for r in new if r.remote_id in self.moved}
+            pairs = moves.heirs_here(self.connection, self.link, moved) | pairs
         beside = self._beside(pairs.values())
         self._lock(suspects, beside)
         suspects = self._follow(suspects, {event_id for _, event_id in beside})
