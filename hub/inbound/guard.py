@@ -33,6 +33,20 @@ _HOW_MANY = select(func.count()).where(
     EventCopy.link_id == bindparam("link_id"), EventCopy.removed_at.is_(None)
 )
 _HOW_MANY_MISSING = _HOW_MANY.where(_IS_MISSING)
+_TWIN = aliased(EventCopy)
+_HOW_MANY_LOST = _HOW_MANY_MISSING.where(
+    ~select(_TWIN.id)
+    .where(
+        _TWIN.link_id == EventCopy.link_id,
+        _TWIN.uid == EventCopy.uid,
+        _TWIN.id != EventCopy.id,
+        _TWIN.remote_id.is_not(None),
+        _TWIN.removed_at.is_(None),
+        _TWIN.missing_at.is_(None),
+    )
+    .exists()
+)
+"""Without those whose meeting the calendar shows under another id, as an occurrence's whole series is."""
 _HOW_MANY_KNOWN = _HOW_MANY.where(EventCopy.remote_id.is_not(None))
 
 
@@ -45,8 +59,9 @@ def settle(session: Session, ports: Ports, link: Link, run_id: str) -> None:
     if not waiting:
         link.held_at = None
         return
-    if link.held_at is None and not _is_suspicious(session, ports, link, waiting):
-        link.removals += _bury(session, ports, link, run_id, _missing_copies(session, link))
+    lost = _count(session, link, _HOW_MANY_LOST)
+    if link.held_at is None and not _is_suspicious(session, ports, link, lost):
+        link.removals += min(lost, _bury(session, ports, link, run_id, _missing_copies(session, link)))
     elif link.held_at is None:
         link.held_at = ports.clock.now()
         log.warning(
@@ -94,12 +109,12 @@ def _count(session: Session, link: Link, query: Select[int]) -> int:
     return int(session.connection().execute(query, {"link_id": link.id}).scalar_one())
 
 
-def _is_suspicious(session: Session, ports: Ports, link: Link, waiting: int) -> bool:
+def _is_suspicious(session: Session, ports: Ports, link: Link, lost: int) -> bool:
     """Whether so many deletions, with those of the last minutes, look like a mishap."""
     settings, now = ports.settings, ports.clock.now()
     if link.removals_from is None or now - link.removals_from > timedelta(seconds=settings.guard_window):
         link.removals_from, link.removals = now, 0
-    removals = link.removals + waiting
+    removals = link.removals + lost
     if removals <= settings.guard_least:
         return False
     known = link.removals + _count(session, link, _HOW_MANY_KNOWN)

@@ -144,6 +144,34 @@ def test_att_12_the_organiser_s_change_of_one_occurrence_is_that_alone(
     world.assert_quiet()
 
 
+@pytest.mark.parametrize("listing", ["of changes", "full"])
+@pytest.mark.parametrize("days", [1, 12])
+def test_who_is_invited_to_single_days_and_then_to_all_of_a_series_has_each_day_once(
+    world: ProviderWorld, listing: str, days: int
+) -> None:
+    """Only Google shows a day without its series (sheet 3.6)."""
+    world.outlook.create(OWN)
+    bob = person(world.google, BOB)
+    series_id = bob.create(series("Jour", TEN, "FREQ=DAILY;COUNT=14"))
+    dates = [TEN + timedelta(days=n) for n in range(days)]
+    for day in [f"{series_id}_{date:%Y%m%d}T090000Z" for date in dates]:
+        bob.control.update_raw(BOB, bob.calendar, day, {"attendees": [{"email": ANN}]})
+    world.sync()
+    assert sorted(c.when.start for c in world.outlook.events().values() if c.title == "Jour") == dates
+    bob.update(series_id, attendees=ASKED[:1])
+    if listing == "full":
+        world.relist()
+    for _ in range(3):
+        world.sync()
+    for events in (world.hub_events(), world.google.events(), world.outlook.events()):
+        assert sorted((c.title, c.when.is_series) for c in events.values()) == [
+            ("Jour", True),
+            ("Review", False),
+        ]
+    assert (writes(world.google, "DELETE"), world.conflicts(), told(world)) == ([], [], [])
+    world.assert_quiet()
+
+
 @pytest.mark.parametrize("how", ["at the mirror", "by the API", "by the API, with notify"])
 def test_att_13_guests_of_another_s_meeting_are_never_written(world: ProviderWorld, how: str) -> None:
     bob = invite(world, "google")

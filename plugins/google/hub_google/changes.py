@@ -263,10 +263,17 @@ def _read_waiting(client: Client, calendar: RemoteCalendar, place: _Place) -> li
 def _read_series(
     client: Client, calendar: RemoteCalendar, remote_id: str, waiting: _Waiting
 ) -> list[RemoteChange]:
+    """Read a series, or the single occurrences that the person was invited to.
+
+    Those of a series that is here by now may have been told as events of their own before: they are gone.
+    """
     zone = calendar.zone or "UTC"
     try:
         family = series.read_family(client, calendar, remote_id, waiting.uid)
-        return [] if is_left_out(family[0]) else [read(*family, zone)]
+        if is_left_out(family[0]):
+            return []
+        change = read(*family, zone)
+        return [change, *(RemoteChange(i["id"]) for i in family[1] if change.event and is_id(i.get("id")))]
     except GoneError as e:
         if e.code == "cancelled" or not waiting.instances:
             return [RemoteChange(remote_id)]

@@ -64,9 +64,26 @@ def get_family(client: Client, calendar: RemoteCalendar, remote_id: str) -> Fami
     """Read an event of which nothing is known but its id.
 
     Raises:
-        GoneError: it is deleted or was never there.
+        GoneError: it is deleted, was never there, or is a day of a series that is here: no event of its own.
     """
-    return complete(client, calendar, get_item(client, calendar, remote_id))
+    item = get_item(client, calendar, remote_id)
+    if _is_of_series(client, calendar, item):
+        raise GoneError("It is an occurrence of a series in this calendar.", code="occurrence")
+    return complete(client, calendar, item)
+
+
+def _is_of_series(client: Client, calendar: RemoteCalendar, item: Event) -> bool:
+    """Whether an item is an occurrence whose series is here, too; if not, it is a single event."""
+    owner = item.get("recurringEventId")
+    if not owner or item.get("status") == "cancelled":
+        return False
+    try:
+        # The calendar was read just now: a 404 is about the event.
+        request = client.events.get(calendarId=calendar.remote_id, eventId=owner)
+        master: Event = client.run(request, About.EVENT)
+    except GoneError:
+        return False
+    return master.get("status") != "cancelled"
 
 
 def complete(client: Client, calendar: RemoteCalendar, item: Event) -> Family:

@@ -98,6 +98,7 @@ def _copy(state: State, home: CalendarState, record: Record, data: dict[str, Any
             created=record.created,
             master=record.master,
             original=record.original,
+            children=[r.id for r in home.records.values() if r.master == record.id],
         )
         state.add(home, copy)
         # Who is invited to one occurrence only has no master for it (sheet 3.6).
