@@ -120,7 +120,6 @@ def _pull(ports: Ports, lease: Lease, listing: Listing | None) -> bool:
     """List until nothing is owed any more; return whether the lease was given back."""
     if listing is None:
         guard.carry_out(ports, lease)
-    started_over = False
     for _ in range(MOST_LISTINGS):
         listing = listing or _reopen(ports, lease)
         if listing is None:
@@ -132,9 +131,9 @@ def _pull(ports: Ports, lease: Lease, listing: Listing | None) -> bool:
         except CursorExpiredError:
             log.info("cursor_expired", link_id=lease.link_id, account_id=lease.account_id)
             _start_over(ports, lease, keep_cursor=listing.cursor is None)
-            if started_over:
-                raise
-            started_over, listing = True, None
+            if listing.cursor is None:
+                raise  # It began anew already, or may run in circles: it is not read again without a wait.
+            listing = None
             continue
         except ProviderError as error:
             _doubt_page(ports, lease, listing, error)

@@ -31,7 +31,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "personal_tenant": "none", "redirect_uris": [],
     },
     "pages": {
-        "delta_masters": "later", "shuffle_delta": True, "duplicate_delta": True, "empty_delta_pages": True,
+        "delta_masters": "later", "shuffle_delta": True, "duplicate_delta": True, "empty_delta_pages": 1,
         "overlap_delta": True, "page_limit": 3, "swap_tokens": True, "removed_reason": "changed",
         "series_tombstones": True, "delta_lag": 0.0,
     },

@@ -12,6 +12,7 @@ import requests
 from sqlalchemy import select
 
 from hub.accounts import calendars
+from hub.inbound.pull import pull_link
 from hub.models import Account, RemoteCalendar
 from hub.plugin.testing import series, timed
 from hub.plugin.types import SeriesException
@@ -143,12 +144,49 @@ def test_tok_08_a_page_of_nothing_that_names_a_next_one_is_not_the_end(
 ) -> None:
     side, there = world.sides[name], other(world, name)
     switch = "empty_pages" if name == "google" else "empty_delta_pages"
-    side.control.switches(page_limit=3, **{switch: True})
+    side.control.switches(page_limit=3, **{switch: 1})
     fill(side, 10)
     world.sync()
     assert len(there.by_title()) == 10
     relist(world, side)
     world.assert_quiet()
+
+
+@BOTH
+def test_tok_08_many_pages_of_nothing_are_not_the_end_while_each_goes_on_elsewhere(
+    world: ProviderWorld, name: str
+) -> None:
+    side, there = world.sides[name], other(world, name)
+    fill(side, 3)
+    switch = "empty_pages" if name == "google" else "empty_delta_pages"
+    side.control.switches(**{switch: 70})
+    relist(world, side)
+    assert len(there.by_title()) == 3
+    assert world.get_link(side.link_id).problem is None
+
+
+@BOTH
+def test_tok_23_a_full_listing_that_runs_in_circles_is_not_begun_anew_without_a_wait(
+    world: ProviderWorld, name: str
+) -> None:
+    side = world.sides[name]
+    fill(side, 10)
+    for n in range(6):
+        side.create(timed(f"Same day {n}", TEN))
+    world.sync()
+    switch = "endless_pages" if name == "google" else "endless_delta"
+    side.control.switches(page_limit=3, **{switch: "always"})
+    relist(world, side)
+    calls = []
+    for _ in range(4):
+        link = world.get_link(side.link_id)
+        assert "again and again" in (link.problem or "") and link.due_at is not None
+        clear(world)
+        world.advance((link.due_at - world.clock.now()).total_seconds() + 1)
+        pull_link(world.ports, side.link_id)
+        calls.append(len(side.control.ledger()["calls"]))
+    assert world.get_link(side.link_id).failures == 5
+    assert max(calls) == min(calls) < (15 if name == "google" else 50)
 
 
 def shown_calendars(world: ProviderWorld, account_id: str) -> list[str]:

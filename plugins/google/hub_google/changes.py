@@ -154,7 +154,7 @@ def _go_on(place: _Place, answer: EventList, ids: list[str]) -> None:
         if not place.sync:
             raise RetryLaterError("Google ended a listing without a place to go on from.")
         return
-    place.circle = place.circle.after(ids)
+    place.circle = place.circle.after(ids, place.token)
     if place.circle.is_closed:
         if place.plain:
             raise CursorExpiredError("Google shows the same pages of this calendar again and again.")

@@ -120,7 +120,7 @@ class Client:
             token = page.get("nextPageToken")
             if not token:
                 return
-            circle = circle.after(str(item.get("id")) for item in page.get("items") or ())
+            circle = circle.after((str(item.get("id")) for item in page.get("items") or ()), token)
         raise RetryLaterError("Google shows the same pages of a list again and again.", code="pageLoop")
 
     def request(

@@ -47,7 +47,7 @@ def _pages(graph: Graph, builder: BaseRequestBuilder, about: About = About.ACCOU
         link = answer.get("@odata.nextLink")
         if not link and len(found) < PAGE:
             return items
-        circle = circle.after(str(item.get("id")) for item in found)
+        circle = circle.after((str(item.get("id")) for item in found), link or str(seen))
         if link:
             answer = graph.follow(link, about)
         else:

@@ -98,7 +98,7 @@ def _read_page(
         raise RetryLaterError("Outlook's listing ended without a place to go on from.")
     if delta:
         return replace(token, legs=token.legs[1:], link="", done=(*token.done, delta), circle=START)
-    circle = token.circle.after(str(item.get("id")) for item in items)
+    circle = token.circle.after((str(item.get("id")) for item in items), link)
     if circle.is_closed:
         return _another_way(token)
     return replace(token, link=link, circle=circle)

@@ -118,7 +118,7 @@ def instance_of(graph: Graph, master_id: str, when: When, change: SeriesExceptio
             link = answer.get("@odata.nextLink")
             if not link:
                 break
-            circle = circle.after(str(item.get("id")) for item in answer.get("value") or [])
+            circle = circle.after((str(item.get("id")) for item in answer.get("value") or []), link)
             answer = graph.follow(link, About.EVENT, AS_TEXT)
     return None
 

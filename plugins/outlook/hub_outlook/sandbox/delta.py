@@ -136,12 +136,13 @@ def _page(
     """Return the events of a page, the place after it, and whether the round is over."""
     size = prefer.page_size or int(model.switches["delta_page_size"])
     size = min(size, int(model.switches["page_limit"]) or size)
-    if model.switches["empty_delta_pages"] and not place.get("blank"):
-        return [], {**place, "blank": True}, False
+    blank = int(place.get("blank") or 0)
+    if blank < int(model.switches["empty_delta_pages"]):
+        return [], {**place, "blank": blank + 1}, False
     folder = model.folders[place["folder"]]
     found: list[Item] = []
     source = _initial(model, folder, place) if place["first"] else model.changed_since(folder, place["seq"])
-    position, previous = dict(place, blank=False), 0
+    position, previous = dict(place, blank=0), 0
     endless = _is_endless(model, place, prefer)
     for item in source:
         if len(found) >= size:

@@ -48,7 +48,7 @@ SWITCHES: dict[str, Any] = {
     "deliver_after_stop": False,
     "shuffle_delta": False,
     "duplicate_delta": False,
-    "empty_delta_pages": False,
+    "empty_delta_pages": 0,  # so many come before each page that holds something
     "delta_masters": "with",  # or later (all masters come on the last page), missing: where masters stand
     "removed_reason": "deleted",
     "swap_tokens": False,  # True: a nextLink holds a $deltatoken, a deltaLink a $skiptoken
