@@ -25,6 +25,7 @@ from hub.plugin.errors import (
     TooHeavyError,
     VersionMovedError,
 )
+from hub_outlook.wire import is_id
 
 
 class About(Enum):
@@ -41,6 +42,18 @@ class ConflictError(RetryLaterError):
     """Something of the same kind is there already (409); the message is the service's own."""
 
 
+class DuplicateError(RetryLaterError):
+    """An earlier try has made this event already.
+
+    Args:
+        existing_id: the event's id, if Exchange names it.
+    """
+
+    def __init__(self, message: str, *, code: str | None = None, existing_id: object = None) -> None:
+        super().__init__(message, code=code)
+        self.existing_id = existing_id if is_id(existing_id) else None
+
+
 class Means(Enum):
     """What an answer means, before it is known what the call was about."""
 
@@ -54,6 +67,7 @@ class Means(Enum):
     RESYNC = auto()
     MALFORMED_ID = auto()
     CONFLICT = auto()
+    DUPLICATE = auto()
     REFUSED = auto()
 
 
@@ -76,6 +90,7 @@ BY_CODE: dict[str, Means] = {
     "erroritemnotfound": Means.MISSING,
     "resourcenotfound": Means.MISSING,
     "errorirresolvableconflict": Means.MOVED,
+    "errorduplicatetransactionid": Means.DUPLICATE,
     "syncstatenotfound": Means.RESYNC,
     "resyncrequired": Means.RESYNC,
     "erroridmalformed": Means.MALFORMED_ID,
@@ -200,6 +215,9 @@ def raise_for(
         means = Means.CONFLICT
     if status == 410 and about in (About.EVENT, About.SUBSCRIPTION) and code.casefold() not in BY_CODE:
         means = Means.MISSING  # By its status alone: such a thing has no place in a listing to lose.
+    if means is Means.DUPLICATE:
+        existing_id = told.get("@event.existingEventId")
+        raise DuplicateError("The event is in Outlook already.", code=code, existing_id=existing_id)
     error = _error(means, code, PLAIN.get(code.casefold(), message), about, write, retry_after(retry, now))
     is_silent = isinstance(error, RetryLaterError) and error.after is None
     if status == 504 and is_silent and about in (About.CALENDAR, About.CURSOR) and not write:

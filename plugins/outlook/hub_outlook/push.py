@@ -29,7 +29,7 @@ from hub.plugin.types import (
 )
 from hub_outlook import people
 from hub_outlook.client import AS_TEXT, Graph
-from hub_outlook.errors import About
+from hub_outlook.errors import About, DuplicateError
 from hub_outlook.events import read_event, read_html, read_series, understood
 from hub_outlook.exceptions import instant, write_exceptions
 from hub_outlook.project import PICTURE, project
@@ -46,7 +46,6 @@ WRITABLE = frozenset(CONTENT_FIELDS) - {
 }
 MEETINGS = frozenset({"teamsForBusiness", "skypeForBusiness", "skypeForConsumer"})
 """What Graph can make (Graph: onlineMeetingProviderType)."""
-DUPLICATE = "errorduplicatetransactionid"
 
 
 def create(graph: Graph, calendar: RemoteCalendar, push: PushCreate) -> RemoteEvent:
@@ -68,15 +67,14 @@ def create(graph: Graph, calendar: RemoteCalendar, push: PushCreate) -> RemoteEv
     except VersionMovedError as error:
         # A create names no version: Exchange gave way to another write, and may have kept this one.
         raise RetryLaterError(error.message, code=error.code) from None
-    except (RefusedError, RetryLaterError) as error:
-        if (error.code or "").casefold() != DUPLICATE:
-            raise
-        found = _find(graph, calendar, push) or _find_unmarked(graph, calendar, push)
+    except DuplicateError as error:
+        found = _find_named(graph, calendar, push, error.existing_id) or _find(graph, calendar, push)
+        found = found or _find_unmarked(graph, calendar, push)
         if not found:
             raise RetryLaterError("Outlook says that it has this event, but does not show it yet.") from None
         if push.attempt == 0 and push.fields & changed_fields(project(found.content).content, wanted):
             # A worker that slept for long, or a hub that has forgotten its try: it is not theirs to change.
-            raise RetryLaterError("The event is there already.", code=DUPLICATE) from None
+            raise RetryLaterError("The event is there already.", code=error.code) from None
         return _marked(graph, calendar, found, push)
     event = replace(from_remote(made), tag=push.tag)
     if not wanted.when.exceptions:
@@ -96,11 +94,8 @@ def _post(
     builder = graph.me.calendars.by_calendar_id(calendar.remote_id).events
     wish = _wished(conference)
     if wish:
-        try:
+        with suppress(RefusedError):
             return cast(Event, graph.write(Method.POST, builder, About.CALENDAR, body | wish, prefer=AS_TEXT))
-        except RefusedError as error:
-            if (error.code or "").casefold() == DUPLICATE:
-                raise
     return cast(Event, graph.write(Method.POST, builder, About.CALENDAR, body, prefer=AS_TEXT))
 
 
@@ -257,22 +252,35 @@ def _find(graph: Graph, calendar: RemoteCalendar, push: PushCreate) -> RemoteEve
     return read_event(graph, calendar.remote_id, found[0]["id"]) if found else None
 
 
+def _find_named(
+    graph: Graph, calendar: RemoteCalendar, push: PushCreate, remote_id: str | None
+) -> RemoteEvent | None:
+    """Return the event that Exchange names as an earlier try's, unless it is another or not there."""
+    if remote_id is None:
+        return None
+    builder = graph.me.calendars.by_calendar_id(calendar.remote_id).events.by_event_id(remote_id)
+    try:
+        item = graph.get(builder, About.EVENT, {"$select": "id,transactionId"})
+        found = read_event(graph, calendar.remote_id, remote_id)
+    except (GoneError, RefusedError):
+        return None
+    return found if item.get("transactionId") == push.create_id or found.tag == push.tag else None
+
+
 def _find_unmarked(graph: Graph, calendar: RemoteCalendar, push: PushCreate) -> RemoteEvent | None:
     """Return what an earlier try created if Exchange kept it without its mark: by its transactionId.
 
-    That cannot be searched for, so what begins and is called alike is looked through.
+    That cannot be searched for, so what begins or is called alike is looked through: a person may have
+    changed either meanwhile.
     """
     content = held(push.content)
     start, title = instant(content.when.start, content.when), content.title.replace("'", "''")
-    query = {
-        "$filter": f"start/dateTime eq '{start.isoformat()}' and subject eq '{title}'",
-        "$select": "id,transactionId",
-        "$top": "50",
-    }
     builder = graph.me.calendars.by_calendar_id(calendar.remote_id).events
-    for item in graph.get(builder, About.CALENDAR, query).get("value") or []:
-        if item.get("transactionId") == push.create_id:
-            return read_event(graph, calendar.remote_id, item["id"])
+    for condition in (f"start/dateTime eq '{start.isoformat()}'", f"subject eq '{title}'"):
+        query = {"$filter": condition, "$select": "id,transactionId", "$top": "50"}
+        for item in graph.get(builder, About.CALENDAR, query).get("value") or []:
+            if item.get("transactionId") == push.create_id:
+                return read_event(graph, calendar.remote_id, item["id"])
     return None
 
 

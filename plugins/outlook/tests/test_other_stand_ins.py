@@ -334,6 +334,44 @@ def test_a_create_that_was_not_answered_makes_one_event_however_long_its_id_is_r
     assert [e.title for e in ann.control.events(PERSON, cal.remote_id).values()] == ["Talk"]
 
 
+LATE = timed("Talk", MONDAY + timedelta(hours=2))
+
+
+@pytest.mark.parametrize(
+    ("named", "changes"),
+    [
+        (True, {"title": "Renamed"}),
+        (True, {"title": "Renamed", "when": LATE.when}),
+        (False, {"title": "Renamed"}),
+        (False, {"when": LATE.when}),
+    ],
+)
+def test_a_create_that_was_not_answered_is_found_without_its_mark_as_a_person_has_changed_it(
+    ann: Connected, cal: RemoteCalendar, named: bool, changes: dict[str, Any]
+) -> None:
+    ann.control.switches(existing_event_id=named)
+    ann.control.fault("reset_after", method="POST", path="/events$")
+    with pytest.raises(RetryLaterError):
+        ann.create(cal, timed("Talk", MONDAY))
+    (remote_id,) = ann.control.events(PERSON, cal.remote_id)
+    ann.control.update(PERSON, cal.remote_id, remote_id, **changes)
+    ann.control.fault("short", keep=0, query="filter=singleValueExtendedProperties", times=10)
+    found = ann.create(cal, timed("Talk", MONDAY), attempt=1)
+    wanted = replace(timed("Talk", MONDAY), **changes)
+    assert (found.content.title, found.content.when) == (wanted.title, wanted.when)
+    assert len(ann.control.events(PERSON, cal.remote_id)) == 1
+
+
+def test_an_event_that_is_named_in_the_way_and_is_another_is_not_taken_for_the_hub_s(
+    ann: Connected, cal: RemoteCalendar
+) -> None:
+    other = ann.control.create(PERSON, cal.remote_id, timed("Other", MONDAY))
+    error = {"code": "ErrorDuplicateTransactionId", "message": "", "@event.existingEventId": other}
+    ann.control.fault("status", status=400, body=json.dumps({"error": error}), method="POST", path="/events$")
+    with pytest.raises(RetryLaterError, match="does not show it"):
+        ann.create(cal, timed("Talk", MONDAY), attempt=1)
+
+
 # --- calendars and accounts ---
 
 
