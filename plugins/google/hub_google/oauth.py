@@ -33,6 +33,8 @@ SCOPES = ("calendar.events", "calendar.calendarlist.readonly")
 
 _PREFIX = "https://www.googleapis.com/auth/"
 _TIMEOUT = 10.0
+_USUAL_LIFE = 3600.0
+"""Seconds that an access token is good for, where the answer does not say (sheet 1.5)."""
 _OPERATOR = {
     "invalid_client",
     "deleted_client",
@@ -124,18 +126,20 @@ def _ask(settings: Mapping[str, str], form: dict[str, str], now: datetime, scope
         error = data.get("error")
     except (ValueError, AttributeError):
         data, error = {}, None
-    if answer.status_code != 200 or "access_token" not in data:
+    access_token, granted = data.get("access_token"), data.get("scope")
+    if answer.status_code != 200 or not (access_token and isinstance(access_token, str)):
         raise _error(answer, error, now)
+    lives, refresh_token = data.get("expires_in"), data.get("refresh_token")
     try:
-        expires_at = now + timedelta(seconds=float(data.get("expires_in", 3600)))
+        expires_at = now + timedelta(seconds=_USUAL_LIFE if lives is None else float(lives))
     except (TypeError, ValueError, OverflowError):
         raise _error(answer, error, now) from None
-    granted = data.get("scope", "").split()
+    named = granted.split() if isinstance(granted, str) else ()
     return Tokens(
-        access_token=data["access_token"],
+        access_token=access_token,
         expires_at=expires_at,
-        scopes=tuple(s.removeprefix(_PREFIX) for s in granted) or scopes,
-        refresh_token=data.get("refresh_token"),
+        scopes=tuple(s.removeprefix(_PREFIX) for s in named) or scopes,
+        refresh_token=refresh_token if isinstance(refresh_token, str) else None,
     )
 
 

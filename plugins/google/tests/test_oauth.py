@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -10,7 +11,7 @@ import pytest
 import requests
 
 from hub.plugin.errors import GrantLostError, MisconfiguredError, RetryLaterError, TokenExpiredError
-from hub.plugin.types import AuthorizationRequest
+from hub.plugin.types import AuthorizationRequest, Tokens
 from hub_google import hooks
 from hub_google.testing import ANN, CALLBACK, Google, connect
 
@@ -97,6 +98,23 @@ def test_a_token_whose_end_makes_no_sense_costs_no_grant(google: Google, lives: 
     with pytest.raises(RetryLaterError):
         refresh(google)
     assert refresh(google).access_token
+
+
+@pytest.mark.parametrize("token", [None, "", 7, {}])
+def test_an_answer_whose_token_is_none_is_tried_again(google: Google, token: Any) -> None:
+    body = json.dumps({"access_token": token, "expires_in": 3599})
+    google.control.fault("status", status=200, path="/token", body=body)
+    with pytest.raises(RetryLaterError):
+        refresh(google)
+
+
+@pytest.mark.parametrize("empty", [{}, {"expires_in": None, "scope": None, "refresh_token": None}])
+def test_what_an_answer_leaves_out_beside_its_token_is_as_usual(google: Google, empty: Any) -> None:
+    body = json.dumps({"access_token": "t"} | empty)
+    google.control.fault("status", status=200, path="/token", body=body)
+    now = datetime.now(UTC)
+    tokens = hooks.refresh_grant(google.settings, "r", ("calendar.events",), now)
+    assert tokens == Tokens("t", now + timedelta(hours=1), ("calendar.events",), None)
 
 
 def test_a_token_service_that_is_not_there_costs_no_grant(google: Google) -> None:

@@ -30,6 +30,8 @@ DEFAULT_AUTHORIZE = "https://login.microsoftonline.com/common/oauth2/v2.0/author
 DEFAULT_TOKEN = "https://login.microsoftonline.com/common/oauth2/v2.0/token"  # noqa: S105
 TIMEOUT = 10.0
 GRAPH = "https://graph.microsoft.com/"
+USUAL_LIFE = 3600.0
+"""Seconds that an access token is good for, where the answer does not say."""
 PAUSE_AFTER_LOOP = 300.0
 """Seconds to stay away after AADSTS50196: the platform saw a client that asks in a loop."""
 
@@ -120,13 +122,17 @@ def _account(graph: Graph) -> RemoteAccount:
 
 
 def _tokens(answer: dict[str, Any], asked: tuple[str, ...], now: datetime) -> Tokens:
+    access_token, named, lives = answer.get("access_token"), answer.get("scope"), answer.get("expires_in")
+    if not access_token or not isinstance(access_token, str):
+        raise RetryLaterError("Microsoft answered without a token.")
     try:
-        expires_at = now + timedelta(seconds=float(answer["expires_in"]))
-        access_token = str(answer["access_token"])
-    except (KeyError, TypeError, ValueError, OverflowError):
-        raise RetryLaterError("Microsoft answered without a token.") from None
-    granted = short_scopes(str(answer.get("scope") or " ".join(asked)))
+        expires_at = now + timedelta(seconds=USUAL_LIFE if lives is None else float(lives))
+    except (TypeError, ValueError, OverflowError):
+        raise RetryLaterError("Microsoft answered with a token whose end makes no sense.") from None
+    granted = short_scopes(named if named and isinstance(named, str) else " ".join(asked))
     refresh_token = answer.get("refresh_token")
+    if not isinstance(refresh_token, str):
+        refresh_token = None
     if refresh_token and "offline_access" not in granted:
         granted += ("offline_access",)  # It is never listed; the refresh token is the proof.
     return Tokens(access_token, expires_at, granted, refresh_token)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,7 +13,7 @@ import requests
 from hub.plugin.control import SandboxControl
 from hub.plugin.errors import GrantLostError, MisconfiguredError, ProviderError, RetryLaterError
 from hub.plugin.testing import PERSON, Connected
-from hub.plugin.types import AuthorizationRequest, CodeExchange
+from hub.plugin.types import AuthorizationRequest, CodeExchange, Tokens
 from hub_outlook.oauth import short_scopes
 
 BACK = "http://127.0.0.1:9/connect/callback"
@@ -108,6 +109,27 @@ def test_a_token_whose_end_makes_no_sense_costs_no_grant(hooks: Any, ann: Connec
     with pytest.raises(RetryLaterError):
         refreshed(hooks, ann)
     assert refreshed(hooks, ann).access_token
+
+
+@pytest.mark.parametrize("token", [None, "", 7, {}])
+def test_an_answer_whose_token_is_none_is_tried_again(hooks: Any, ann: Connected, token: Any) -> None:
+    body = json.dumps({"access_token": token, "expires_in": 3599})
+    ann.control.fault("status", status=200, path="/token", body=body)
+    with pytest.raises(RetryLaterError):
+        refreshed(hooks, ann)
+
+
+@pytest.mark.parametrize("empty", [{}, {"expires_in": None, "scope": None, "refresh_token": None}])
+def test_what_an_answer_leaves_out_beside_its_token_is_as_usual(
+    hooks: Any, ann: Connected, empty: Any
+) -> None:
+    body = json.dumps({"access_token": "t"} | empty)
+    ann.control.fault("status", status=200, path="/token", body=body)
+    now = datetime.now(UTC)
+    tokens = hooks.refresh_grant(
+        settings=ann.settings, refresh_token="r", scopes=("Calendars.ReadWrite",), now=now
+    )
+    assert tokens == Tokens("t", now + timedelta(hours=1), ("Calendars.ReadWrite",), None)
 
 
 def test_a_sign_in_service_that_cannot_be_reached_is_tried_later(hooks: Any, ann: Connected) -> None:
