@@ -31,6 +31,8 @@ log = get_logger()
 WANTED_LIFE = timedelta(days=7)
 CLAIM = timedelta(seconds=60)
 """How long a worker may take over one channel before another may try."""
+SHORTEST_WAIT = timedelta(seconds=60)
+"""How long a channel is left alone at least: by the hub's clock it may have ended before it began."""
 OVERLAP = timedelta(seconds=60)
 """How long an old channel stays beside the new one."""
 MOST_FAILURES_TO_CLOSE = 8
@@ -152,7 +154,7 @@ def _keep(ports: Ports, channel: Channel, subscription: Subscription) -> None:
     channel.expires_at = subscription.expires_at
     if channel.state != ChannelState.CLOSING:
         channel.state = ChannelState.LIVE
-        channel.due_at = now + life * (0.5 + 0.2 * ports.ids.jitter())
+        channel.due_at = now + max(life * (0.5 + 0.2 * ports.ids.jitter()), SHORTEST_WAIT)
     channel.failures = 0
 
 

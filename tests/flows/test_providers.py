@@ -222,3 +222,16 @@ def test_fld_what_one_side_cannot_hold_survives_edits_there(world: ProviderWorld
     world.assert_quiet()
     held = world.outlook.by_title()["Late lunch"]
     assert (held.categories, held.priority, held.location) == (("Work",), 1, Location("Room", "Main St 1"))
+
+
+def test_a_channel_that_ends_before_it_begins_is_not_opened_again_at_once(unlinked: ProviderWorld) -> None:
+    """The provider's clock may be behind the hub's."""
+    past = int((unlinked.clock.now() - timedelta(minutes=1)).timestamp() * 1000)
+    control = unlinked.google.control
+    control.fault("odd", path="/watch$", values={"expiration": str(past)}, times=1000)
+    unlinked.link_both()
+    for wait, opened in ((0, 1), (30, 1), (31, 2), (5, 2)):
+        unlinked.advance(wait)
+        unlinked.wait(0)
+        calls = [c for c in control.ledger()["calls"] if c["path"].endswith("/watch")]
+        assert len(calls) == opened
