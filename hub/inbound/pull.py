@@ -13,13 +13,13 @@ from datetime import timedelta
 from enum import Enum
 from types import MappingProxyType
 
-from sqlalchemy import Row, bindparam, or_, select, update
+from sqlalchemy import Row, bindparam, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from hub.inbound import doubts, guard, moves, planned
 from hub.inbound.apply import apply_page
 from hub.log import get_logger
-from hub.models import Event, EventCopy, Link, LinkSignal, LinkState
+from hub.models import Event, EventCopy, Link, LinkSignal, LinkState, ParkedChange
 from hub.outbound import trouble
 from hub.outbound.lease import Lease, give_back, held
 from hub.outbound.linking import ask_for_pull, end_plan, go_live
@@ -68,6 +68,9 @@ _LET_GO = (
     .values(due_at=None)
 )
 """New copies that might have been there already have waited for this listing."""
+_FORGET_UNSHOWN = delete(ParkedChange.__table__).where(  # type: ignore[arg-type]
+    ParkedChange.link_id == bindparam("of_link"), ParkedChange.at < bindparam("before")
+)
 _MISSING = _THERE.join(Event, Event.id == EventCopy.event_id).where(
     EventCopy.missing_at.is_(None),
     EventCopy.seen_generation < bindparam("generation"),
@@ -310,6 +313,10 @@ def _apply(
     if page.next_cursor is None:
         return _Next.PAGE
     now = ports.clock.now()
+    if page.scope is Scope.SNAPSHOT and lease.term.has_parked and link.heard_at is not None:
+        # Not understood before this listing began, and not shown in it: it is there no more.
+        session.flush()
+        session.connection().execute(_FORGET_UNSHOWN, {"of_link": link.id, "before": link.heard_at})
     is_first, link.cursor = link.cursor is None, page.next_cursor
     link.pulled = listing.notified
     link.heard_at = now

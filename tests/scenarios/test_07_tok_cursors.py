@@ -240,6 +240,26 @@ def resync(world: ProviderWorld, side: Side) -> None:
 
 
 @BOTH
+def test_tok_27_what_was_not_understood_is_forgotten_once_a_full_listing_does_not_show_it(
+    world: ProviderWorld, name: str
+) -> None:
+    side = world.sides[name]
+    gone, stays = (side.create(timed(title, TEN)) for title in ("Gone", "Stays"))
+    odd = {"start": {"dateTime": "soon"}}
+    side.control.fault("odd", path=LISTINGS[name], ids=[gone, stays], values=odd, times=1000)
+    world.sync()
+    assert world.parked().keys() == {(name, gone), (name, stays)}
+    side.delete(gone)
+    side.control.expire_cursors(ANN)
+    look(world, side.link_id)
+    assert world.parked().keys() == {(name, stays)}
+    side.control.clear_faults()
+    world.relist()
+    assert world.parked() == {}
+    world.assert_quiet()
+
+
+@BOTH
 def test_tok_28_what_becomes_visible_late_is_found_and_the_rest_is_read_once(
     world: ProviderWorld, name: str
 ) -> None:
