@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import dataclasses
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from hub.domain.recurrence import instant
 from hub.plugin.testing import series, timed
-from tests.provider_world import ProviderWorld
+from hub.plugin.types import Location
+from tests.provider_world import ProviderWorld, Side
 from tests.scenarios.meetings import call
-from tests.scenarios.play import clear, later, other, pull, writes
+from tests.scenarios.play import clear, instances, later, other, pull, writes
 from tests.scenarios.zoned import at, hub_spans, hub_starts, show, spans, starts
 
+WEEK = timedelta(weeks=1)
 ORIGINS = ["google", "outlook", "hub"]
 NEW_YORK = "America/New_York"
 
@@ -98,6 +101,36 @@ def test_tim_11_a_series_that_begins_at_a_skipped_time_is_never_repeated_at_anot
     held_back = {(name, "Nightly") for name in world.sides} if unholdable == "hold" else set()
     assert world.parked().keys() == held_back
     assert all("clocks skip" in reason for reason in world.parked().values())
+
+
+@pytest.mark.parametrize("first", ["2027-03-20T22:00", "2027-03-27T22:00", "2027-03-28T02:30"])
+@pytest.mark.parametrize("origin", ORIGINS)
+def test_tim_11_each_night_ends_by_the_clock_wherever_it_is_looked_at(
+    world: ProviderWorld, origin: str, first: str
+) -> None:
+    begin = datetime.fromisoformat(first)
+    nights = series("Night", begin, "FREQ=WEEKLY;COUNT=3")
+    when = dataclasses.replace(nights.when, end=begin + timedelta(hours=8))
+    if first.endswith("02:30"):  # A start that the clocks skip, in the middle of a series.
+        when = dataclasses.replace(nights.when, start=begin - WEEK, end=begin - WEEK + timedelta(minutes=30))
+    make(world, origin, dataclasses.replace(nights, when=when))
+    span = ("2027-03-01T00:00:00Z", "2027-05-01T00:00:00Z")
+
+    def ends(side: Side) -> list[datetime]:
+        found = (datetime.fromisoformat(item["end"]["dateTime"]) for item in instances(world, side, span))
+        return sorted(end.astimezone(UTC) if end.tzinfo else end.replace(tzinfo=UTC) for end in found)
+
+    by_clock = [end for _, end in hub_spans(world, "Night")]
+    assert len(by_clock) == 3 and ends(world.google) == by_clock
+    if not first.endswith("02:30"):
+        assert ends(world.outlook) == by_clock
+    world.google.update(world.google.find("Night"), location=Location("Ward 7"))
+    world.sync()
+    assert all(
+        not shown.when.exceptions
+        for shown in (*world.google.events().values(), *world.outlook.events().values())
+    )
+    world.assert_quiet()
 
 
 @pytest.mark.parametrize("origin", ORIGINS)

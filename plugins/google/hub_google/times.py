@@ -102,12 +102,14 @@ def instance_id(master_id: str, original: Time, zone: str | None) -> str:
     return f"{master_id}_{rules.stamp_of(original)}"
 
 
-def shift(start: Time, span: timedelta, start_zone: str | None, end_zone: str | None) -> Time:
-    """Return the end of an occurrence that starts at `start` and lasts `span`."""
+def usual_end(start: Time, zone: str | None, first: Time, end: Time) -> Time:
+    """Return the end of an occurrence: as long after its start as the first one's, by the clock (sheet 5.1).
+
+    What begins at a time that the clocks of `zone` skip begins so much later, and is as long.
+    """
+    begin = settle(start, zone or "UTC") if isinstance(start, datetime) else start
     try:
-        if isinstance(start, datetime):
-            return to_wall(to_utc(start, start_zone or "UTC") + span, end_zone or start_zone or "UTC")
-        return start + span
+        return begin + (at_midnight(end) - at_midnight(first))
     except OverflowError:
         return start
 
@@ -129,17 +131,6 @@ def ordered_end(start: Time, end: Time, start_zone: str | None, end_zone: str | 
     return start + timedelta(days=1)
 
 
-def span_of(start: Time, end: Time, start_zone: str | None, end_zone: str | None) -> timedelta:
-    """Return how long an event lasts: elapsed time if timed, days if all-day."""
-    if isinstance(start, datetime) and isinstance(end, datetime):
-        return to_utc(end, end_zone or start_zone or "UTC") - to_utc(start, start_zone or "UTC")
-    return _as_date(end) - _as_date(start)
-
-
 def at_midnight(value: Time) -> datetime:
     """Return a wall time, for a date its first moment."""
     return value if isinstance(value, datetime) else datetime.combine(value, time())
-
-
-def _as_date(value: Time) -> date:
-    return value.date() if isinstance(value, datetime) else value

@@ -262,7 +262,10 @@ def exception_from(instance: Event, master: Event, series: EventContent) -> Seri
         end_zone if timed and end_zone != when.end_zone else None,
     )
     # The same digits in another zone are another time.
-    moved = (start, end) != (original, _usual_end(original, when)) or any(own_zones)
+    moved = (start, end) != (
+        original,
+        times.usual_end(original, when.start_zone, when.start, when.end),
+    ) or any(own_zones)
     return SeriesException(
         original,
         start=start if moved else None,
@@ -308,11 +311,6 @@ def _as_original(wall: datetime, zone: str, usual: times.Time) -> datetime:
     if isinstance(usual, datetime) and times.settle(usual, zone) == wall:
         return usual
     return wall
-
-
-def _usual_end(original: times.Time, when: When) -> times.Time:
-    span = times.span_of(when.start, when.end, when.start_zone, when.end_zone)
-    return times.shift(original, span, when.start_zone, when.end_zone)
 
 
 def _other_guests(instance: Event, master: Event) -> tuple[Attendee, ...] | None:
@@ -410,13 +408,16 @@ def instance_to_remote(
 def occurrence(exception: SeriesException, series: EventContent) -> EventContent:
     """Return the single event that an occurrence of a series is."""
     when = series.when
-    span = times.span_of(when.start, when.end, when.start_zone, when.end_zone)
     start_zone = exception.start_zone or when.start_zone
     # An end that is not said follows the start.
     followed = exception.start_zone if exception.end is None else None
     end_zone = exception.end_zone or followed or when.end_zone or start_zone
     start = exception.start if exception.start is not None else exception.original_start
-    end = exception.end if exception.end is not None else times.shift(start, span, start_zone, end_zone)
+    end = (
+        exception.end
+        if exception.end is not None
+        else times.usual_end(start, start_zone, when.start, when.end)
+    )
     end = times.ordered_end(start, end, start_zone, end_zone)
     return EventContent(
         when=When(start, end, start_zone, end_zone),

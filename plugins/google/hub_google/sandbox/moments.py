@@ -104,13 +104,12 @@ def at(moment: datetime, like: dict[str, str]) -> dict[str, str]:
 
 
 def shifted(start: dict[str, str], first: dict[str, Any], calendar_zone: str) -> dict[str, str]:
-    """Return the end of an occurrence: as long after its start as the first one's (elapsed time)."""
-    span = instant(first["end"], "UTC" if "date" in start else calendar_zone) - instant(
-        first["start"], "UTC" if "date" in start else calendar_zone
-    )
+    """Return the end of an occurrence: as long after its start as the first one's, by the clock (sheet 5.1).
+
+    What starts at a time that the clocks skip starts so much later, and is as long.
+    """
+    length = wall(first["end"]) - wall(first["start"])
     if "date" in start:
-        return {"date": (date.fromisoformat(start["date"]) + timedelta(days=span.days)).isoformat()}
-    like = first["end"]
-    end = instant(start, calendar_zone) + span
-    local = end.astimezone(zone(like.get("timeZone") or calendar_zone)).replace(tzinfo=None)
-    return at(local, like)
+        return at(wall(start) + length, first["end"])
+    place = zone(start.get("timeZone") or calendar_zone)
+    return at(_local(instant(start, calendar_zone), place).replace(tzinfo=None) + length, first["end"])
