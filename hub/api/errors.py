@@ -194,7 +194,7 @@ class ProblemApi(Api):  # type: ignore[misc]
     def _register_responses(self) -> None:
         """Describe each error answer by its real media type (flask-smorest writes application/json)."""
         super()._register_responses()
-        for response in self.spec.components.responses.values():
+        for response in self.spec.components.responses_lazy.values():
             content = response.get("content", {})
             if "application/json" in content:
                 content[MEDIA_TYPE] = content.pop("application/json")

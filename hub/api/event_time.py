@@ -15,6 +15,7 @@ from hub.api.schemas.event_parts import CHOICES, MOST_EXCEPTIONS, OCCURRENCE_FIE
 from hub.api.schemas.moments import CALENDARS_ZONE, Moment
 from hub.domain.plain import trimmed
 from hub.domain.recurrence import (
+    OWN_TIMES,
     RecurrenceError,
     check,
     dates_of,
@@ -66,10 +67,10 @@ def changed_when(before: When | None, data: Mapping[str, Any], zone: str) -> Whe
     given: tuple[SeriesException, ...] = ()
     if data.get("exceptions"):
         given = tuple(as_exception(values, when, zone) for values in data["exceptions"])
-    if faults := when_faults(when, given):
+    known = before.exceptions if before else ()
+    if faults := when_faults(when, given, known):
         raise invalid(faults)
     if "exceptions" in data:
-        known = before.exceptions if before else ()
         when = _with(when, _with_unsaid(given, known))
     return _excluded(when, lines or (), given)
 
@@ -271,8 +272,15 @@ def _excluded(when: When, lines: Sequence[str], given: Sequence[SeriesException]
     return when
 
 
-def when_faults(when: When, given: tuple[SeriesException, ...] = ()) -> list[dict[str, str]]:
-    """Return every fault of a time; `given` are the exceptions in the order of the request."""
+def when_faults(
+    when: When, given: tuple[SeriesException, ...] = (), known: tuple[SeriesException, ...] = ()
+) -> list[dict[str, str]]:
+    """Return every fault of a time.
+
+    Args:
+        given: the exceptions in the order of the request.
+        known: those that there are: what a provider shows can be sent back.
+    """
     faults = []
     try:
         check(dataclasses.replace(when, recurrence=(), exceptions=()))
@@ -285,10 +293,16 @@ def when_faults(when: When, given: tuple[SeriesException, ...] = ()) -> list[dic
             check(dataclasses.replace(when, end=when.start + length, end_zone=when.start_zone, exceptions=()))
         except RecurrenceError as error:
             return [*faults, fault("/recurrence", str(error))]
-    return faults + _exception_faults(when, given)
+    return faults + _exception_faults(when, given, set(map(_own_times, known)))
 
 
-def _exception_faults(when: When, given: tuple[SeriesException, ...]) -> list[dict[str, str]]:
+def _own_times(exception: SeriesException) -> tuple[Any, ...]:
+    return (exception.original_start, *(getattr(exception, name) for name in OWN_TIMES))
+
+
+def _exception_faults(
+    when: When, given: tuple[SeriesException, ...], standing: set[tuple[Any, ...]]
+) -> list[dict[str, str]]:
     if given and not when.is_series:
         return [fault("/exceptions", "only a series (with recurrence) has exceptions")]
     faults: list[dict[str, str]] = []
@@ -304,7 +318,8 @@ def _exception_faults(when: When, given: tuple[SeriesException, ...]) -> list[di
         elif original not in made:
             faults.append(fault(f"{place}/original_start", "is not where the rule puts an occurrence"))
         seen.add(original)
-        faults += exception_time_faults(when, exception, place)
+        if _own_times(exception) not in standing:
+            faults += exception_time_faults(when, exception, place)
     return faults
 
 

@@ -18,7 +18,7 @@ from hub.api.errors import Problem, fault, invalid
 from hub.api.idempotency import idempotent
 from hub.api.paging import page
 from hub.api.schemas.calendars import LinkPatchSchema, LinkQuery, LinkSchema, MoveSchema, SyncSchema
-from hub.models import Calendar, Link, LinkState
+from hub.models import Account, AccountState, Calendar, Link, LinkState
 from hub.outbound import linking
 
 blp = resource("links", "Links between calendars and remote calendars")
@@ -139,6 +139,9 @@ class Sync(MethodView):
             link = find.link(session, link_id)
             if link.state != LinkState.ACTIVE:
                 raise Problem(409, f"The link is {link.state}: resume it, and it syncs.", kind="link_at_rest")
+            account = session.get_one(Account, link.account_id)
+            if account.state == AccountState.NEEDS_RECONNECT:
+                raise Problem(409, account.problem or f"Reconnect {account.email}.", kind="needs_reconnect")
             sync_now(session, ports(), link, full=data["full"])
             return shown(session, [link])[0]
 

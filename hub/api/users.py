@@ -6,8 +6,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from flask.views import MethodView
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from hub.accounts import sessions
 from hub.accounts.connect import begin
@@ -27,7 +28,7 @@ from hub.api.schemas.people import (
     UserQuery,
     UserSchema,
 )
-from hub.models import Account, AccountState, Calendar, Change, User
+from hub.models import Account, AccountState, Calendar, Change, IdempotentReply, User
 
 blp = resource("users", "A tenant's end users")
 
@@ -102,6 +103,7 @@ class OneUser(MethodView):
                 .where(Change.tenant_id == user.tenant_id, Change.calendar_id.in_(own))
                 .values(fields={})
             )
+            _forget_replies(session, user)
             session.delete(user)
 
 
@@ -145,3 +147,22 @@ class SignIn(MethodView):
             ticket, expires_at = sessions.add_ticket(session, world, user.id)
         query = urlencode({"ticket": ticket})
         return {"url": f"{world.settings.public_url}/sign-in?{query}", "expires_at": expires_at}
+
+
+def _forget_replies(session: Session, user: User) -> None:
+    """Delete the stored replies that tell of a user, of their accounts or of what is in their calendars."""
+    names = [user.id.encode()]
+    for owned in (Calendar, Account):
+        names += [i.encode() for i in session.scalars(select(owned.id).where(owned.user_id == user.id))]
+    stored = select(IdempotentReply.key, IdempotentReply.body).where(
+        IdempotentReply.tenant_id == user.tenant_id, IdempotentReply.body.is_not(None)
+    )
+    found = session.execute(stored.execution_options(yield_per=500))
+    keys = [key for key, body in found if body and any(name in body for name in names)]
+    for first in range(0, len(keys), 500):
+        session.execute(
+            delete(IdempotentReply).where(
+                IdempotentReply.tenant_id == user.tenant_id,
+                IdempotentReply.key.in_(keys[first : first + 500]),
+            )
+        )

@@ -302,7 +302,9 @@ def check(when: When) -> None:
         if not is_known_zone(zone):
             raise RecurrenceError(f"{zone!r} is not an IANA time zone")
     begin, finish = instant(when.start, when.start_zone, "UTC"), instant(when.end, when.end_zone, "UTC")
-    if finish < begin or (when.all_day and finish == begin):
+    if finish < begin:
         raise RecurrenceError("the end is before the start")
+    if when.all_day and finish == begin:
+        raise RecurrenceError("the end of whole days is exclusive: an event of one day ends on the next")
     if when.is_series and next(iter(starts(when)), None) is None:
         raise RecurrenceError("the rule has no occurrence")

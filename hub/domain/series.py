@@ -85,8 +85,10 @@ def _differing(content: EventContent, exception: SeriesException) -> SeriesExcep
         instant(takes_place.end, zones[1] or zones[0], "UTC"),
     )
     is_day = not isinstance(takes_place.start, datetime)
-    if finish < begin or (is_day and finish == begin):
+    if finish < begin:
         raise SeriesError("the end is before the start")
+    if is_day and finish == begin:
+        raise SeriesError("the end of whole days is exclusive: an event of one day ends on the next")
     return dataclasses.replace(exception, start=takes_place.start, end=takes_place.end)
 
 

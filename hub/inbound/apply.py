@@ -15,12 +15,12 @@ from types import MappingProxyType
 from sqlalchemy.orm import Session
 
 from hub.db import forget
-from hub.domain.drafts import EventDraft, is_leftover, plain_of
+from hub.domain.drafts import Draft, EventDraft, is_leftover, plain_of
 from hub.domain.merging import Terms
 from hub.domain.page import Plan
-from hub.domain.plain import Plain
+from hub.domain.plain import Plain, days_by_start, with_days
 from hub.domain.recurrence import fault_of, is_known_zone
-from hub.inbound import moves, rows, splits
+from hub.inbound import guard, moves, rows, splits
 from hub.inbound.pairing import Pair, Pairing
 from hub.inbound.rows import Known, Rows
 from hub.inbound.shapes import Shapes
@@ -217,11 +217,25 @@ class _Page:
             self.plan.removed(copy, event)
             return
         theirs = plain_of(remote, copy["base"])
+        if copy["read_only"] and copy["base"]:
+            theirs = self._without_absence(copy, theirs)
         if _has_version(copy["remote_version"], remote) and theirs == copy["base"] and not is_leftover(copy):
             self.plan.seen(copy)
         else:
             heir = _heir(read, event)
             self.plan.changed(copy, event, remote, theirs, heir=None if heir is event else heir)
+
+    def _without_absence(self, copy: Draft, theirs: Plain) -> Plain:
+        """Return somebody else's meeting without the days that a guest has taken out of the own calendar.
+
+        They take place where the meeting stands by itself in another calendar (`hub.inbound.guard`).
+        """
+        was, now = (days_by_start(content["when"]) for content in (copy["base"], theirs))
+        left = [d for d, day in now.items() if day.get("cancelled") and not was.get(d, {}).get("cancelled")]
+        if not left or not guard.other_sources(self.session, self.link, [copy["id"]]):
+            return theirs
+        kept = {d: day for d, day in now.items() if d not in left} | {d: was[d] for d in left if d in was}
+        return theirs | {"when": with_days(theirs["when"], [kept[d] for d in sorted(kept)])}
 
     def _bring_in(self, read: Rows, remote: RemoteEvent, pair: Pair | None) -> None:
         theirs = plain_of(remote, None)

@@ -151,7 +151,7 @@ def _bury(
     deleted = []
     parts: dict[str, tuple[str, ...]] = {}
     copies = list(copies)
-    sources = _other_sources(session, link, [copy.id for copy, _ in copies])
+    sources = other_sources(session, link, [copy.id for copy, _ in copies])
     for copy, event in copies:
         if event.deleted_at is None and copy.id in sources:
             _lose_copy(ports, link, copy, event)
@@ -181,7 +181,7 @@ def _bury(
     return len(deleted) + len(parts)
 
 
-def _other_sources(session: Session, link: Link, copy_ids: list[str]) -> set[str]:
+def other_sources(session: Session, link: Link, copy_ids: list[str]) -> set[str]:
     """Return those copies whose event another calendar holds by itself (the same UID), and where it lives on.
 
     The hub only reads that calendar, or the lost copy was a guest's: who takes an invitation out of the own

@@ -96,6 +96,10 @@ def _invited() -> Select[Any]:
 
 
 _INVITED = _invited()
+_SERIES = select(_EVENTS.c.id).where(
+    _EVENTS.c.id.in_(bindparam("ids", expanding=True)),
+    _EVENTS.c.content[("when", "recurrence")].as_string().is_not(None),
+)
 _FORMER = (
     select(_COPIES.c.remote_id, _COPIES.c.event_id, _COPIES.c.base, _COPIES.c.synced, _COPIES.c.is_ours)
     .join_from(_COPIES, _EVENTS, _EVENTS.c.id == _COPIES.c.event_id)
@@ -192,6 +196,17 @@ class Pairing:
                 found[remote.remote_id] = pair
                 self._taken.add(pair.event_id)
 
+    def _use_by_uid(
+        self, found: dict[str, Pair], remotes: Iterable[RemoteEvent], pairs: Mapping[str, list[Pair]]
+    ) -> None:
+        """Pair what has one UID, but no single day with the series that it is of: they share theirs."""
+        ids = list({pair.event_id for some in pairs.values() for pair in some})
+        series = set(self._connection.scalars(_SERIES, {"ids": ids})) if ids else set()
+        for remote in remotes if pairs else ():
+            is_series = remote.content.when.is_series
+            same = (p for p in pairs.get(remote.uid or "", ()) if (p.event_id in series) == is_series)
+            self._use(found, remote, same)
+
     def _find_renumbered(
         self, found: dict[str, Pair], remotes: list[RemoteEvent], gone: Collection[str]
     ) -> None:
@@ -202,8 +217,7 @@ class Pairing:
         for event_id, copy_id, uid, missing_at, removed_at in rows:
             if missing_at is not None or removed_at is not None or copy_id in gone:
                 pairs[uid].append(Pair(event_id, copy_id))
-        for remote in remotes if pairs else ():
-            self._use(found, remote, pairs.get(remote.uid or "", ()))
+        self._use_by_uid(found, remotes, pairs)
 
     def _find_invited(self, found: dict[str, Pair], remotes: list[RemoteEvent]) -> None:
         """Find meetings that came to another account, too, and were or are to be copied from there."""
@@ -214,8 +228,7 @@ class Pairing:
         values = self._ids | {"account_id": self._link.account_id, "uids": [r.uid for r in meetings]}
         for event_id, copy_id, remote_id, uid in self._connection.execute(_INVITED, values):
             pairs[uid].append(Pair(event_id, copy_id, is_superseded=remote_id is not None))
-        for remote in meetings if pairs else ():
-            self._use(found, remote, pairs.get(remote.uid or "", ()))
+        self._use_by_uid(found, meetings, pairs)
 
     def _find_by_uid(self, found: dict[str, Pair], remotes: list[RemoteEvent]) -> None:
         if not remotes:
@@ -224,8 +237,7 @@ class Pairing:
         uids = [remote.uid for remote in remotes]
         for event_id, uid in sorted([*self._own_by_uid(uids), *self._twins_by_uid(uids)]):
             by_uid[uid].append(Pair(event_id, None))
-        for remote in remotes if by_uid else ():
-            self._use(found, remote, by_uid.get(remote.uid or "", ()))
+        self._use_by_uid(found, remotes, by_uid)
 
     def _own_by_uid(self, uids: list[str | None]) -> Iterable[tuple[str, str]]:
         """Return events that have one of the UIDs themselves, and which."""

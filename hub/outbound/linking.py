@@ -402,13 +402,14 @@ def want_missing(session: Session, ports: Ports, link: Link, *, chunk: int = 500
 def _stranded(session: Session, link: Link) -> list[tuple[EventCopy, Event]]:
     """Return copies of live events that are not there and not wanted, left over from another direction.
 
-    What a person has removed from a calendar that is only written to stays away from it.
+    What a person has removed from a calendar that is only written to stays away from it, and so does an
+    invitation that was taken out of any (`hub.outbound.spread`).
     """
     absent = and_(
         EventCopy.remote_id.is_(None), EventCopy.missing_at.is_(None), EventCopy.removed_at.is_(None)
     ) | EventCopy.left_out.is_(True)
     if link.direction == Direction.TWO_WAY:
-        absent |= EventCopy.removed_at.is_not(None)
+        absent |= and_(EventCopy.removed_at.is_not(None), EventCopy.read_only.is_(None))
     rows = session.execute(
         select(EventCopy, Event)
         .join(Event, Event.id == EventCopy.event_id)

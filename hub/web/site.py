@@ -69,18 +69,17 @@ def meet() -> None:
 
 
 def _find_visitor() -> User | None:
+    """Return who came by a sign-in link; else, where the page is open, the user of this machine."""
     world = ports()
-    if world.settings.open_pages:
-        with world.db.reading() as session:
-            user = find_local_user(session)
-        if user is None:
-            with world.db.transaction() as session:
-                user = local_user(session, world)
-        return user
-    if not g.session_secret:
-        return None
     with world.db.reading() as session:
-        return sessions.find_user(session, world, g.session_secret)
+        user = sessions.find_user(session, world, g.session_secret) if g.session_secret else None
+        g.is_signed_in = user is not None
+        if user is None and world.settings.open_pages:
+            user = find_local_user(session)
+    if user is None and world.settings.open_pages:
+        with world.db.transaction() as session:
+            user = local_user(session, world)
+    return user
 
 
 def _check_host() -> None:
@@ -125,5 +124,5 @@ def for_templates() -> dict[str, object]:
     return {
         "csrf_token": csrf_token if "browser" in g else lambda: "",
         "visitor": g.get("visitor"),
-        "open_pages": ports().settings.open_pages,
+        "is_signed_in": g.get("is_signed_in", False),
     }

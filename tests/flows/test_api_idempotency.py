@@ -100,3 +100,21 @@ def test_a_request_that_was_taken_for_dead_commits_nothing(hub: HubApp) -> None:
             idempotency._run("k", claimed, lambda: pytest.fail("the work would be done twice"))
     assert post(hub, "k").headers["Idempotent-Replayed"] == "true"
     assert len(hub.world.hub_events()) == 1
+
+
+def test_what_was_answered_of_a_user_goes_with_the_user(hub: HubApp) -> None:
+    mine = post(hub, "mine")
+    person = {"external_id": "eve", "name": "Eve"}
+    user = hub.call("POST", "/v1/users", person, Idempotency_Key="user").get_json()["id"]
+    calendar = {"user_id": user, "name": "Hers", "zone": "UTC"}
+    calendar_id = hub.call("POST", "/v1/calendars", calendar, Idempotency_Key="calendar").get_json()["id"]
+    hers = an_event(calendar_id=calendar_id, title="Surgery")
+    assert hub.call("POST", "/v1/events", hers, Idempotency_Key="event").status_code == 201
+    assert hub.call("DELETE", f"/v1/users/{user}").status_code == 204
+    with hub.world.ports.db.reading() as session:
+        kept = b"".join(body for body in session.scalars(select(IdempotentReply.body)) if body)
+    assert b"Surgery" not in kept and b"Eve" not in kept
+    assert hub.call("POST", "/v1/events", hers, Idempotency_Key="event").status_code in (404, 422)
+    again = hub.call("POST", "/v1/users", person, Idempotency_Key="user")
+    assert again.status_code == 201 and again.get_json()["id"] != user
+    assert post(hub, "mine").get_json() == mine.get_json()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.memory_provider import revoke
 from tests.unit.api.hub_app import HubApp, an_event
 
 USUAL = {
@@ -62,6 +63,13 @@ def test_a_link_at_rest_is_not_synced_before_it_is_resumed(hub: HubApp) -> None:
     assert (refused.status_code, refused.get_json()["type"]) == (409, "urn:coordinoter:problem:link_at_rest")
     hub.call("POST", f"{link}/resume")
     assert hub.call("POST", f"{link}/sync", {}).status_code == 202
+    revoke(hub.world.services["left"], "ann@example.test")
+    hub.world.wait(10)
+    refused = hub.call("POST", f"{link}/sync", {})
+    assert (refused.status_code, refused.get_json()["type"]) == (
+        409,
+        "urn:coordinoter:problem:needs_reconnect",
+    )
 
 
 def test_a_link_says_all_that_it_does(hub: HubApp) -> None:

@@ -32,6 +32,16 @@ def ticket(hub: HubApp) -> str:
     return url.split("8000", 1)[1]
 
 
+def test_who_comes_by_a_sign_in_link_is_that_user_though_the_page_is_open(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    hub = HubApp(sqlite_url, tmp_path, page_access="open")
+    una = hub.call("POST", "/v1/users", {"external_id": "una", "name": "Una"}).get_json()["id"]
+    page = hub.get(hub.signed_in(una), "/").get_data(as_text=True)
+    assert "Sign out Una" in page
+    assert "Sign out" not in hub.get(hub.browser(), "/").get_data(as_text=True)
+
+
 def test_a_sign_in_link_works_once_and_signing_out_ends_the_session(signed: HubApp) -> None:
     browser = signed.browser()
     assert signed.get(browser, "/").status_code == 401
@@ -206,6 +216,16 @@ def test_the_description_of_the_api_is_complete_and_readable_offline(hub: HubApp
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
     assert described == served
+    errors = {
+        answer["$ref"].rpartition("/")[2] if "$ref" in answer else status
+        for item in spec["paths"].values()
+        for operation in item.values()
+        if isinstance(operation, dict)
+        for status, answer in operation["responses"].items()
+        if not status.startswith(("2", "3"))
+    }
+    shown = spec["components"]["responses"]
+    assert {kind for name in errors for kind in shown[name]["content"]} == {"application/problem+json"}
     html = hub.get(hub.browser(), "/docs").get_data(as_text=True)
     assert all(path in html for _, path in served)
     assert "http://" not in html.replace("http://www.w3.org", "") and "https://" not in html

@@ -12,6 +12,7 @@ from hub.models import Calendar
 from hub.plugin.testing import all_day, series, timed
 from hub.plugin.types import EventContent, SeriesException, When
 from tests.provider_world import ProviderWorld
+from tests.scenarios.meetings import call
 from tests.scenarios.play import both_show, clear, other, pull, writes
 from tests.scenarios.zoned import at, change_times, hub_spans, link_zoned, show, spans, starts
 
@@ -92,8 +93,12 @@ def test_tim_09_one_timed_day_of_a_series_of_whole_days_is_in_its_own_zone(
     world.sync()
     shown = "12-12 09:00" if zone == "Europe/Berlin" else "12-12 15:00"
     assert both_show(world) == ["12-05", shown, "12-19"]
-    (own,) = world.hub_event("Watch")[1].when.exceptions
+    event_id, content = world.hub_event("Watch")
+    (own,) = content.when.exceptions
     assert (own.start, own.start_zone) == (nine, zone)
+    exceptions = call(world, "GET", f"/events/{event_id}")["exceptions"]
+    assert call(world, "PATCH", f"/events/{event_id}", {"exceptions": exceptions})["exceptions"] == exceptions
+    assert world.hub_event("Watch")[1] == content
     world.assert_quiet()
     change_times(world, side, shown, day, day + DAY)
     world.sync()

@@ -349,3 +349,57 @@ def test_att_25_the_boss_s_meeting_is_the_boss_s(world: ProviderWorld) -> None:
     world.sync()
     assert world.hub_event("Review")[1].organizer == BOSS
     assert told(world) == []
+
+
+def test_what_was_written_to_a_single_day_is_not_said_of_the_whole_series(world: ProviderWorld) -> None:
+    bob = person(world.google, BOB)
+    series_id = bob.create(series("Jour", TEN, "FREQ=DAILY;COUNT=14"))
+    day = f"{series_id}_{TEN + timedelta(days=1):%Y%m%d}T090000Z"
+    bob.control.update_raw(BOB, bob.calendar, day, {"attendees": [{"email": ANN}]})
+    world.sync()
+    world.outlook.update(world.outlook.find("Jour"), title="Mine", description="for Friday")
+    world.sync()
+    bob.update(series_id, attendees=ASKED[:1])
+    for _ in range(3):
+        world.sync()
+    later(world)
+    (shown,) = [content for content in world.outlook.events().values() if content.when.is_series]
+    assert (shown.title, shown.description) == ("Jour", "")
+
+
+@pytest.mark.parametrize("name", SIDES)
+def test_a_guest_who_takes_one_day_out_of_a_calendar_cancels_it_for_nobody(
+    world: ProviderWorld, name: str
+) -> None:
+    own = world.sides[name]
+    bob = link_person(world, person(own, BOB))
+    daily = series("Review", TEN, "FREQ=DAILY;COUNT=5")
+    own.create(dataclasses.replace(daily, attendees=(Attendee(BOB, "Bob"), Attendee(CAT, "Cat"))))
+    world.sync()
+    clear(world)
+    invited = bob.find("Review")
+    day = SeriesException(TEN + timedelta(days=1), cancelled=True)
+    bob.update(invited, when=dataclasses.replace(bob.events()[invited].when, exceptions=(day,)))
+    world.sync()
+    later(world)
+    for side in (world.google, world.outlook):
+        assert side.by_title()["Review"].when.exceptions == ()
+    assert world.writes() == [] and not world.conflicts()
+
+
+@pytest.mark.parametrize("change", [{"past_days": 300}, {"direction": "import"}])
+def test_an_invitation_that_was_taken_out_stays_away_when_the_link_changes(
+    world: ProviderWorld, change: dict[str, Any]
+) -> None:
+    own = world.google
+    bob = link_person(world, person(own, BOB))
+    own.create(dataclasses.replace(OWN, attendees=(Attendee(BOB, "Bob"), Attendee(CAT, "Cat"))))
+    world.sync()
+    bob.delete(bob.find("Review"))
+    world.sync()
+    call(world, "PATCH", f"/links/{bob.link_id}", change)
+    world.sync()
+    call(world, "PATCH", f"/links/{bob.link_id}", {"direction": "two_way"})
+    world.sync()
+    later(world)
+    assert bob.by_title() == {} and list(own.by_title()) == ["Review"]

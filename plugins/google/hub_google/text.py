@@ -24,14 +24,19 @@ _ELEMENTS = (
 Those are missing whose names rather are people's, as in `<title>` or `<time>`: a tag that is shown costs
 nobody a word.
 """
-_TAG = rf"/?(?:{'|'.join(_ELEMENTS.split())})(?:\s*/?|\s[^<>=]*=[^<>]*)>"
+_BARE = "nowrap noshade border controls hidden compact reversed"
+"""The attributes that stand without a value."""
+_TAG = (
+    rf"/?(?:{'|'.join(_ELEMENTS.split())})"
+    rf"(?:(?:\s+(?:{'|'.join(_BARE.split())}))*\s*/?|\s[^<>=]*=[^<>]*)>"
+)
 """What follows the `<` of a tag; `a<b and b>c` is none, whose attributes have no values."""
 _ENTITY = r"&(?:#\d+|#[xX][0-9a-fA-F]+|[a-zA-Z][a-zA-Z0-9]*);"
 _MARKUP = re.compile(rf"<{_TAG}|<!--|{_ENTITY}", re.IGNORECASE | re.ASCII)
 _STRAY = re.compile(rf"<(?!{_TAG}|[!?])", re.IGNORECASE | re.ASCII)
 _FOR_BROWSERS = re.compile(rf"</?[a-zA-Z]|<[!?]|{_ENTITY}")
 """What a browser, as Google's page is shown in, does not show as it stands."""
-_CONFERENCE_BLOCK = re.compile(r"\s*-::~[:~]*::-.*?-::~[:~]*::-\s*", re.DOTALL)
+_CONFERENCE_BLOCK = re.compile(r"(?<!\s)\s*+-::~[:~]*::-.*?-::~[:~]*::-\s*", re.DOTALL)
 """What Google itself writes into exported descriptions, and takes out of those that it is given."""
 _LINE_BEGINS = ("<br>", "<br/>", "<br />", "<p>", "<div>", "<span>")
 _BREAKS = {"br", "tr"}

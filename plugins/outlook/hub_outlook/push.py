@@ -36,6 +36,8 @@ from hub_outlook.project import PICTURE, project
 from hub_outlook.translate import etag, from_remote, text_around, to_remote, version_of
 from hub_outlook.wire import TAG_ID, Event
 
+SURE_AFTER = 3
+"""From so many tries on, what was made and is not there any more was deleted, and is not yet to appear."""
 WRITABLE = frozenset(CONTENT_FIELDS) - {
     "organizer",
     "attendees",
@@ -255,14 +257,22 @@ def _find(graph: Graph, calendar: RemoteCalendar, push: PushCreate) -> RemoteEve
 def _find_named(
     graph: Graph, calendar: RemoteCalendar, push: PushCreate, remote_id: str | None
 ) -> RemoteEvent | None:
-    """Return the event that Exchange names as an earlier try's, unless it is another or not there."""
+    """Return the event that Exchange names as an earlier try's, unless it is another.
+
+    Raises:
+        GoneError: it is in no calendar any more, and has had the time to appear.
+    """
     if remote_id is None:
         return None
     builder = graph.me.calendars.by_calendar_id(calendar.remote_id).events.by_event_id(remote_id)
     try:
         item = graph.get(builder, About.EVENT, {"$select": "id,transactionId"})
         found = read_event(graph, calendar.remote_id, remote_id)
-    except (GoneError, RefusedError):
+    except GoneError:
+        if push.attempt >= SURE_AFTER:
+            graph.get(graph.me.events.by_event_id(remote_id), About.EVENT, {"$select": "id"})
+        return None
+    except RefusedError:
         return None
     return found if item.get("transactionId") == push.create_id or found.tag == push.tag else None
 

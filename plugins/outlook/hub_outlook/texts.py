@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 
-_PICTURE = re.compile(r"<img\b[^>]*\bsrc=[\"']cid:([^\"'>]+)[\"'][^>]*>", re.IGNORECASE)
+_PICTURE = re.compile(r"<img\b[^<>]*\bsrc=[\"']cid:([^\"'<>]+)[\"'][^<>]*>", re.IGNORECASE)
 _LINK = re.compile(r"(<a\s[^<>]*>)((?:(?!</?a\b).)*)(?=</a\b)", re.IGNORECASE | re.DOTALL)
 _HREF = re.compile(r"\shref\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")

@@ -362,6 +362,21 @@ def test_a_create_that_was_not_answered_is_found_without_its_mark_as_a_person_ha
     assert len(ann.control.events(PERSON, cal.remote_id)) == 1
 
 
+def test_what_a_create_has_made_unanswered_and_a_person_has_deleted_is_gone(
+    ann: Connected, cal: RemoteCalendar
+) -> None:
+    ann.control.switches(existing_event_id=True)
+    ann.control.fault("reset_after", method="POST", path="/events$")
+    with pytest.raises(RetryLaterError):
+        ann.create(cal, timed("Talk", MONDAY))
+    (remote_id,) = ann.control.events(PERSON, cal.remote_id)
+    ann.control.delete(PERSON, cal.remote_id, remote_id)
+    with pytest.raises(RetryLaterError, match="does not show it yet"):
+        ann.create(cal, timed("Talk", MONDAY), attempt=1)
+    with pytest.raises(GoneError):
+        ann.create(cal, timed("Talk", MONDAY), attempt=3)
+
+
 def test_an_event_that_is_named_in_the_way_and_is_another_is_not_taken_for_the_hub_s(
     ann: Connected, cal: RemoteCalendar
 ) -> None:

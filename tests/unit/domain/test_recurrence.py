@@ -127,7 +127,7 @@ def test_an_occurrence_that_begins_at_a_skipped_time_is_as_long_as_the_others(mi
     ("when", "message"),
     [
         (timed("Backwards", datetime(2026, 12, 7, 9), minutes=-5).when, "before"),
-        (all_day("Nothing", date(2026, 12, 7), days=0).when, "before"),
+        (all_day("Nothing", date(2026, 12, 7), days=0).when, "exclusive"),
         (When(date(2026, 12, 7), datetime(2026, 12, 8, 9)), "both"),
         (timed("Nowhere", datetime(2026, 12, 7, 9), zone="Mars/Olympus").when, "IANA"),
         (series("Odd", datetime(2026, 12, 7, 9), "FREQ=SOMETIMES").when, "cannot be read"),
