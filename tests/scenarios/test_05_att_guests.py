@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hub.plugin.testing import series
-from hub.plugin.types import Answer, Attendee, Location, Person, SeriesException
+from hub.plugin.types import Answer, Attendee, EventContent, Location, Person, SeriesException
 from tests.provider_world import ANN, ProviderWorld, Side
 from tests.scenarios.meetings import (
     BOB,
@@ -44,6 +44,15 @@ def invite(world: ProviderWorld, name: str, kind: str = "single") -> Side:
     return bob
 
 
+def invite_linked(world: ProviderWorld, own: Side, meeting: EventContent) -> Side:
+    """Have Ann invite Bob, whose calendar is linked beside hers, and Cat; return his calendar."""
+    bob = link_person(world, person(own, BOB))
+    own.create(dataclasses.replace(meeting, attendees=(Attendee(BOB, "Bob"), Attendee(CAT, "Cat"))))
+    world.sync()
+    clear(world)
+    return bob
+
+
 def respond(world: ProviderWorld, said: str, **more: Any) -> Any:
     answer = call(world, "POST", f"/events/{world.hub_event('Review')[0]}/answer", {"answer": said, **more})
     for _ in range(2):
@@ -56,10 +65,7 @@ def test_a_guest_who_takes_an_invitation_out_of_a_calendar_deletes_no_meeting(
     world: ProviderWorld, name: str
 ) -> None:
     own = world.sides[name]
-    bob = link_person(world, person(own, BOB))
-    own.create(dataclasses.replace(OWN, attendees=(Attendee(BOB, "Bob"), Attendee(CAT, "Cat"))))
-    world.sync()
-    clear(world)
+    bob = invite_linked(world, own, OWN)
     bob.delete(bob.find("Review"))
     world.sync()
     later(world)
@@ -371,12 +377,7 @@ def test_what_was_written_to_a_single_day_is_not_said_of_the_whole_series(world:
 def test_a_guest_who_takes_one_day_out_of_a_calendar_cancels_it_for_nobody(
     world: ProviderWorld, name: str
 ) -> None:
-    own = world.sides[name]
-    bob = link_person(world, person(own, BOB))
-    daily = series("Review", TEN, "FREQ=DAILY;COUNT=5")
-    own.create(dataclasses.replace(daily, attendees=(Attendee(BOB, "Bob"), Attendee(CAT, "Cat"))))
-    world.sync()
-    clear(world)
+    bob = invite_linked(world, world.sides[name], series("Review", TEN, "FREQ=DAILY;COUNT=5"))
     invited = bob.find("Review")
     day = SeriesException(TEN + timedelta(days=1), cancelled=True)
     bob.update(invited, when=dataclasses.replace(bob.events()[invited].when, exceptions=(day,)))
@@ -392,9 +393,7 @@ def test_an_invitation_that_was_taken_out_stays_away_when_the_link_changes(
     world: ProviderWorld, change: dict[str, Any]
 ) -> None:
     own = world.google
-    bob = link_person(world, person(own, BOB))
-    own.create(dataclasses.replace(OWN, attendees=(Attendee(BOB, "Bob"), Attendee(CAT, "Cat"))))
-    world.sync()
+    bob = invite_linked(world, own, OWN)
     bob.delete(bob.find("Review"))
     world.sync()
     call(world, "PATCH", f"/links/{bob.link_id}", change)

@@ -317,6 +317,15 @@ def test_what_the_hub_wants_of_days_stands_whatever_a_write_of_the_master_undoes
     assert event.content.when == later
 
 
+def make_unanswered(ann: Connected, cal: RemoteCalendar) -> str:
+    """Make an event by a call whose answer is lost; return its id."""
+    ann.control.fault("reset_after", method="POST", path="/events$")
+    with pytest.raises(RetryLaterError):
+        ann.create(cal, timed("Talk", MONDAY))
+    (remote_id,) = ann.control.events(PERSON, cal.remote_id)
+    return remote_id
+
+
 @pytest.mark.parametrize("span", [0, 60])
 @pytest.mark.parametrize("status", [400, 409])
 @pytest.mark.parametrize("named", [False, True])
@@ -326,9 +335,7 @@ def test_a_create_that_was_not_answered_makes_one_event_however_long_its_id_is_r
     ann.control.switches(
         transaction_seconds=span, duplicate_transaction_status=status, existing_event_id=named
     )
-    ann.control.fault("reset_after", method="POST", path="/events$")
-    with pytest.raises(RetryLaterError):
-        ann.create(cal, timed("Talk", MONDAY))
+    make_unanswered(ann, cal)
     ann.control.advance(61)
     ann.create(cal, timed("Talk", MONDAY), attempt=1)
     assert [e.title for e in ann.control.events(PERSON, cal.remote_id).values()] == ["Talk"]
@@ -350,10 +357,7 @@ def test_a_create_that_was_not_answered_is_found_without_its_mark_as_a_person_ha
     ann: Connected, cal: RemoteCalendar, named: bool, changes: dict[str, Any]
 ) -> None:
     ann.control.switches(existing_event_id=named)
-    ann.control.fault("reset_after", method="POST", path="/events$")
-    with pytest.raises(RetryLaterError):
-        ann.create(cal, timed("Talk", MONDAY))
-    (remote_id,) = ann.control.events(PERSON, cal.remote_id)
+    remote_id = make_unanswered(ann, cal)
     ann.control.update(PERSON, cal.remote_id, remote_id, **changes)
     ann.control.fault("short", keep=0, query="filter=singleValueExtendedProperties", times=10)
     found = ann.create(cal, timed("Talk", MONDAY), attempt=1)
@@ -366,10 +370,7 @@ def test_what_a_create_has_made_unanswered_and_a_person_has_deleted_is_gone(
     ann: Connected, cal: RemoteCalendar
 ) -> None:
     ann.control.switches(existing_event_id=True)
-    ann.control.fault("reset_after", method="POST", path="/events$")
-    with pytest.raises(RetryLaterError):
-        ann.create(cal, timed("Talk", MONDAY))
-    (remote_id,) = ann.control.events(PERSON, cal.remote_id)
+    remote_id = make_unanswered(ann, cal)
     ann.control.delete(PERSON, cal.remote_id, remote_id)
     with pytest.raises(RetryLaterError, match="does not show it yet"):
         ann.create(cal, timed("Talk", MONDAY), attempt=1)
