@@ -290,6 +290,15 @@ def is_bounded(when: When) -> bool:
     )
 
 
+def order_fault(begin: datetime, finish: datetime, *, of_days: bool) -> str | None:
+    """Return why nothing begins and ends at these instants, if so."""
+    if finish < begin:
+        return "the end is before the start"
+    if of_days and finish == begin:
+        return "the end of whole days is exclusive: an event of one day ends on the next"
+    return None
+
+
 def check(when: When) -> None:
     """Check a time that a consumer gave.
 
@@ -302,9 +311,7 @@ def check(when: When) -> None:
         if not is_known_zone(zone):
             raise RecurrenceError(f"{zone!r} is not an IANA time zone")
     begin, finish = instant(when.start, when.start_zone, "UTC"), instant(when.end, when.end_zone, "UTC")
-    if finish < begin:
-        raise RecurrenceError("the end is before the start")
-    if when.all_day and finish == begin:
-        raise RecurrenceError("the end of whole days is exclusive: an event of one day ends on the next")
+    if fault := order_fault(begin, finish, of_days=when.all_day):
+        raise RecurrenceError(fault)
     if when.is_series and next(iter(starts(when)), None) is None:
         raise RecurrenceError("the rule has no occurrence")

@@ -25,6 +25,7 @@ from hub.domain.recurrence import (
     instant,
     length_of,
     occurrence_at,
+    order_fault,
     starts,
     without_orphans,
 )
@@ -84,11 +85,8 @@ def _differing(content: EventContent, exception: SeriesException) -> SeriesExcep
         instant(takes_place.start, zones[0], "UTC"),
         instant(takes_place.end, zones[1] or zones[0], "UTC"),
     )
-    is_day = not isinstance(takes_place.start, datetime)
-    if finish < begin:
-        raise SeriesError("the end is before the start")
-    if is_day and finish == begin:
-        raise SeriesError("the end of whole days is exclusive: an event of one day ends on the next")
+    if fault := order_fault(begin, finish, of_days=not isinstance(takes_place.start, datetime)):
+        raise SeriesError(fault)
     return dataclasses.replace(exception, start=takes_place.start, end=takes_place.end)
 
 

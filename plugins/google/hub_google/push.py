@@ -7,7 +7,7 @@ create is guarded by its own event id, updates and deletions by If-Match (guides
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -313,12 +313,16 @@ class _Writer:
     @staticmethod
     def _create_body(fields: frozenset[str], wanted: EventContent) -> Event:
         """Return the event without the keys that only fields have which are left to Google's defaults."""
-        keys = {n: set(translate.FIELD_KEYS[n]) for n in translate.FIELD_KEYS}
-        left = set().union(*keys.values()) - set().union(*(keys[n] for n in fields & keys.keys()))
+        left = _keys_of(translate.FIELD_KEYS) - _keys_of(fields)
         return {k: v for k, v in translate.to_remote(wanted).items() if k not in left}  # type: ignore[return-value]
 
     @staticmethod
     def _patch_body(fields: frozenset[str], wanted: EventContent) -> Event:
         whole = translate.to_remote(wanted)
-        keys = {key for name in fields for key in translate.FIELD_KEYS.get(name, ())}
+        keys = _keys_of(fields)
         return {k: v for k, v in whole.items() if k in keys}  # type: ignore[return-value]
+
+
+def _keys_of(fields: Iterable[str]) -> set[str]:
+    """Return the keys of Google's event that carry these fields."""
+    return {key for name in fields for key in translate.FIELD_KEYS.get(name, ())}
